@@ -1,0 +1,5 @@
+export { openDatabase, type Database, type DatabaseOptions, type TransactionOptions } from './database.ts';
+export { isUniqueViolation, isUnavailable } from './errors.ts';
+export { migrate, migrationRoles, type MigrateOptions, type MigrationClass, type MigrationRoles } from './migrate.ts';
+export { idsOnlyFunction, tenantTable, type IdsOnlyFunctionOptions } from './row-level-security.ts';
+export { nilUuid, requireUuid } from './uuid.ts';
