@@ -1,0 +1,3 @@
+export { ConfigError, readConfig } from './read-config.ts';
+export { fields } from './fields.ts';
+export { embeddedFields, refuseEmbeddedInProduction, serviceFields } from './service-fields.ts';

@@ -1,0 +1,103 @@
+import { Code } from '@connectrpc/connect';
+
+/** What a reason means on each side of the platform. */
+export interface ReasonSpec {
+  /** Status on gRPC and Connect. */
+  readonly code: Code;
+  /** Status on REST. */
+  readonly status: number;
+  /** A sentence that is safe to show to anybody. */
+  readonly message: string;
+  /** How long to wait before trying again, where waiting helps. */
+  readonly retryAfterMs?: number;
+}
+
+const unavailable = (message: string) =>
+  ({ code: Code.Unavailable, status: 503, message, retryAfterMs: 2_000 }) as const satisfies ReasonSpec;
+
+/** THE catalogue of reasons. Documented in REASONS.md; a test holds the two against each other. Reasons are never renamed. */
+export const reasons = {
+  // The request itself.
+  INVALID_ARGUMENT: { code: Code.InvalidArgument, status: 400, message: 'The request is not valid.' },
+  MALFORMED_JSON: { code: Code.InvalidArgument, status: 400, message: 'The body is not valid JSON.' },
+  UNKNOWN_FIELD: { code: Code.InvalidArgument, status: 400, message: 'The request has a field that is not known.' },
+  PAGE_TOKEN_INVALID: { code: Code.InvalidArgument, status: 400, message: 'The page token was not made by this API.' },
+  TEXT_ENCODING: { code: Code.InvalidArgument, status: 400, message: 'The text is not valid UTF-8.' },
+  TEXT_TOO_LARGE: { code: Code.InvalidArgument, status: 413, message: 'The text is too long.' },
+  BODY_TOO_LARGE: { code: Code.ResourceExhausted, status: 413, message: 'The request is too large.' },
+  UNSUPPORTED_MEDIA_TYPE: { code: Code.InvalidArgument, status: 415, message: 'The media type of the body is not supported.' },
+  METHOD_NOT_ALLOWED: { code: Code.Unimplemented, status: 405, message: 'The method is not allowed here.' },
+  NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is nothing here.' },
+
+  // Who asks, and what they may do.
+  UNAUTHENTICATED: { code: Code.Unauthenticated, status: 401, message: 'A bearer token is required.' },
+  TOKEN_EXPIRED: { code: Code.Unauthenticated, status: 401, message: 'The token has expired.' },
+  TOKEN_INVALID: { code: Code.Unauthenticated, status: 401, message: 'The token is not valid here.' },
+  PERMISSION_DENIED: { code: Code.PermissionDenied, status: 403, message: 'The caller may not do this.' },
+  CALLER_NOT_ACCEPTED: { code: Code.PermissionDenied, status: 403, message: 'The method does not accept this kind of caller.' },
+  TENANT_REQUIRED: { code: Code.PermissionDenied, status: 403, message: 'The caller belongs to no tenant.' },
+  RATE_LIMITED: { code: Code.ResourceExhausted, status: 429, message: 'Too many requests.', retryAfterMs: 1_000 },
+
+  // Tenants.
+  TENANT_NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is no such tenant.' },
+  TENANT_ALREADY_EXISTS: { code: Code.AlreadyExists, status: 409, message: 'There is already a tenant with this name.' },
+
+  // Documents.
+  DOCUMENT_NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is no such document.' },
+  DOCUMENT_CHANGED: { code: Code.FailedPrecondition, status: 412, message: 'The document has changed since it was read.' },
+  IDEMPOTENCY_KEY_REUSED: {
+    code: Code.FailedPrecondition,
+    status: 422,
+    message: 'The idempotency key was used before with another request.',
+  },
+  EMPTY_FILE: { code: Code.InvalidArgument, status: 400, message: 'The file is empty.' },
+  FILE_TOO_LARGE: { code: Code.InvalidArgument, status: 413, message: 'The file is too large.' },
+  UPLOAD_INCOMPLETE: { code: Code.InvalidArgument, status: 400, message: 'The upload ended before its last byte.' },
+  UPLOAD_PROTOCOL: { code: Code.InvalidArgument, status: 400, message: 'An upload is one message with metadata, then data.' },
+
+  // What the pipeline finds out about a document.
+  UNSUPPORTED_TYPE: { code: Code.InvalidArgument, status: 415, message: 'The file is of a type that is not supported.' },
+  PDF_ENCRYPTED: { code: Code.InvalidArgument, status: 422, message: 'The PDF is encrypted; upload it without a password.' },
+  PDF_CORRUPT: { code: Code.InvalidArgument, status: 422, message: 'The PDF is damaged and cannot be read.' },
+  PDF_NO_PAGES: { code: Code.InvalidArgument, status: 422, message: 'The PDF has no pages.' },
+  TOO_MANY_PAGES: { code: Code.InvalidArgument, status: 422, message: 'The document has too many pages.' },
+  NO_TEXT: { code: Code.InvalidArgument, status: 422, message: 'The document holds no text; a scan has to be recognised first.' },
+  EXTRACTION_TIMEOUT: { code: Code.InvalidArgument, status: 422, message: 'Reading the document took too long.' },
+  EXTRACTION_MEMORY: { code: Code.InvalidArgument, status: 422, message: 'Reading the document took too much memory.' },
+
+  // Keys and sealed values.
+  KEY_UNAVAILABLE: unavailable('A key that is needed cannot be had at the moment.'),
+  SEALED_VALUE_INVALID: { code: Code.DataLoss, status: 500, message: 'A stored value could not be opened.' },
+
+  // What the platform depends on. Waiting helps.
+  DATABASE_UNAVAILABLE: unavailable('The database cannot be reached at the moment.'),
+  QUEUE_UNAVAILABLE: unavailable('The queue cannot be reached at the moment.'),
+  OBJECT_STORE_UNAVAILABLE: unavailable('The object store cannot be reached at the moment.'),
+  MODEL_UNAVAILABLE: unavailable('The model cannot be reached at the moment.'),
+  AUDIT_UNAVAILABLE: unavailable('The audit log cannot be written at the moment, so nothing is shown.'),
+  SERVICE_UNAVAILABLE: unavailable('A service cannot be reached at the moment.'),
+
+  // The call itself.
+  DEADLINE_EXCEEDED: { code: Code.DeadlineExceeded, status: 504, message: 'The deadline passed before the answer was ready.' },
+  CANCELLED: { code: Code.Canceled, status: 499, message: 'The caller cancelled the call.' },
+  UNIMPLEMENTED: { code: Code.Unimplemented, status: 501, message: 'The method is not implemented here.' },
+  INTERNAL: { code: Code.Internal, status: 500, message: 'Something went wrong on our side.' },
+} as const satisfies Record<string, ReasonSpec>;
+
+/** A stable name of what went wrong. */
+export type Reason = keyof typeof reasons;
+
+/** Whether a text is a reason of the catalogue. */
+export function isReason(text: string): text is Reason {
+  return Object.hasOwn(reasons, text);
+}
+
+/** What the catalogue says of a reason, with every field in one type. */
+export function specOf(reason: Reason): ReasonSpec {
+  return reasons[reason];
+}
+
+/** Whether doing the same again later may succeed: something was down, too slow or too busy. Jobs retry these without end. */
+export function isTransient(reason: Reason): boolean {
+  return specOf(reason).retryAfterMs !== undefined || reason === 'DEADLINE_EXCEEDED' || reason === 'CANCELLED';
+}
