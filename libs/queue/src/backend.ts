@@ -1,0 +1,161 @@
+import {
+  ConnectionClosedError,
+  createPostgresBackend,
+  createRedisBackend,
+  withBackend,
+  type BackendFactory,
+  type ConnectionOptions,
+  type IQueueBackend,
+  type PostgresConnectionOptions,
+  type PostgresQueueBackend,
+  type Processor,
+  type WorkerOptions,
+} from 'bullmq';
+import { isConnectionFault } from './faults.ts';
+
+/** Where the queue lives. Redis keys begin with `prefix`, `wardstone` unless told; on Postgres it is the schema `bullmq`. */
+export type QueueBackend = { readonly postgresUrl: string } | { readonly redisUrl: string; readonly prefix?: string };
+
+/** What a worker is made with, apart from its connection. */
+export type StageWorkerOptions = Omit<WorkerOptions, 'connection' | 'prefix'>;
+
+/** BullMQ's classes bound to one backend. Only this file knows which one it is. */
+export interface QueueClasses {
+  /** A producer of flows: few connections, calls fail rather than wait. */
+  flowProducer(): FlowHandle;
+  worker(queueName: string, processor: Processor, options: StageWorkerOptions): WorkerHandle;
+}
+
+/** The part of BullMQ's FlowProducer that is used. */
+export interface FlowHandle {
+  add(flow: FlowNode): Promise<unknown>;
+  waitUntilReady(): Promise<void>;
+  close(): Promise<void>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  /** Operations on the jobs of one queue, over the producer's own connection. */
+  queue(queueName: string): Pick<IQueueBackend, 'getState' | 'getCounts' | 'remove'>;
+}
+
+/** A job and the jobs that run before it. */
+export interface FlowNode {
+  readonly name: string;
+  readonly queueName: string;
+  readonly data: unknown;
+  readonly opts: Record<string, unknown>;
+  readonly children?: FlowNode[];
+}
+
+/** The part of BullMQ's Worker that is used. */
+export interface WorkerHandle {
+  run(): Promise<void>;
+  waitUntilReady(): Promise<void>;
+  close(force?: boolean): Promise<void>;
+  isRunning(): boolean;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'stalled', listener: (jobId: string) => void): unknown;
+  on(event: 'lockRenewalFailed', listener: (jobIds: string[]) => void): unknown;
+}
+
+const connectTimeoutMs = 3_000;
+const commandTimeoutMs = 10_000;
+const producerConnections = 4;
+const keepAliveDelayMs = 10_000;
+const maxReconnectDelayMs = 2_000;
+
+/** Chooses the backend once; the rest of the library does not ask again. */
+export function queueClasses(backend: QueueBackend): QueueClasses {
+  return 'redisUrl' in backend
+    ? redisClasses(backend.redisUrl, backend.prefix ?? 'wardstone')
+    : postgresClasses(backend.postgresUrl);
+}
+
+function postgresClasses(connectionString: string): QueueClasses {
+  const { FlowProducer, Worker } = withBackend(reconnectingPostgres);
+  const pool = {
+    connectionString,
+    connectionTimeoutMillis: connectTimeoutMs,
+    statement_timeout: commandTimeoutMs,
+    query_timeout: commandTimeoutMs + connectTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveDelayMs,
+  };
+  return {
+    flowProducer: () => {
+      const connection = { ...pool, max: producerConnections, application_name: 'wardstone-queue-producer' };
+      return flowHandle(new FlowProducer({ connection }), undefined);
+    },
+    worker: (queueName, processor, options) => {
+      // One connection for each job that may finish at once would be waste: they finish in milliseconds.
+      const max = Math.min(2 + Math.ceil((options.concurrency ?? 1) / 2), 10);
+      const connection = { ...pool, max, application_name: `wardstone-queue-${queueName}` };
+      return new Worker(queueName, processor, { ...options, connection });
+    },
+  };
+}
+
+function redisClasses(url: string, prefix: string): QueueClasses {
+  const { FlowProducer, Worker } = withBackend<IQueueBackend, ConnectionOptions>(createRedisBackend);
+  const shared = {
+    url,
+    // Private networks of some platforms are IPv6 only: 0 takes what the name resolves to.
+    family: 0,
+    connectTimeout: connectTimeoutMs,
+    keepAlive: keepAliveDelayMs,
+    retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 10), maxReconnectDelayMs),
+  };
+  return {
+    flowProducer: () => {
+      const connection = {
+        ...shared,
+        commandTimeout: commandTimeoutMs,
+        enableOfflineQueue: false,
+        maxRetriesPerRequest: 1,
+      };
+      return flowHandle(new FlowProducer({ connection, prefix }), prefix);
+    },
+    worker: (queueName, processor, options) =>
+      new Worker(queueName, processor, {
+        ...options,
+        prefix,
+        connection: { ...shared, maxRetriesPerRequest: null },
+      }),
+  };
+}
+
+interface Producer {
+  add(flow: FlowNode): Promise<unknown>;
+  waitUntilReady(): Promise<void>;
+  close(): Promise<void>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  getBackend(): IQueueBackend;
+}
+
+function flowHandle(producer: Producer, prefix: string | undefined): FlowHandle {
+  return {
+    add: async (flow) => producer.add(flow),
+    waitUntilReady: async () => producer.waitUntilReady(),
+    close: async () => producer.close(),
+    on: (event, listener) => producer.on(event, listener),
+    queue: (queueName) => producer.getBackend().forQueue(queueName, prefix),
+  };
+}
+
+/**
+ * BullMQ's worker pauses and repeats an operation when the connection is refused, but takes every other way in which
+ * Postgres goes away (terminated back-end, starting up, out of slots) for a failure of the job. This tells it the truth.
+ */
+const reconnectingPostgres: BackendFactory<PostgresQueueBackend, PostgresConnectionOptions> = (name, options, more) =>
+  new Proxy(createPostgresBackend(name, options, more), {
+    get(target, property) {
+      const value: unknown = Reflect.get(target, property, target);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]): unknown => {
+        const result: unknown = Reflect.apply(value, target, args);
+        return result instanceof Promise ? result.catch(asConnectionClosed) : result;
+      };
+    },
+  });
+
+function asConnectionClosed(error: unknown): never {
+  throw isConnectionFault(error) ? new ConnectionClosedError() : error;
+}

@@ -1,0 +1,13 @@
+export * from './artefacts.ts';
+export type { QueueBackend } from './backend.ts';
+export { parseStageJob, stageJobId, stages, type Stage, type StageJob } from './job.ts';
+export { migrateQueue } from './migrate.ts';
+export { createQueue, type FlowKey, type FlowState, type Queue, type QueueOptions } from './queue.ts';
+export { judge, type Verdict } from './retry.ts';
+export {
+  createStageWorker,
+  type StageContext,
+  type StageFailure,
+  type StageWorker,
+  type StageWorkerConfig,
+} from './worker.ts';

@@ -1,0 +1,66 @@
+import { AppError, reasons, type Reason } from '@wardstone/rpc';
+
+/** What becomes of a job whose handler threw. */
+export type Verdict =
+  /** Something it depends on is away: repeated, without a practical limit. */
+  | 'wait'
+  /** Nobody knows: repeated a few times, then INTERNAL. */
+  | 'unsure'
+  /** Repeating changes nothing. */
+  | 'permanent';
+
+/** Reasons beyond those of the catalogue that say when to come back. */
+const waiting: ReadonlySet<Reason> = new Set<Reason>([
+  'KEY_UNAVAILABLE',
+  'DATABASE_UNAVAILABLE',
+  'QUEUE_UNAVAILABLE',
+  'OBJECT_STORE_UNAVAILABLE',
+  'MODEL_UNAVAILABLE',
+  'AUDIT_UNAVAILABLE',
+  'SERVICE_UNAVAILABLE',
+  'DEADLINE_EXCEEDED',
+  'CANCELLED',
+  'RATE_LIMITED',
+]);
+
+/** Reasons that speak of our own services, not of the document: a deployment half done, a clock that is off. */
+const unsure: ReadonlySet<Reason> = new Set<Reason>([
+  'INTERNAL',
+  'UNAUTHENTICATED',
+  'TOKEN_EXPIRED',
+  'TOKEN_INVALID',
+  'PERMISSION_DENIED',
+  'CALLER_NOT_ACCEPTED',
+]);
+
+/** Attempts of a job that fails for no known reason. */
+export const unsureAttempts = 5;
+
+/** Attempts that BullMQ is told; about a year at the longest pause. */
+export const practicallyUnlimitedAttempts = 1_000_000;
+
+export interface RetryDelays {
+  readonly firstMs: number;
+  readonly maxMs: number;
+}
+
+export const defaultRetryDelays: RetryDelays = { firstMs: 500, maxMs: 15_000 };
+
+/** The class and the reason of what a handler threw. */
+export function judge(error: unknown): { readonly verdict: Verdict; readonly reason: Reason } {
+  const { reason } = AppError.from(error);
+  if (unsure.has(reason)) return { verdict: 'unsure', reason };
+  const verdict = waiting.has(reason) || 'retryAfterMs' in reasons[reason] ? 'wait' : 'permanent';
+  return { verdict, reason };
+}
+
+/** Pause before attempt `attempt + 1`: doubles up to the cap; between half and all of it, so that jobs spread out. */
+export function retryDelayMs(attempt: number, delays: RetryDelays, random: () => number = Math.random): number {
+  const fullMs = Math.min(delays.firstMs * 2 ** Math.min(Math.max(attempt, 1) - 1, 20), delays.maxMs);
+  return Math.round(fullMs * (0.5 + random() / 2));
+}
+
+/** A reason that came out of the queue, where anything could stand. */
+export function reasonFromQueue(value: unknown): Reason {
+  return typeof value === 'string' && Object.hasOwn(reasons, value) ? (value as Reason) : 'INTERNAL';
+}
