@@ -68,6 +68,7 @@ export const reasons = {
   // Keys and sealed values.
   KEY_UNAVAILABLE: unavailable('A key that is needed cannot be had at the moment.'),
   SEALED_VALUE_INVALID: { code: Code.DataLoss, status: 500, message: 'A stored value could not be opened.' },
+  KEY_VERSION_NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is no such version of the key.' },
 
   // What the platform depends on. Waiting helps.
   DATABASE_UNAVAILABLE: unavailable('The database cannot be reached at the moment.'),

@@ -1,0 +1,125 @@
+/**
+ * Verification of access tokens of the organisation's identity provider: RFC 9068 (at+jwt), keys by JWKS (RFC 7517),
+ * discovered from the issuer when no address is given (OpenID Connect Discovery).
+ */
+import { AppError, type Principal } from '@wardstone/rpc';
+import { createRemoteJWKSet, errors, jwtVerify, type JWTVerifyGetKey, type RemoteJWKSet } from 'jose';
+import { z } from 'zod';
+import { platformRole, serviceRole } from './policy.ts';
+import { maxRoles, principalSchema, purposesOfUse, toPrincipal } from './principal.ts';
+import { asTokenError, clockToleranceS } from './service-token.ts';
+
+/** Verifies a bearer token (without the word "Bearer"). Thrown: TOKEN_EXPIRED, TOKEN_INVALID, SERVICE_UNAVAILABLE. */
+export type Verifier = (bearer: string) => Promise<Principal>;
+
+/** What to accept, exactly. */
+export interface AccessTokenVerifierOptions {
+  readonly issuer: string;
+  readonly audience: string;
+  /** Address of the provider's keys; without it, it is discovered from the issuer. */
+  readonly jwksUri?: string | undefined;
+  readonly now?: () => number;
+}
+
+const algorithms = ['RS256', 'ES256', 'EdDSA'];
+const types = ['at+jwt', 'application/at+jwt', 'jwt'];
+const maxLifetimeS = 60 * 60;
+const fetchTimeoutMs = 3000;
+/** An unknown `kid` makes the keys be fetched again at most this often. */
+const cooldownMs = 30_000;
+const keysMaxAgeMs = 10 * 60_000;
+/** After a failed fetch, callers are refused at once for this long instead of each waiting for the time-out. */
+const failureCooldownMs = 1000;
+const maxTokenChars = 16_384;
+
+const claimsSchema = z.looseObject({
+  sub: z.string().min(1).max(255),
+  iat: z.number(),
+  exp: z.number(),
+  client_id: z.string().optional(),
+  wardstone_tenant: z.uuid().toLowerCase().optional(),
+  wardstone_roles: z.array(z.string()).min(1).max(maxRoles),
+  wardstone_purpose_of_use: z.enum(purposesOfUse).optional(),
+});
+
+/**
+ * A verifier with exact issuer and audience, an algorithm allow-list and a bounded lifetime.
+ *
+ * A provider that cannot be reached is SERVICE_UNAVAILABLE (503): the token may well be good. A principal of the platform
+ * has no tenant; every other has exactly one. A token whose `client_id` equals its `sub` is a client's (client
+ * credentials), every other a user's.
+ */
+export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): Verifier {
+  const { issuer, audience, now = Date.now } = options;
+  const getKey = providerKeys(options, now);
+  return async (bearer) => {
+    try {
+      if (bearer.length > maxTokenChars) throw new AppError('TOKEN_INVALID');
+      const { payload, protectedHeader } = await jwtVerify(bearer, getKey, {
+        algorithms,
+        issuer,
+        audience,
+        requiredClaims: ['exp', 'iat', 'sub'],
+        clockTolerance: clockToleranceS,
+        currentDate: new Date(now()),
+      });
+      if (!types.includes(protectedHeader.typ?.toLowerCase() ?? '')) throw new AppError('TOKEN_INVALID');
+      const claims = claimsSchema.parse(payload);
+      const tooLong = claims.exp - claims.iat > maxLifetimeS || claims.iat > now() / 1000 + clockToleranceS;
+      if (tooLong) throw new AppError('TOKEN_INVALID');
+      return principalOf(claims);
+    } catch (error) {
+      throw asTokenError(error);
+    }
+  };
+}
+
+function principalOf(claims: z.infer<typeof claimsSchema>): Principal {
+  const { wardstone_roles: claimed, wardstone_tenant: tenantId, wardstone_purpose_of_use: purposeOfUse } = claims;
+  const ofPlatform = claimed.includes(platformRole);
+  if (ofPlatform && (tenantId !== undefined || claimed.length > 1)) throw new AppError('TOKEN_INVALID');
+  if (!ofPlatform && tenantId === undefined) throw new AppError('TOKEN_INVALID');
+  if (claimed.includes(serviceRole)) throw new AppError('TOKEN_INVALID');
+  const kind = claims.client_id === claims.sub ? 'client' : 'user';
+  return toPrincipal(principalSchema.parse({ subject: claims.sub, kind, tenantId, roles: claimed, purposeOfUse }));
+}
+
+/** Looks a key up; faults of the provider are told apart from a key that it does not have. */
+function providerKeys(options: AccessTokenVerifierOptions, now: () => number): JWTVerifyGetKey {
+  let jwks: Promise<RemoteJWKSet> | undefined;
+  let failedAt = Number.NEGATIVE_INFINITY;
+  return async (header, token) => {
+    if (now() - failedAt < failureCooldownMs) throw new AppError('SERVICE_UNAVAILABLE');
+    try {
+      jwks ??= discover(options).then((uri) => createRemoteJWKSet(uri, remoteOptions));
+      const resolve = await jwks;
+      return await resolve(header, token);
+    } catch (cause) {
+      if (isAboutToken(cause)) throw cause;
+      const known = await jwks?.catch(() => undefined);
+      if (known === undefined) jwks = undefined;
+      failedAt = now();
+      throw new AppError('SERVICE_UNAVAILABLE', { cause });
+    }
+  };
+}
+
+const remoteOptions = { timeoutDuration: fetchTimeoutMs, cooldownDuration: cooldownMs, cacheMaxAge: keysMaxAgeMs };
+
+function isAboutToken(error: unknown): boolean {
+  return (
+    error instanceof errors.JWKSNoMatchingKey ||
+    error instanceof errors.JWKSMultipleMatchingKeys ||
+    error instanceof errors.JOSENotSupported ||
+    error instanceof errors.JOSEAlgNotAllowed
+  );
+}
+
+async function discover(options: AccessTokenVerifierOptions): Promise<URL> {
+  if (options.jwksUri !== undefined) return new URL(options.jwksUri);
+  const address = `${options.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
+  const response = await fetch(address, { signal: AbortSignal.timeout(fetchTimeoutMs), redirect: 'error' });
+  if (!response.ok) throw new Error(`discovery answered ${String(response.status)}`);
+  const metadata = z.looseObject({ issuer: z.literal(options.issuer), jwks_uri: z.url() });
+  return new URL(metadata.parse(await response.json()).jwks_uri);
+}

@@ -1,0 +1,15 @@
+export type { Principal } from '@wardstone/rpc';
+export { systemPrincipal, platformPrincipal } from './principal.ts';
+export { createPolicy, roles, type Permission, type Policy, type PolicyScope } from './policy.ts';
+export { createServiceIdentity, type ServiceIdentity } from './service-identity.ts';
+export { createAccessTokenVerifier, type AccessTokenVerifierOptions, type Verifier } from './access-token.ts';
+export { createCallerCheck, type CallerCheckOptions, type Denial, type OnDenied } from './caller-check.ts';
+export {
+  createAuditor,
+  createDenialRecorder,
+  type AuditAction,
+  type AuditCall,
+  type Auditor,
+  type AuditOutcome,
+  type NewAuditEvent,
+} from './audit-client.ts';

@@ -1,0 +1,12 @@
+export {
+  createKeyRing,
+  keyPurposes,
+  type KeyPurpose,
+  type KeyRing,
+  type KeyRingOptions,
+  type PurposeKey,
+} from './key-ring.ts';
+export { derivePurposeKey } from './derive.ts';
+export { open, openBytes, seal, type SealContext } from './seal.ts';
+export { openStream, sealStream } from './stream.ts';
+export { createRemoteKeyRing } from './remote-keys.ts';

@@ -1,0 +1,140 @@
+/** Originals and artefacts of documents, sealed under the tenant's objects key whatever store holds them. */
+import { createHash } from 'node:crypto';
+import { type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { openStream, sealStream, type KeyRing, type SealContext } from '@wardstone/crypto';
+import { AppError, needs } from '@wardstone/rpc';
+import { parseJsonLines, toJsonLines } from './json-lines.ts';
+import { type ObjectStore } from './object-store.ts';
+
+const names = ['original', 'chunks', 'vectors'] as const;
+
+/** Names a sealed object: `tenants/{tenantId}/documents/{documentId}/{version}/{name}`. */
+export interface ObjectRef {
+  readonly tenantId: string;
+  readonly documentId: string;
+  /** From 1. */
+  readonly version: number;
+  readonly name: (typeof names)[number];
+}
+
+/** What was written: of the clear bytes. */
+export interface Written {
+  readonly bytes: number;
+  /** SHA-256, in hexadecimal. */
+  readonly sha256: string;
+}
+
+/** Reads and writes sealed objects in constant memory. Thrown by all: OBJECT_STORE_UNAVAILABLE; by reading and writing: KEY_UNAVAILABLE. */
+export interface SealedObjects {
+  /**
+   * Seals and stores; replaces what was there, whole or not at all. What the source throws is thrown on, and nothing is
+   * left behind; the same when the signal fires (CANCELLED).
+   */
+  write(ref: ObjectRef, source: AsyncIterable<Uint8Array>, options?: { signal?: AbortSignal }): Promise<Written>;
+  /**
+   * The clear bytes, each frame after its check; the stream ends with the error SEALED_VALUE_INVALID when it was altered or
+   * cut off, so that only an end without error means that all of it came. Thrown: NOT_FOUND.
+   */
+  read(ref: ObjectRef, options?: { signal?: AbortSignal }): Promise<Readable>;
+  /** Writes values as JSON lines. */
+  writeJsonLines(
+    ref: ObjectRef,
+    values: AsyncIterable<unknown> | Iterable<unknown>,
+    options?: { signal?: AbortSignal },
+  ): Promise<Written>;
+  /** Reads JSON lines; the values are unchecked: give them to the artefact's schema. Thrown while reading: as by `read`. */
+  readJsonLines(ref: ObjectRef, options?: { signal?: AbortSignal }): AsyncIterable<unknown>;
+  exists(ref: ObjectRef): Promise<boolean>;
+  /** Removes it; nothing happens when there is none. */
+  remove(ref: ObjectRef): Promise<void>;
+  /** Removes every object of every version of a document. Answers how many there were. */
+  removeDocument(tenantId: string, documentId: string): Promise<number>;
+  check(): Promise<void>;
+}
+
+/** What sealed objects are made of. */
+export interface SealedObjectsOptions {
+  readonly store: ObjectStore;
+  readonly keys: KeyRing;
+}
+
+/** Sealed objects over a store and a ring. */
+export function createSealedObjects({ store, keys }: SealedObjectsOptions): SealedObjects {
+  const read: SealedObjects['read'] = async (ref, { signal } = {}) => {
+    const stored = await store.get(keyOf(ref));
+    const opener = openStream(keys, contextOf(ref));
+    // The reader learns of every failure from the stream it holds; this promise only repeats it.
+    pipeline(stored, opener, ...(signal === undefined ? [] : [{ signal }])).catch(() => undefined);
+    return opener;
+  };
+  const write: SealedObjects['write'] = (ref, source, options = {}) =>
+    sealInto(store, keys, ref, source, options.signal);
+  return {
+    read,
+    write,
+    writeJsonLines: (ref, values, options) => write(ref, toJsonLines(values), options),
+    readJsonLines: async function* (ref, options) {
+      yield* parseJsonLines(await read(ref, options));
+    },
+    exists: async (ref) => (await store.head(keyOf(ref))) !== undefined,
+    remove: (ref) => store.delete(keyOf(ref)),
+    removeDocument: (tenantId, documentId) => store.deletePrefix(documentPrefix(tenantId, documentId)),
+    check: () => store.check(),
+  };
+}
+
+async function sealInto(
+  store: ObjectStore,
+  keys: KeyRing,
+  ref: ObjectRef,
+  source: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<Written> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  let fault: { readonly error: unknown } | undefined;
+  const measured = async function* (): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of source) {
+        hash.update(chunk);
+        bytes += chunk.byteLength;
+        yield chunk;
+      }
+    } catch (error) {
+      fault = { error };
+      throw error;
+    }
+  };
+  const options = signal === undefined ? {} : { signal };
+  const key = keyOf(ref);
+  const sealer = await sealStream(keys, contextOf(ref));
+  // Both run at once; when either fails the other is torn down with it, and what failed first is what is reported.
+  const [pumped, stored] = await Promise.allSettled([
+    pipeline(measured, sealer, options),
+    store.put(key, sealer, options),
+  ]);
+  if (stored.status === 'fulfilled' && pumped.status === 'fulfilled') return { bytes, sha256: hash.digest('hex') };
+  if (signal?.aborted === true) throw new AppError('CANCELLED');
+  if (fault !== undefined) throw fault.error;
+  throw stored.status === 'rejected' ? stored.reason : (pumped as PromiseRejectedResult).reason;
+}
+
+/** Where the object belongs, as its seal has it: a copy under another name, version, document or tenant does not open. */
+function contextOf({ tenantId, documentId, version, name }: ObjectRef): SealContext {
+  return { tenantId, resource: `${documentId}/${String(version)}`, field: name };
+}
+
+function keyOf({ tenantId, documentId, version, name }: ObjectRef): string {
+  needs(Number.isSafeInteger(version) && version >= 1, 'INTERNAL', { message: 'an object version is a number from 1' });
+  needs(names.includes(name), 'INTERNAL', { message: 'unknown object name' });
+  return `${documentPrefix(tenantId, documentId)}/${String(version)}/${name}`;
+}
+
+const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function documentPrefix(tenantId: string, documentId: string): string {
+  const valid = uuidPattern.test(tenantId) && uuidPattern.test(documentId);
+  needs(valid, 'INTERNAL', { message: 'tenant and document ids are lower-case UUIDs' });
+  return `tenants/${tenantId}/documents/${documentId}`;
+}
