@@ -4,7 +4,9 @@ import path from 'node:path';
 import { hasCommand, runCommand } from '../setup/run-command.ts';
 import { SetupError } from '../setup/setup-error.ts';
 import { createPrivateApt, type PrivateApt } from './private-apt.ts';
-import { postgresMajor } from './server-files.ts';
+
+/** Major version of the packaged server: headers and extensions have to be of the same. */
+const postgresMajor = 17;
 
 /** The release that is built when GitHub can be reached; Debian's own source is the other. */
 const upstream = {

@@ -10,9 +10,6 @@ export interface ServerFiles {
   readonly pgvectorVersion: string;
 }
 
-/** Major version of the packaged server: headers and extensions have to be of the same. */
-export const postgresMajor = 17;
-
 const markerName = 'pgvector-version';
 
 /**
