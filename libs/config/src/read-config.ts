@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import { readFileSync } from 'node:fs';
+import type { z } from 'zod';
 
 const prefix = 'WARDSTONE_';
 
@@ -19,13 +20,15 @@ export class ConfigError extends Error {
 
 /**
  * Reads and checks environment variables once. The schema's keys are the variables' names; a variable that is set to the
- * empty string counts as not set, because that is how Compose and Kubernetes pass on what is absent.
+ * empty string counts as not set, because that is how Compose and Kubernetes pass on what is absent. A variable NAME may
+ * instead be given as NAME_FILE, a file that holds the value (one trailing newline is dropped): how secrets arrive.
  *
  * Thrown: ConfigError, listing every problem at once, including names with our prefix that the schema does not know.
  */
 export function readConfig<S extends z.ZodObject>(schema: S, env: NodeJS.ProcessEnv): Readonly<z.infer<S>> {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
   const known = new Set(Object.keys(schema.shape));
+  const set = Object.entries(env).filter((entry): entry is [string, string] => (entry[1] ?? '') !== '');
+  const { given, problems: fileProblems } = readSecretFiles(Object.fromEntries(set), known);
   const unknown = Object.keys(given)
     .filter((name) => name.startsWith(prefix) && !name.startsWith(harnessPrefix) && !known.has(name))
     .map((name) => `${name}: is not a variable of this program${suggestion(name, known)}`);
@@ -36,9 +39,30 @@ export function readConfig<S extends z.ZodObject>(schema: S, env: NodeJS.Process
     ? []
     : result.error.issues.map((issue) => `${issue.path.join('.') || 'configuration'}: ${describe(issue, own)}`);
 
-  const problems = [...invalid, ...unknown].sort();
+  const problems = [...fileProblems, ...invalid, ...unknown].sort();
   if (problems.length > 0 || !result.success) throw new ConfigError(problems);
   return deepFreeze(result.data);
+}
+
+/** Replaces each NAME_FILE, where NAME is a known variable and NAME_FILE is not, by NAME with the file's text. */
+function readSecretFiles(set: Readonly<Record<string, string>>, known: ReadonlySet<string>) {
+  const given: Record<string, string> = {};
+  const problems: string[] = [];
+  for (const [name, value] of Object.entries(set)) {
+    const target = name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : '';
+    if (known.has(name) || !known.has(target)) {
+      given[name] = value;
+    } else if (target in set) {
+      problems.push(`${name}: is set together with ${target}; set one of them`);
+    } else {
+      try {
+        given[target] = readFileSync(value, 'utf8').replace(/\r?\n$/, '');
+      } catch {
+        problems.push(`${name}: its file cannot be read`);
+      }
+    }
+  }
+  return { given, problems };
 }
 
 function describe(issue: z.core.$ZodIssue, given: Record<string, string | undefined>): string {
