@@ -1,0 +1,113 @@
+import { z } from 'zod';
+import { count, id, instant, name } from './fields.ts';
+import { pageOf, pageQuery } from './page.ts';
+
+/** Where a document is in its life. */
+export const documentStates = [
+  'RECEIVED',
+  'EXTRACTING',
+  'EMBEDDING',
+  'INDEXING',
+  'READY',
+  'FAILED',
+  'DELETING',
+] as const;
+
+const documentExample = {
+  documentId: '01970000-0000-7000-8000-000000000001',
+  version: 1,
+  title: 'Infusion pump manual',
+  fileName: 'infusion-pump.pdf',
+  mediaType: 'application/pdf',
+  sizeBytes: 48213,
+  state: 'READY',
+  percent: 100,
+  pageCount: 12,
+  chunkCount: 34,
+  createdBy: 'user-1',
+  createdAt: '2026-11-22T09:30:00.000Z',
+  updatedAt: '2026-11-22T09:30:04.120Z',
+  etag: 'b7e23ec29af22b0b',
+};
+
+/** A document's metadata. */
+export const documentSchema = z
+  .object({
+    documentId: id,
+    version: count.meta({ description: 'Counts up from 1 with every new content of the same document.' }),
+    title: z.string(),
+    fileName: z.string().meta({ description: 'As uploaded, without any path.' }),
+    mediaType: z.string().meta({ description: 'Found in the bytes, whatever the name said.' }),
+    sizeBytes: count,
+    state: z.enum(documentStates).meta({ description: 'READY can be searched; FAILED says why in `failure`.' }),
+    percent: z.int().min(0).max(100),
+    failure: z
+      .object({ reason: z.string(), message: z.string() })
+      .optional()
+      .meta({ description: 'Present when state is FAILED.' }),
+    pageCount: count,
+    chunkCount: count,
+    createdBy: z.string().meta({ description: 'Subject of the principal that uploaded it.' }),
+    createdAt: instant,
+    updatedAt: instant,
+    etag: z.string().meta({ description: 'The same as the ETag header, without its quotes.' }),
+  })
+  .meta({ description: "A document's metadata.", examples: [documentExample] });
+
+/** A page of documents. */
+export const documentPageSchema = pageOf(documentSchema).meta({
+  description: 'A page of documents, newest first.',
+  examples: [{ data: [documentExample], hasMore: false, nextToken: null }],
+});
+
+/** Names a document. What is no UUID names no document either, and is answered the same way: 404. */
+export const documentParams = z.strictObject({ documentId: id.meta({ examples: [documentExample.documentId] }) });
+
+/** Filters of the list of documents. */
+export const documentQuery = z.strictObject({
+  ...pageQuery(200),
+  state: z
+    .union([z.enum(documentStates), z.array(z.enum(documentStates)).max(7)])
+    .transform((value) => (typeof value === 'string' ? [value] : value))
+    .optional()
+    .meta({
+      description: 'Only documents in this state; may be given more than once.',
+      override: { type: 'array', items: { type: 'string', enum: [...documentStates] }, maxItems: 7 },
+    }),
+});
+
+const fileName = name({ min: 1, max: 255 });
+const title = name({ max: 500 });
+
+/** An upload as JSON. */
+export const uploadJsonSchema = z
+  .strictObject({
+    fileName: fileName.meta({ description: 'File name; any path in front of it is dropped.' }),
+    title: title.optional().meta({ description: "Title; the file's name without its ending if not given." }),
+    contentBase64: z
+      .string()
+      .refine(isBase64, 'is not base64 (RFC 4648, with padding)')
+      .meta({ description: 'The bytes in base64 (RFC 4648 §4, with padding).', override: { format: 'byte' } }),
+  })
+  .meta({
+    description: 'A document as JSON, for clients that cannot send multipart.',
+    examples: [{ fileName: 'note.txt', title: 'A note', contentBase64: 'SGVsbG8sIFdhcmRzdG9uZS4K' }],
+  });
+
+/** The fields of a multipart upload that come before the file. */
+export const uploadFieldsSchema = z.strictObject({ title: title.optional(), fileName });
+
+/** A multipart upload as it is described; the parts are read as they stream in. */
+export const uploadMultipartSchema = z
+  .strictObject({
+    title: title
+      .optional()
+      .meta({ description: "Title; the file's name without its ending if not given. This part stands before the file." }),
+    file: z.string().meta({ description: 'The bytes, with a file name. The last part.', override: { format: 'binary' } }),
+  })
+  .meta({ description: 'A document as multipart/form-data, of any size: it is streamed, never held.' });
+
+// A regular expression over tens of megabytes costs more than decoding them; length, alphabet and padding are enough.
+function isBase64(value: string): boolean {
+  return value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value);
+}

@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { count, id, text } from './fields.ts';
+
+/** Where words stand in a document. */
+export const spanSchema = z
+  .object({
+    pageStart: count.meta({ description: 'First page, from 1.' }),
+    pageEnd: count.meta({ description: 'Last page, from 1.' }),
+    charStart: count.meta({ description: "Start in the document's text, in UTF-16 code units." }),
+    charEnd: count.meta({ description: "End (exclusive) in the document's text, in UTF-16 code units." }),
+  })
+  .meta({
+    description: 'Where words stand in a document.',
+    examples: [{ pageStart: 3, pageEnd: 3, charStart: 2210, charEnd: 3180 }],
+  });
+
+/** Which of the tenant's documents to look in. */
+export const documentIds = z
+  .array(id)
+  .max(100)
+  .optional()
+  .meta({ description: "Only in these documents; all of the tenant's if not given." });
+
+/** A search. */
+export const searchRequestSchema = z
+  .strictObject({
+    query: text({ min: 1, max: 4000 }).meta({ description: 'The question, in words.' }),
+    topK: z.int().min(1).max(100).optional().meta({ description: 'How many chunks at most; 8 if not given.' }),
+    documentIds,
+  })
+  .meta({ description: 'A search.', examples: [{ query: 'How is the occlusion alarm reset?', topK: 5 }] });
+
+/** A chunk that was found. */
+export const searchHitSchema = z
+  .object({
+    chunkId: id,
+    documentId: id,
+    version: count,
+    documentTitle: z.string(),
+    text: z.string().meta({ description: "The chunk's text." }),
+    span: spanSchema,
+    score: z.number().meta({ description: 'Cosine similarity to the question, -1 to 1.' }),
+    pageBreaks: z
+      .array(z.object({ page: count, chunkOffset: count }))
+      .meta({ description: 'Where in `text` each page begins.' }),
+  })
+  .meta({ description: 'A chunk that was found.' });
+
+/** What was found. */
+export const searchResponseSchema = z
+  .object({
+    hits: z.array(searchHitSchema).meta({ description: 'Best first.' }),
+    unreadableChunks: count.meta({ description: 'Chunks that were found but could not be opened; left out of `hits`.' }),
+  })
+  .meta({
+    description: 'What was found.',
+    examples: [
+      {
+        hits: [
+          {
+            chunkId: '01970000-0000-7000-8000-000000000002',
+            documentId: '01970000-0000-7000-8000-000000000001',
+            version: 1,
+            documentTitle: 'Infusion pump manual',
+            text: 'To reset the occlusion alarm, release the clamp and press RESET.',
+            span: { pageStart: 3, pageEnd: 3, charStart: 2210, charEnd: 2274 },
+            score: 0.81,
+            pageBreaks: [{ page: 3, chunkOffset: 0 }],
+          },
+        ],
+        unreadableChunks: 0,
+      },
+    ],
+  });
