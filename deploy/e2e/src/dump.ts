@@ -1,0 +1,46 @@
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import pg from 'pg';
+
+/** Every row of every table of a database as text, the queue's included, a table at a time. */
+export async function* dumpDatabase(adminUrl: string): AsyncGenerator<string> {
+  const client = new pg.Client({ connectionString: adminUrl });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ name: string }>(
+      `select format('%I.%I', schemaname, tablename) as name from pg_tables
+       where schemaname not in ('pg_catalog', 'information_schema') order by 1`,
+    );
+    for (const { name } of rows) {
+      const table = await client.query<{ row: string }>(`select t::text as row from ${name} t`);
+      const text = table.rows.map(({ row }) => row).join('\n');
+      yield `${name}\n${text}\n${decodedBytea(text)}`;
+    }
+  } finally {
+    await client.end();
+  }
+}
+
+/** The bytes of bytea values, which a dump shows in hexadecimal, as Latin-1. */
+function decodedBytea(text: string): string {
+  return [...text.matchAll(/\\x([0-9a-f]+)/g)]
+    .map(([, hex]) => Buffer.from(hex ?? '', 'hex').toString('latin1'))
+    .join('\n');
+}
+
+/** Every file below a folder, read as Latin-1 so that no byte is lost, with its path before it. */
+export async function* dumpFiles(dir: string): AsyncGenerator<string> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  for (const entry of entries) {
+    if (!entry.isFile()) continue;
+    const file = path.join(entry.parentPath, entry.name);
+    yield `${path.relative(dir, file)}\n${await readFile(file, 'latin1')}`;
+  }
+}
+
+/** All of an async iterable. */
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
