@@ -1,6 +1,7 @@
 export {
   createKeyRing,
   keyPurposes,
+  type FetchedKey,
   type KeyPurpose,
   type KeyRing,
   type KeyRingOptions,

@@ -1,5 +1,5 @@
 /** Purpose keys in memory: bounded by count, age and uses, fetched once however many ask, wiped when they go. */
-import { AppError } from '@wardstone/rpc';
+import { AppError, needs } from '@wardstone/rpc';
 import { LRUCache } from 'lru-cache';
 
 /** Everything that a key may be used for. Each purpose has a key of its own (see derive.ts). */
@@ -58,68 +58,72 @@ const keyBytes = 32;
 /** Makes a ring. It holds no timer that keeps a process alive. */
 export function createKeyRing(options: KeyRingOptions): KeyRing {
   const { fetch, maxKeys = 1000, maxUses = 2 ** 20, now = () => performance.now() } = options;
-  // An entry's id names its version, or `current` for the key of new writes; each holds bytes of its own.
+  const bounds = { max: maxKeys, ttl: longestAgeMs, ttlAutopurge: true, ttlResolution: 0, perf: { now } };
   const held = new LRUCache<string, Held>({
-    max: maxKeys,
-    ttl: longestAgeMs,
-    ttlAutopurge: true,
-    ttlResolution: 0,
-    perf: { now },
+    ...bounds,
     dispose: (entry) => {
       entry.key.fill(0);
     },
   });
-  const fetching = new Map<string, Promise<Held>>();
+  // Which version new writes use, for as long as the answer that said so may be kept.
+  const currents = new LRUCache<string, number>(bounds);
+  const flights = new Map<string, Promise<Held>>();
   let generation = 0;
 
-  const load = async (tenantId: string, purpose: KeyPurpose, version: number, id: string): Promise<Held> => {
+  const load = async (tenantId: string, purpose: KeyPurpose, asked: number): Promise<Held> => {
     const startedIn = generation;
-    const fetched = await fetch(tenantId, purpose, version);
-    if (fetched.key.byteLength !== keyBytes || (version !== 0 && fetched.version !== version)) {
-      fetched.key.fill(0);
-      throw new AppError('KEY_UNAVAILABLE', { message: 'the key service answered with another key' });
+    const { key, version, currentVersion, maxAgeMs } = await fetch(tenantId, purpose, asked);
+    if (key.byteLength !== keyBytes || version !== (asked === 0 ? currentVersion : asked)) {
+      key.fill(0);
+      throw new AppError('KEY_UNAVAILABLE', { cause: new Error('the source answered with another key') });
     }
-    const entry: Held = { version: fetched.version, key: fetched.key, uses: 0 };
-    const ageMs = Math.min(fetched.maxAgeMs, longestAgeMs);
-    if (startedIn === generation && ageMs > 0)
-      held.set(id, { ...entry, key: Uint8Array.from(entry.key) }, { ttl: ageMs });
-    return entry;
+    const ttl = Math.min(maxAgeMs, longestAgeMs);
+    if (startedIn === generation && ttl > 0) {
+      const series = `${tenantId}/${purpose}`;
+      held.set(`${series}/${String(version)}`, { version, key: Uint8Array.from(key), uses: 0 }, { ttl });
+      if (version === currentVersion) currents.set(series, version, { ttl });
+    }
+    return { version, key, uses: 0 };
   };
 
-  const find = async (tenantId: string, purpose: KeyPurpose, version: number): Promise<PurposeKey> => {
-    const id = `${tenantId}/${purpose}/${version === 0 ? 'current' : String(version)}`;
-    const entry = held.get(id);
+  /** One fetch for everybody who asks while it is under way; its bytes are wiped when all of them have a copy. */
+  const share = (tenantId: string, purpose: KeyPurpose, asked: number): Promise<Held> => {
+    const id = `${tenantId}/${purpose}/${String(asked)}`;
+    const underWay = flights.get(id);
+    if (underWay !== undefined) return underWay;
+    const flight = load(tenantId, purpose, asked).finally(() => {
+      if (flights.get(id) === flight) flights.delete(id);
+    });
+    flights.set(id, flight);
+    // Who waits copies in a microtask; the macrotask comes after all of them.
+    void flight.then(({ key }) => setImmediate(() => key.fill(0))).catch(() => undefined);
+    return flight;
+  };
+
+  const find = async (tenantId: string, purpose: KeyPurpose, asked: number): Promise<PurposeKey> => {
+    const series = `${tenantId}/${purpose}`;
+    const wanted = asked === 0 ? currents.get(series) : asked;
+    const id = `${series}/${String(wanted)}`;
+    const entry = wanted === undefined ? undefined : held.get(id);
     if (entry !== undefined && entry.uses < maxUses) {
       entry.uses += 1;
       return { tenantId, purpose, version: entry.version, key: Uint8Array.from(entry.key) };
     }
     if (entry !== undefined) held.delete(id);
-    let flight = fetching.get(id);
-    if (flight === undefined) {
-      flight = load(tenantId, purpose, version, id);
-      fetching.set(id, flight);
-      flight.then(
-        (loaded) => {
-          fetching.delete(id);
-          // Everybody who waited has copied the key by now: their continuations were registered before this timer.
-          setImmediate(() => loaded.key.fill(0));
-        },
-        () => fetching.delete(id),
-      );
-    }
-    const loaded = await flight;
-    return { tenantId, purpose, version: loaded.version, key: Uint8Array.from(loaded.key) };
+    const { version, key } = await share(tenantId, purpose, asked);
+    return { tenantId, purpose, version, key: Uint8Array.from(key) };
   };
 
   return {
     current: (tenantId, purpose) => find(tenantId, purpose, 0),
     version: async (tenantId, purpose, version) => {
-      if (!Number.isSafeInteger(version) || version < 1) throw new AppError('KEY_UNAVAILABLE');
+      needs(Number.isSafeInteger(version) && version >= 1, 'KEY_VERSION_NOT_FOUND');
       return find(tenantId, purpose, version);
     },
     clear: () => {
       generation += 1;
-      fetching.clear();
+      flights.clear();
+      currents.clear();
       held.clear();
     },
   };

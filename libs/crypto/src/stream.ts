@@ -43,7 +43,7 @@ export async function sealStream(keys: KeyRing, context: SealContext): Promise<D
     frameLength: frameBytes,
     encryptionContext,
   });
-  return new Bridge(inner, (cause) => new AppError('INTERNAL', { cause }));
+  return new Bridge(inner, { asError: (cause) => new AppError('INTERNAL', { cause }), stop: finishUnread });
 }
 
 /**
@@ -62,7 +62,7 @@ export function openStream(keys: KeyRing, context: SealContext): Duplex {
     const fault = cause instanceof AppError ? cause : undefined;
     return fault ?? new AppError('SEALED_VALUE_INVALID', { cause });
   };
-  return new Bridge(inner, asError, meter);
+  return new Bridge(inner, { asError, meter, stop: (stream) => stream.destroy() });
 }
 
 /** The encryption context: authenticated with the header, in clear beside the ciphertext; ids only. */
@@ -194,22 +194,39 @@ function providerInfoBytes(edk: EncryptedDataKey): number {
 }
 
 /**
- * A native stream around the SDK's (readable-stream 3): back-pressure both ways, one mapped error, and destruction of
- * the inner stream, which disposes of its key, when the outer goes.
+ * Ends a sealing stream that nobody wants any more. The SDK's (5.0.2) must not be destroyed: its inner pipeline has no
+ * callback and throws "Premature close" out of the event loop, which ends the process. Ended and read out instead, it
+ * seals what it holds, disposes of its key and is gone.
  */
+function finishUnread(inner: Duplex): void {
+  inner.resume();
+  inner.end();
+}
+
+interface BridgeOptions {
+  readonly asError: (cause: unknown) => AppError;
+  /** Releases the inner stream and its key. */
+  readonly stop: (inner: Duplex) => void;
+  readonly meter?: LengthMeter;
+}
+
+/** A native stream around the SDK's (readable-stream 3): back-pressure both ways, one mapped error, and a safe end. */
 class Bridge extends Duplex {
   readonly #inner: Duplex;
-  readonly #meter: LengthMeter | undefined;
+  readonly #options: BridgeOptions;
 
-  constructor(inner: Duplex, asError: (cause: unknown) => AppError, meter?: LengthMeter) {
+  constructor(inner: Duplex, options: BridgeOptions) {
     super();
     this.#inner = inner;
-    this.#meter = meter;
+    this.#options = options;
+    const { meter, asError } = options;
     inner.on('data', (chunk: Buffer) => {
+      if (this.destroyed) return;
       if (meter !== undefined) meter.clearBytes += chunk.byteLength;
       if (!this.push(chunk)) inner.pause();
     });
     inner.on('end', () => {
+      if (this.destroyed) return;
       if (meter?.exact() === false) this.destroy(asError(new Error('bytes after the last frame')));
       else this.push(null);
     });
@@ -224,10 +241,11 @@ class Bridge extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    if (this.#meter !== undefined) {
-      this.#meter.sealedBytes += chunk.byteLength;
-      if (this.#meter.overrun()) {
-        callback(new AppError('SEALED_VALUE_INVALID'));
+    const { meter, asError } = this.#options;
+    if (meter !== undefined) {
+      meter.sealedBytes += chunk.byteLength;
+      if (meter.overrun()) {
+        callback(asError(new Error('bytes after the last frame')));
         return;
       }
     }
@@ -242,7 +260,8 @@ class Bridge extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.#inner.destroy();
+    // After a normal end there is nothing left to stop: both calls find a stream that has ended.
+    this.#options.stop(this.#inner);
     callback(error);
   }
 }
