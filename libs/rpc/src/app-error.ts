@@ -55,7 +55,8 @@ export class AppError extends Error {
       return new AppError(reason, options);
     }
     if (error instanceof Error && error.name === 'AbortError') return new AppError('CANCELLED', { cause: error });
-    if (error instanceof Error && error.name === 'TimeoutError') return new AppError('DEADLINE_EXCEEDED', { cause: error });
+    if (error instanceof Error && error.name === 'TimeoutError')
+      return new AppError('DEADLINE_EXCEEDED', { cause: error });
     return new AppError('INTERNAL', { cause: error });
   }
 }

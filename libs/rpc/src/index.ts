@@ -1,15 +1,14 @@
 export { AppError, needs, type AppErrorOptions, type FieldViolation } from './app-error.ts';
 export { isReason, isTransient, reasons, specOf, type Reason, type ReasonSpec } from './reasons.ts';
 export type { CallerCheck, Principal } from './principal.ts';
-export {
-  asPrincipal,
-  callContext,
-  callValues,
-  drainingSignal,
-  forward,
-  tenantOf,
-  type CallContext,
-} from './call.ts';
+export { asPrincipal, callContext, callValues, drainingSignal, forward, tenantOf, type CallContext } from './call.ts';
 export { decodePageToken, encodePageToken, type PageTokenShape, type PageTokenValue } from './page-token.ts';
 export { runUntilSignal, type Closable } from './run-until-signal.ts';
 export { Scope, type Access, access } from './gen/wardstone/access/v1/access_pb.ts';
+export { startServer } from './server/start-server.ts';
+export { createInMemoryTransport } from './server/in-memory.ts';
+export type { RunningServer, ServerLimits, ServerOptions } from './server/types.ts';
+export { createServiceClient, type ClientOptions, type ServiceClient } from './client/service-client.ts';
+export { peerHealth } from './client/peer-health.ts';
+export type { ConnectionOptions } from './client/connection.ts';
+export { redact } from './redact.ts';

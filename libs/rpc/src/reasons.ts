@@ -25,7 +25,22 @@ export const reasons = {
   TEXT_ENCODING: { code: Code.InvalidArgument, status: 400, message: 'The text is not valid UTF-8.' },
   TEXT_TOO_LARGE: { code: Code.InvalidArgument, status: 413, message: 'The text is too long.' },
   BODY_TOO_LARGE: { code: Code.ResourceExhausted, status: 413, message: 'The request is too large.' },
-  UNSUPPORTED_MEDIA_TYPE: { code: Code.InvalidArgument, status: 415, message: 'The media type of the body is not supported.' },
+  UNSUPPORTED_MEDIA_TYPE: {
+    code: Code.InvalidArgument,
+    status: 415,
+    message: 'The media type of the body is not supported.',
+  },
+  NOT_ACCEPTABLE: {
+    code: Code.InvalidArgument,
+    status: 406,
+    message: 'The answer cannot be had in any media type accepted.',
+  },
+  REQUEST_TIMEOUT: { code: Code.DeadlineExceeded, status: 408, message: 'The request came in too slowly.' },
+  HEADERS_TOO_LARGE: {
+    code: Code.ResourceExhausted,
+    status: 431,
+    message: 'The headers of the request are too large.',
+  },
   METHOD_NOT_ALLOWED: { code: Code.Unimplemented, status: 405, message: 'The method is not allowed here.' },
   NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is nothing here.' },
 
@@ -34,17 +49,29 @@ export const reasons = {
   TOKEN_EXPIRED: { code: Code.Unauthenticated, status: 401, message: 'The token has expired.' },
   TOKEN_INVALID: { code: Code.Unauthenticated, status: 401, message: 'The token is not valid here.' },
   PERMISSION_DENIED: { code: Code.PermissionDenied, status: 403, message: 'The caller may not do this.' },
-  CALLER_NOT_ACCEPTED: { code: Code.PermissionDenied, status: 403, message: 'The method does not accept this kind of caller.' },
+  CALLER_NOT_ACCEPTED: {
+    code: Code.PermissionDenied,
+    status: 403,
+    message: 'The method does not accept this kind of caller.',
+  },
   TENANT_REQUIRED: { code: Code.PermissionDenied, status: 403, message: 'The caller belongs to no tenant.' },
   RATE_LIMITED: { code: Code.ResourceExhausted, status: 429, message: 'Too many requests.', retryAfterMs: 1_000 },
 
   // Tenants.
   TENANT_NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is no such tenant.' },
-  TENANT_ALREADY_EXISTS: { code: Code.AlreadyExists, status: 409, message: 'There is already a tenant with this name.' },
+  TENANT_ALREADY_EXISTS: {
+    code: Code.AlreadyExists,
+    status: 409,
+    message: 'There is already a tenant with this name.',
+  },
 
   // Documents.
   DOCUMENT_NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is no such document.' },
-  DOCUMENT_CHANGED: { code: Code.FailedPrecondition, status: 412, message: 'The document has changed since it was read.' },
+  DOCUMENT_CHANGED: {
+    code: Code.FailedPrecondition,
+    status: 412,
+    message: 'The document has changed since it was read.',
+  },
   IDEMPOTENCY_KEY_REUSED: {
     code: Code.FailedPrecondition,
     status: 422,
@@ -53,15 +80,31 @@ export const reasons = {
   EMPTY_FILE: { code: Code.InvalidArgument, status: 400, message: 'The file is empty.' },
   FILE_TOO_LARGE: { code: Code.InvalidArgument, status: 413, message: 'The file is too large.' },
   UPLOAD_INCOMPLETE: { code: Code.InvalidArgument, status: 400, message: 'The upload ended before its last byte.' },
-  UPLOAD_PROTOCOL: { code: Code.InvalidArgument, status: 400, message: 'An upload is one message with metadata, then data.' },
+  UPLOAD_PROTOCOL: {
+    code: Code.InvalidArgument,
+    status: 400,
+    message: 'An upload is one message with metadata, then data.',
+  },
 
   // What the pipeline finds out about a document.
-  UNSUPPORTED_TYPE: { code: Code.InvalidArgument, status: 415, message: 'The file is of a type that is not supported.' },
-  PDF_ENCRYPTED: { code: Code.InvalidArgument, status: 422, message: 'The PDF is encrypted; upload it without a password.' },
+  UNSUPPORTED_TYPE: {
+    code: Code.InvalidArgument,
+    status: 415,
+    message: 'The file is of a type that is not supported.',
+  },
+  PDF_ENCRYPTED: {
+    code: Code.InvalidArgument,
+    status: 422,
+    message: 'The PDF is encrypted; upload it without a password.',
+  },
   PDF_CORRUPT: { code: Code.InvalidArgument, status: 422, message: 'The PDF is damaged and cannot be read.' },
   PDF_NO_PAGES: { code: Code.InvalidArgument, status: 422, message: 'The PDF has no pages.' },
   TOO_MANY_PAGES: { code: Code.InvalidArgument, status: 422, message: 'The document has too many pages.' },
-  NO_TEXT: { code: Code.InvalidArgument, status: 422, message: 'The document holds no text; a scan has to be recognised first.' },
+  NO_TEXT: {
+    code: Code.InvalidArgument,
+    status: 422,
+    message: 'The document holds no text; a scan has to be recognised first.',
+  },
   EXTRACTION_TIMEOUT: { code: Code.InvalidArgument, status: 422, message: 'Reading the document took too long.' },
   EXTRACTION_MEMORY: { code: Code.InvalidArgument, status: 422, message: 'Reading the document took too much memory.' },
 
@@ -79,7 +122,11 @@ export const reasons = {
   SERVICE_UNAVAILABLE: unavailable('A service cannot be reached at the moment.'),
 
   // The call itself.
-  DEADLINE_EXCEEDED: { code: Code.DeadlineExceeded, status: 504, message: 'The deadline passed before the answer was ready.' },
+  DEADLINE_EXCEEDED: {
+    code: Code.DeadlineExceeded,
+    status: 504,
+    message: 'The deadline passed before the answer was ready.',
+  },
   CANCELLED: { code: Code.Canceled, status: 499, message: 'The caller cancelled the call.' },
   UNIMPLEMENTED: { code: Code.Unimplemented, status: 501, message: 'The method is not implemented here.' },
   INTERNAL: { code: Code.Internal, status: 500, message: 'Something went wrong on our side.' },

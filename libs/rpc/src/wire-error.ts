@@ -1,16 +1,13 @@
-import { create } from '@bufbuild/protobuf';
-import { DurationSchema } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError } from '@connectrpc/connect';
-import type { AppError, AppErrorOptions } from './app-error.ts';
+import type { AppErrorOptions } from './app-error.ts';
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb.ts';
 import { type Reason, isReason } from './reasons.ts';
 
-const domain = 'wardstone';
+/** Domain of our ErrorInfo. */
+export const domain = 'wardstone';
 
-type Details = ConnectError['details'];
-
-// For errors that carry no reason of ours: thrown by Connect itself, or by a server that is not Wardstone's.
-const reasonByCode: Record<Code, Reason> = {
+/** For errors that carry no reason of ours: made by Connect itself, or by a server that is not Wardstone's. */
+export const reasonByCode: Record<Code, Reason> = {
   [Code.Canceled]: 'CANCELLED',
   [Code.Unknown]: 'INTERNAL',
   [Code.InvalidArgument]: 'INVALID_ARGUMENT',
@@ -28,23 +25,6 @@ const reasonByCode: Record<Code, Reason> = {
   [Code.DataLoss]: 'INTERNAL',
   [Code.Unauthenticated]: 'UNAUTHENTICATED',
 };
-
-/** An AppError as it travels: code, message, google.rpc.ErrorInfo, and BadRequest and RetryInfo where they say something. */
-export function toWire(error: AppError): ConnectError {
-  const details: Details = [
-    { desc: ErrorInfoSchema, value: { reason: error.reason, domain, metadata: { ...error.metadata } } },
-  ];
-  if (error.violations.length > 0) {
-    details.push({ desc: BadRequestSchema, value: { fieldViolations: error.violations.map((violation) => ({ ...violation })) } });
-  }
-  if (error.retryAfterMs !== undefined) {
-    details.push({ desc: RetryInfoSchema, value: { retryDelay: create(DurationSchema, durationOf(error.retryAfterMs)) } });
-  }
-  const wire = new ConnectError(error.message, error.code);
-  wire.details = details;
-  wire.cause = error;
-  return wire;
-}
 
 /** What an error from the wire says: the reason it carries, or the nearest one for its code. */
 export function fromWire(error: ConnectError): { reason: Reason; options: AppErrorOptions } {
@@ -65,13 +45,4 @@ export function fromWire(error: ConnectError): { reason: Reason; options: AppErr
       retryAfterMs: retry && Number(retry.seconds) * 1_000 + retry.nanos / 1_000_000,
     },
   };
-}
-
-/** Whether an error carries a reason of ours already. */
-export function carriesReason(error: ConnectError): boolean {
-  return error.findDetails(ErrorInfoSchema).some((detail) => detail.domain === domain);
-}
-
-function durationOf(ms: number): { seconds: bigint; nanos: number } {
-  return { seconds: BigInt(Math.floor(ms / 1_000)), nanos: Math.round((ms % 1_000) * 1_000_000) };
 }
