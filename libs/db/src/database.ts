@@ -3,6 +3,7 @@ import { DataSource, type EntityManager, type EntitySchema, type QueryRunner } f
 import { databaseError } from './errors.ts';
 import { createListener, type Listener } from './listener.ts';
 import { identifier } from './row-level-security.ts';
+import { silentLogger } from './silent-logger.ts';
 import { requireUuid } from './uuid.ts';
 
 export interface DatabaseOptions {
@@ -127,7 +128,7 @@ function createDataSource(options: DatabaseOptions): DataSource {
     entities: [...options.entities],
     synchronize: false,
     installExtensions: false,
-    logging: false,
+    logger: silentLogger,
     // Idle connections that the server ends are replaced by the pool; there is nothing to say about them.
     poolErrorHandler: () => undefined,
     poolSize: options.poolSize ?? defaults.poolSize,

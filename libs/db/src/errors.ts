@@ -3,9 +3,9 @@ import { AppError } from '@wardstone/rpc';
 /**
  * SQLSTATE classes and codes after which the same call may succeed later: connection faults (08), insufficient
  * resources (53), operator intervention (57: shutdown, crash, statement time-out), lock time-outs (55P03), transaction
- * rollback by deadlock or serialisation (40), a server that refuses log-ins (28, 3D000: it is being set up or restored).
+ * rollback by deadlock or serialisation (40), a server that refuses log-ins (28, 3D000, 55000: it is being set up or restored).
  */
-const unavailableStates = /^(08|28|40|53|57|55P03|3D000)/;
+const unavailableStates = /^(08|28|40|53|57|55P03|55000|3D000)/;
 
 const unavailableCodes = new Set([
   'ECONNREFUSED',

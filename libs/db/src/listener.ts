@@ -25,7 +25,14 @@ export function createListener(options: { readonly url: string; readonly applica
   let retryTimer: NodeJS.Timeout | undefined;
   let closed = false;
 
-  async function connect(): Promise<void> {
+  function connect(): Promise<void> {
+    connecting ??= connectClient().finally(() => {
+      connecting = undefined;
+    });
+    return connecting;
+  }
+
+  async function connectClient(): Promise<void> {
     const next = new pg.Client({
       connectionString: options.url,
       application_name: options.applicationName,
@@ -60,8 +67,7 @@ export function createListener(options: { readonly url: string; readonly applica
     if (closed || subscriptions.size === 0 || retryTimer !== undefined) return;
     retryTimer = setTimeout(() => {
       retryTimer = undefined;
-      connecting = connect();
-      connecting.then(
+      connect().then(
         () => {
           for (const set of subscriptions.values()) for (const { onReconnect } of set) onReconnect?.();
         },
@@ -76,10 +82,7 @@ export function createListener(options: { readonly url: string; readonly applica
       return;
     }
     if (retryTimer !== undefined) return;
-    connecting ??= connect();
-    await connecting.finally(() => {
-      connecting = undefined;
-    });
+    await connect();
   }
 
   return {

@@ -2,6 +2,7 @@ import pg from 'pg';
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { databaseError } from './errors.ts';
 import { identifier } from './row-level-security.ts';
+import { silentLogger } from './silent-logger.ts';
 
 /** A TypeORM migration: its `name` ends in a 13-digit timestamp, by which migrations are ordered. */
 export type MigrationClass = new () => MigrationInterface;
@@ -74,6 +75,7 @@ async function runMigrations(options: MigrateOptions): Promise<void> {
     migrationsTransactionMode: 'all',
     migrationsTableName: 'schema_migration',
     installExtensions: false,
+    logger: silentLogger,
     poolSize: 2,
     connectTimeoutMS: connectTimeoutMs,
     applicationName: `migrate-${options.schema}`,
