@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { access, constants, mkdir, open, opendir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { AppError } from '@wardstone/rpc';
 import { checkKey, objectNotFound, type ObjectStore } from './object-store.ts';
+import { untilAborted } from './until-aborted.ts';
 
 /** Ends the name of every object's file. No key has it, so that the object `a/b` and the objects under `a/b/` live side by side. */
 const suffix = '~';
@@ -109,8 +109,6 @@ async function put(
     await inStore(() => place(folders, temporary, path));
     placed = true;
     return { bytes };
-  } catch (error) {
-    throw signal?.aborted === true ? new AppError('CANCELLED', { cause: error }) : error;
   } finally {
     if (!placed) await rm(temporary, { force: true }).catch(() => undefined);
   }
@@ -118,18 +116,14 @@ async function put(
 
 /** Writes and syncs a new file. What the body throws goes through as it is; a fault of the disk is the store's. */
 async function writeFile(path: string, body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<number> {
-  signal?.throwIfAborted();
+  if (signal?.aborted === true) throw new AppError('CANCELLED');
   const handle = await inStore(() => open(path, 'wx', 0o600));
   let bytes = 0;
   try {
-    const write = async (source: AsyncIterable<Uint8Array>): Promise<void> => {
-      for await (const chunk of source) {
-        await inStore(() => handle.writev([chunk]));
-        bytes += chunk.byteLength;
-      }
-    };
-    await pipeline(body, write, ...(signal === undefined ? [] : [{ signal }]));
-    signal?.throwIfAborted();
+    for await (const chunk of signal === undefined ? body : untilAborted(body, signal)) {
+      await inStore(() => handle.writev([chunk]));
+      bytes += chunk.byteLength;
+    }
     await inStore(() => handle.sync());
     return bytes;
   } finally {

@@ -6,6 +6,7 @@ import { openStream, sealStream, type KeyRing, type SealContext } from '@wardsto
 import { AppError, needs } from '@wardstone/rpc';
 import { parseJsonLines, toJsonLines } from './json-lines.ts';
 import { type ObjectStore } from './object-store.ts';
+import { untilAborted } from './until-aborted.ts';
 
 const names = ['original', 'chunks', 'vectors'] as const;
 
@@ -78,8 +79,8 @@ export function createSealedObjects({ store, keys }: SealedObjectsOptions): Seal
       yield* parseJsonLines(await read(ref, options));
     },
     exists: async (ref) => (await store.head(keyOf(ref))) !== undefined,
-    remove: (ref) => store.delete(keyOf(ref)),
-    removeDocument: (tenantId, documentId) => store.deletePrefix(documentPrefix(tenantId, documentId)),
+    remove: async (ref) => store.delete(keyOf(ref)),
+    removeDocument: async (tenantId, documentId) => store.deletePrefix(documentPrefix(tenantId, documentId)),
     check: () => store.check(),
   };
 }
@@ -91,33 +92,51 @@ async function sealInto(
   source: AsyncIterable<Uint8Array>,
   signal: AbortSignal | undefined,
 ): Promise<Written> {
-  const hash = createHash('sha256');
-  let bytes = 0;
-  let fault: { readonly error: unknown } | undefined;
-  const measured = async function* (): AsyncGenerator<Uint8Array> {
+  const key = keyOf(ref);
+  const sealer = await sealStream(keys, contextOf(ref));
+  const measure = new Measure();
+  // Both sides run at once. When one fails the other is stopped, and what failed first is what is reported.
+  const stop = new AbortController();
+  const signals = signal === undefined ? [stop.signal] : [stop.signal, signal];
+  const options = { signal: AbortSignal.any(signals) };
+  const failures: unknown[] = [];
+  const failed = (error: unknown): void => {
+    failures.push(error);
+    stop.abort();
+    sealer.destroy();
+  };
+  const pumping = pipeline(measure.read(untilAborted(source, options.signal)), sealer).catch((error: unknown) => {
+    failed(measure.failure?.error ?? error);
+  });
+  const storing = store.put(key, sealer, options).catch(failed);
+  await Promise.all([pumping, storing]);
+  if (signal?.aborted === true) throw new AppError('CANCELLED');
+  if (failures.length > 0) throw failures[0];
+  return measure.result();
+}
+
+/** Counts and hashes what passes, and keeps what the source threw: the streams behind it hide it behind errors of their own. */
+class Measure {
+  readonly #hash = createHash('sha256');
+  #bytes = 0;
+  failure: { readonly error: unknown } | undefined;
+
+  async *read(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     try {
       for await (const chunk of source) {
-        hash.update(chunk);
-        bytes += chunk.byteLength;
+        this.#hash.update(chunk);
+        this.#bytes += chunk.byteLength;
         yield chunk;
       }
     } catch (error) {
-      fault = { error };
+      this.failure = { error };
       throw error;
     }
-  };
-  const options = signal === undefined ? {} : { signal };
-  const key = keyOf(ref);
-  const sealer = await sealStream(keys, contextOf(ref));
-  // Both run at once; when either fails the other is torn down with it, and what failed first is what is reported.
-  const [pumped, stored] = await Promise.allSettled([
-    pipeline(measured, sealer, options),
-    store.put(key, sealer, options),
-  ]);
-  if (stored.status === 'fulfilled' && pumped.status === 'fulfilled') return { bytes, sha256: hash.digest('hex') };
-  if (signal?.aborted === true) throw new AppError('CANCELLED');
-  if (fault !== undefined) throw fault.error;
-  throw stored.status === 'rejected' ? stored.reason : (pumped as PromiseRejectedResult).reason;
+  }
+
+  result(): Written {
+    return { bytes: this.#bytes, sha256: this.#hash.digest('hex') };
+  }
 }
 
 /** Where the object belongs, as its seal has it: a copy under another name, version, document or tenant does not open. */

@@ -1,0 +1,175 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createKeyRing, derivePurposeKey } from '@wardstone/crypto';
+import { AppError } from '@wardstone/rpc';
+import { expect } from 'chai';
+import { createFileStore, createSealedObjects, type ObjectRef, type SealedObjects } from '../src/index.ts';
+import { bytesOf, keysOf, pieces, reasonOf } from './object-store.contract.ts';
+
+const ref: ObjectRef = {
+  tenantId: '01890000-0000-7000-8000-00000000000a',
+  documentId: '01890000-0000-7000-8000-000000000001',
+  version: 1,
+  name: 'original',
+};
+
+describe('sealed objects', () => {
+  let dir: string;
+  let objects: SealedObjects;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'wardstone-objects-'));
+    const dataKey = createHash('sha256').update('data key').digest();
+    const keys = createKeyRing({
+      fetch: (tenantId, purpose) => {
+        const key = derivePurposeKey(dataKey, tenantId, purpose, 1);
+        return Promise.resolve({ key, version: 1, currentVersion: 1, maxAgeMs: 60_000 });
+      },
+    });
+    objects = createSealedObjects({ store: createFileStore({ dir }), keys });
+  });
+  afterEach(() => rm(dir, { recursive: true, force: true }));
+
+  const fileOf = ({ tenantId, documentId, version, name }: ObjectRef): string =>
+    join(dir, 'objects/tenants', tenantId, 'documents', documentId, String(version), `${name}~`);
+  const read = async (at: ObjectRef = ref): Promise<Buffer> => bytesOf(await objects.read(at));
+
+  it('gives back what was written, with length and hash of the clear bytes', async () => {
+    const clear = randomBytes(1_000_003);
+    const written = await objects.write(ref, pieces(clear.subarray(0, 77), clear.subarray(77)));
+    expect(written).to.deep.equal({ bytes: clear.length, sha256: createHash('sha256').update(clear).digest('hex') });
+    expect((await read()).equals(clear)).to.equal(true);
+    expect(await objects.exists(ref)).to.equal(true);
+    const empty = await objects.write({ ...ref, version: 2 }, pieces());
+    expect(empty).to.deep.equal({ bytes: 0, sha256: createHash('sha256').digest('hex') });
+    expect((await read({ ...ref, version: 2 })).length).to.equal(0);
+  });
+
+  it('stores not one word in clear', async () => {
+    await objects.write(ref, pieces('The patient has hypertension.'));
+    const stored = (await readFile(fileOf(ref))).toString('latin1');
+    expect(stored).not.to.match(/patient|hypertension/);
+  });
+
+  it('does not open a copy under another document, version, name or tenant', async () => {
+    await objects.write(ref, pieces('clear'));
+    const places: Partial<ObjectRef>[] = [
+      { documentId: '01890000-0000-7000-8000-000000000002' },
+      { version: 2 },
+      { name: 'chunks' },
+      { tenantId: '01890000-0000-7000-8000-00000000000b' },
+    ];
+    for (const change of places) {
+      const at = { ...ref, ...change };
+      await cp(fileOf(ref), fileOf(at), { recursive: true });
+      expect(await reasonOf(read(at)), JSON.stringify(change)).to.equal('SEALED_VALUE_INVALID');
+    }
+    expect((await read()).toString()).to.equal('clear');
+  });
+
+  it('ends with an error when the stored bytes were cut', async () => {
+    await objects.write(ref, pieces(randomBytes(600_000)));
+    await truncate(fileOf(ref), 300_000);
+    expect(await reasonOf(read())).to.equal('SEALED_VALUE_INVALID');
+    await writeFile(fileOf(ref), '');
+    expect(await reasonOf(read())).to.equal('SEALED_VALUE_INVALID');
+  });
+
+  it('leaves nothing when the source fails, and throws what it threw', async () => {
+    const failing = async function* (): AsyncGenerator<Uint8Array> {
+      for (let sent = 0; sent < 20; sent += 1) yield* pieces(randomBytes(100_000));
+      throw new AppError('FILE_TOO_LARGE');
+    };
+    expect(await reasonOf(objects.write(ref, failing()))).to.equal('FILE_TOO_LARGE');
+    expect(await keysOf(createFileStore({ dir }))).to.deep.equal([]);
+    expect(await readdir(join(dir, 'tmp'))).to.deep.equal([]);
+  });
+
+  it('leaves nothing when the signal fires while the source hangs', async () => {
+    const stop = new AbortController();
+    const hanging = async function* (): AsyncGenerator<Uint8Array> {
+      yield* pieces(randomBytes(600_000));
+      stop.abort();
+      await new Promise(() => undefined);
+    };
+    expect(await reasonOf(objects.write(ref, hanging(), { signal: stop.signal }))).to.equal('CANCELLED');
+    expect(await keysOf(createFileStore({ dir }))).to.deep.equal([]);
+    expect(await readdir(join(dir, 'tmp'))).to.deep.equal([]);
+  });
+
+  it('reports the store when that is what fails, and stops reading the source', async () => {
+    await objects.check();
+    await rm(join(dir, 'tmp'), { recursive: true });
+    let sent = 0;
+    const endless = async function* (): AsyncGenerator<Uint8Array> {
+      for (;;) {
+        sent += 1;
+        yield* pieces(randomBytes(100_000));
+      }
+    };
+    expect(await reasonOf(objects.write(ref, endless()))).to.equal('OBJECT_STORE_UNAVAILABLE');
+    expect(sent).to.be.lessThan(100);
+  });
+
+  it('reports keys that are away on both sides', async () => {
+    await objects.write(ref, pieces('clear'));
+    const keys = createKeyRing({ fetch: () => Promise.reject(new AppError('KEY_UNAVAILABLE')) });
+    const without = createSealedObjects({ store: createFileStore({ dir }), keys });
+    expect(await reasonOf(without.write(ref, pieces('x')))).to.equal('KEY_UNAVAILABLE');
+    const reading = (async () => bytesOf(await without.read(ref)))();
+    expect(await reasonOf(reading)).to.equal('KEY_UNAVAILABLE');
+  });
+
+  it('says NOT_FOUND, removes one, and removes a whole document and no other', async () => {
+    expect(await reasonOf(objects.read(ref))).to.equal('NOT_FOUND');
+    const other = { ...ref, documentId: '01890000-0000-7000-8000-000000000002' };
+    for (const at of [ref, { ...ref, name: 'chunks' as const }, { ...ref, version: 2 }, other]) {
+      await objects.write(at, pieces('x'));
+    }
+    await objects.remove(ref);
+    await objects.remove(ref);
+    expect(await objects.exists(ref)).to.equal(false);
+    expect(await objects.removeDocument(ref.tenantId, ref.documentId)).to.equal(2);
+    expect(await objects.exists(other)).to.equal(true);
+  });
+
+  it('refuses references that could name something else', async () => {
+    const wrong: Partial<ObjectRef>[] = [
+      { tenantId: '..' },
+      { documentId: ref.documentId.toUpperCase().replace('0', 'A') },
+      { version: 0 },
+      { version: 1.5 },
+      { name: '../original' as 'original' },
+    ];
+    for (const change of wrong) {
+      expect(await reasonOf(objects.write({ ...ref, ...change }, pieces('x')))).to.equal('INTERNAL');
+    }
+    expect(await reasonOf(objects.removeDocument(ref.tenantId, '..'))).to.equal('INTERNAL');
+    expect(dirname(fileOf(ref)).startsWith(dir)).to.equal(true);
+  });
+
+  it('keeps memory flat over 256 MiB there and back', async () => {
+    const piece = randomBytes(64 * 1024);
+    const count = 4096;
+    let peakBytes = 0;
+    const startBytes = process.memoryUsage().rss;
+    const measure = (): void => {
+      peakBytes = Math.max(peakBytes, process.memoryUsage().rss - startBytes);
+    };
+    const source = async function* (): AsyncGenerator<Uint8Array> {
+      for (let sent = 0; sent < count; sent += 1) {
+        measure();
+        yield* pieces(piece);
+      }
+    };
+    const { bytes } = await objects.write(ref, source());
+    let readBytes = 0;
+    for await (const chunk of await objects.read(ref)) {
+      measure();
+      readBytes += (chunk as Buffer).length;
+    }
+    expect([bytes, readBytes]).to.deep.equal([count * piece.length, count * piece.length]);
+    expect(peakBytes).to.be.lessThan(96 * 1024 * 1024);
+  }).timeout(60_000);
+});
