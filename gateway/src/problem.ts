@@ -131,7 +131,5 @@ function errorCode(error: unknown): string | undefined {
 
 /** Services name fields as the protos do; this API names them in camelCase. */
 function camelCase(field: string): string {
-  return field
-    .replace(/\[(\d+)\]/g, '.$1')
-    .replace(/_([a-z0-9])/g, (_match, letter: string) => letter.toUpperCase());
+  return field.replace(/\[(\d+)\]/g, '.$1').replace(/_([a-z0-9])/g, (_match, letter: string) => letter.toUpperCase());
 }

@@ -84,4 +84,3 @@ export function permissionsHeld(policy: Policy, principal: Principal, accesses: 
   }
   return [...held.values()];
 }
-

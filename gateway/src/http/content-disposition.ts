@@ -19,5 +19,8 @@ function safeSegment(fileName: string): string {
 
 // encodeURIComponent leaves '()* alone, which RFC 8187 does not allow unescaped.
 function percentEncode(name: string): string {
-  return encodeURIComponent(name).replace(/['()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+  return encodeURIComponent(name).replace(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }

@@ -59,7 +59,12 @@ export const auditEventPageSchema = pageOf(auditEventSchema).meta({
 export const auditEventQuery = z.strictObject({
   ...pageQuery(500),
   actorSubject: z.string().min(1).max(255).optional().meta({ description: "Only this principal's." }),
-  action: z.string().min(1).max(129).optional().meta({ description: 'Only this action.', examples: ['document.download'] }),
+  action: z
+    .string()
+    .min(1)
+    .max(129)
+    .optional()
+    .meta({ description: 'Only this action.', examples: ['document.download'] }),
   resourceId: z.string().min(1).max(64).optional().meta({ description: 'Only events about this id.' }),
   outcome: z.enum(auditOutcomes).optional().meta({ description: 'Only with this outcome.' }),
   occurredFrom: z.iso.datetime({ offset: true }).optional().meta({ description: 'Only from this instant on.' }),

@@ -100,10 +100,12 @@ export const uploadFieldsSchema = z.strictObject({ title: title.optional(), file
 /** A multipart upload as it is described; the parts are read as they stream in. */
 export const uploadMultipartSchema = z
   .strictObject({
-    title: title
-      .optional()
-      .meta({ description: "Title; the file's name without its ending if not given. This part stands before the file." }),
-    file: z.string().meta({ description: 'The bytes, with a file name. The last part.', override: { format: 'binary' } }),
+    title: title.optional().meta({
+      description: "Title; the file's name without its ending if not given. This part stands before the file.",
+    }),
+    file: z
+      .string()
+      .meta({ description: 'The bytes, with a file name. The last part.', override: { format: 'binary' } }),
   })
   .meta({ description: 'A document as multipart/form-data, of any size: it is streamed, never held.' });
 

@@ -19,7 +19,10 @@ export function text(bounds: { readonly min?: number; readonly max: number }): z
     .string()
     .refine((value) => value.isWellFormed(), 'is not well-formed Unicode')
     .refine((value) => !value.includes('\0'), 'holds a NUL character')
-    .refine((value) => codePoints(value, min) >= min, `is shorter than ${min} ${min === 1 ? 'character' : 'characters'}`)
+    .refine(
+      (value) => codePoints(value, min) >= min,
+      `is shorter than ${min} ${min === 1 ? 'character' : 'characters'}`,
+    )
     .refine((value) => codePoints(value, max + 1) <= max, `is longer than ${max} characters`)
     .meta({ minLength: min, maxLength: max });
 }

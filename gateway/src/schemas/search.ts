@@ -50,7 +50,9 @@ export const searchHitSchema = z
 export const searchResponseSchema = z
   .object({
     hits: z.array(searchHitSchema).meta({ description: 'Best first.' }),
-    unreadableChunks: count.meta({ description: 'Chunks that were found but could not be opened; left out of `hits`.' }),
+    unreadableChunks: count.meta({
+      description: 'Chunks that were found but could not be opened; left out of `hits`.',
+    }),
   })
   .meta({
     description: 'What was found.',

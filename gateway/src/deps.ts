@@ -1,0 +1,52 @@
+import type { Auditor, Policy, Verifier } from '@wardstone/access';
+import type { ServiceClient } from '@wardstone/rpc';
+import type { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
+import type { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import type { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
+import type { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
+import type { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import type { Telemetry } from '@wardstone/telemetry';
+import type { RateLimits } from './auth/rate-limit.ts';
+import type { Limits } from './config.ts';
+import type { Slots } from './http/slots.ts';
+
+/** The services that the gateway calls, under the same names as their URLs. */
+export interface Services {
+  readonly ingestion: ServiceClient<typeof IngestionService>;
+  readonly retrieval: ServiceClient<typeof RetrievalService>;
+  readonly llm: ServiceClient<typeof LlmService>;
+  readonly tenantKey: ServiceClient<typeof TenantKeyService>;
+  readonly audit: ServiceClient<typeof AuditService>;
+}
+
+/** Everything the gateway is made of. */
+export interface GatewayDeps {
+  readonly telemetry: Telemetry;
+  readonly verifyAccessToken: Verifier;
+  readonly policy: Policy;
+  readonly auditor: Pick<Auditor, 'record'>;
+  readonly services: Services;
+  /** How each peer is asked for its health; throws when it is not well. */
+  readonly peers: Readonly<Record<string, () => Promise<void>>>;
+  readonly limits: Limits;
+  readonly rateLimits: RateLimits;
+  readonly corsOrigins: readonly string[];
+  readonly trustedProxies: readonly string[];
+  /** Where clients reach the API; for its description. */
+  readonly publicUrl: string | undefined;
+  /** Whether /metrics is served beside the API. */
+  readonly serveMetrics: boolean;
+}
+
+/** What handlers need beside the services they name. */
+export interface RouteDeps {
+  readonly services: Services;
+  readonly limits: Limits;
+  readonly policy: Policy;
+  /** Event streams going on, per tenant. */
+  readonly streams: Slots;
+  /** Uploads going on, per tenant. */
+  readonly uploads: Slots;
+  /** JSON uploads held in memory, over all tenants. */
+  readonly jsonUploads: Slots;
+}

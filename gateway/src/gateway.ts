@@ -1,0 +1,126 @@
+import multipart from '@fastify/multipart';
+import rateLimit from '@fastify/rate-limit';
+import { AppError } from '@wardstone/rpc';
+import { Gauge } from '@wardstone/telemetry';
+import { type FastifyInstance, LogController, fastify } from 'fastify';
+import type { IncomingMessage } from 'node:http';
+import { v7 as uuidv7 } from 'uuid';
+import { createAdmission } from './auth/admission.ts';
+import { createRateLimiter } from './auth/rate-limit.ts';
+import type { GatewayDeps } from './deps.ts';
+import { observe } from './http/observe.ts';
+import { refuseBadConnections, refuseUnknownPaths, refuseWithProblems, sendProblem } from './http/refuse.ts';
+import { decorateRequests } from './http/request-state.ts';
+import { allowOrigins, securityHeaders, setSecurityHeaders } from './http/security-headers.ts';
+import { createSlots } from './http/slots.ts';
+import { registerDocs } from './openapi/docs.ts';
+import { registerRoutes } from './register-routes.ts';
+import { allRoutes } from './routes/index.ts';
+import { createReadiness, registerHealth, registerMetrics } from './routes/operations.ts';
+
+/** A gateway, ready to listen. */
+export interface Gateway {
+  readonly app: FastifyInstance;
+  /** Drains and stops: streams are told to come again, calls in flight may end, within the configured time. */
+  close(): Promise<void>;
+}
+
+const maxHeaderBytes = 16 * 1024;
+const maxHeaders = 100;
+/** Node looks for slow clients this often. */
+const slownessCheckMs = 2_000;
+const slotRetryMs = 2_000;
+
+/** Makes the HTTP server with everything on it. Thrown: Error when a route's RPC declares no permission. */
+export async function createGateway(deps: GatewayDeps): Promise<Gateway> {
+  const { telemetry, limits } = deps;
+  const draining = new AbortController();
+  const app = createServer(deps);
+  decorateRequests(app);
+  observe(app, telemetry);
+  setSecurityHeaders(app);
+  refuseWithProblems(app, telemetry);
+  refuseUnknownPaths(app);
+  allowOrigins(app, deps.corsOrigins);
+  await app.register(rateLimit, { global: false });
+  await app.register(multipart, { limits: { fileSize: limits.uploadMaxBytes } });
+
+  const slots = {
+    streams: createSlots(limits.streamsPerTenant, slotRetryMs),
+    uploads: createSlots(limits.uploadsPerTenant, slotRetryMs),
+    jsonUploads: createSlots(limits.jsonUploads, slotRetryMs),
+  };
+  measureSlots(deps, slots);
+  const admission = createAdmission({
+    ...deps,
+    limiter: createRateLimiter(app, deps.rateLimits),
+    log: telemetry.log,
+  });
+  const routes = allRoutes({ ...deps, ...slots });
+  registerRoutes(app, routes, { admission, limits, draining: draining.signal });
+  await registerDocs(app, routes, deps.publicUrl);
+  registerHealth(app, createReadiness(deps.peers), draining.signal);
+  if (deps.serveMetrics) registerMetrics(app, telemetry);
+  await app.ready();
+
+  return {
+    app,
+    close: async () => {
+      draining.abort(new AppError('SERVICE_UNAVAILABLE'));
+      const force = setTimeout(() => app.server.closeAllConnections(), limits.drainTimeoutMs);
+      try {
+        await app.close();
+        await admission.settled();
+      } finally {
+        clearTimeout(force);
+      }
+    },
+  };
+}
+
+function createServer({ telemetry, limits, trustedProxies }: GatewayDeps): FastifyInstance {
+  const app = fastify({
+    http: {
+      maxHeaderSize: maxHeaderBytes,
+      headersTimeout: limits.headersTimeoutMs,
+      connectionsCheckingInterval: slownessCheckMs,
+    },
+    requestTimeout: limits.transferTimeoutMs,
+    // A connection may be silent for as long as an answer may take, and a little longer.
+    connectionTimeout: Math.max(limits.answerTimeoutMs, limits.idleTimeoutMs) + slownessCheckMs,
+    bodyLimit: limits.jsonUploadMaxBytes,
+    routerOptions: { maxParamLength: maxHeaderBytes },
+    trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
+    requestIdHeader: false,
+    genReqId: requestIdOf,
+    // One line per request is written by observe(), by route template; Fastify's own lines hold paths.
+    logController: new LogController({ disableRequestLogging: true }),
+    return503OnClosing: false,
+    clientErrorHandler: refuseBadConnections,
+    frameworkErrors: (_error, request, reply) => {
+      reply.headers(securityHeaders).header('X-Request-Id', request.id);
+      void sendProblem(request, reply, new AppError('NOT_FOUND'));
+    },
+  });
+  app.server.maxHeadersCount = maxHeaders;
+  app.addHook('onClose', () => telemetry.log.info('drained'));
+  return app;
+}
+
+/** The client's own request id when it is a plain one, so that its logs and ours can be laid side by side. */
+function requestIdOf(request: IncomingMessage): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && /^[A-Za-z0-9_.-]{1,128}$/.test(given) ? given : uuidv7();
+}
+
+function measureSlots({ telemetry }: GatewayDeps, slots: Readonly<Record<string, { taken(): number }>>): void {
+  const gauge: Gauge = new Gauge({
+    name: 'http_going_on',
+    help: 'Event streams and uploads that are going on.',
+    labelNames: ['kind'],
+    registers: [telemetry.metrics],
+    collect: () => {
+      for (const [kind, { taken }] of Object.entries(slots)) gauge.set({ kind }, taken());
+    },
+  });
+}

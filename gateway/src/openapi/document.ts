@@ -1,0 +1,218 @@
+import { type Reason, reasons } from '@wardstone/rpc';
+import type { z } from 'zod';
+import { requiredPermission } from '../auth/permission.ts';
+import { problemMediaType } from '../problem.ts';
+import type { Route, Success } from '../route.ts';
+import { problemSchema } from '../schemas/problem.ts';
+import {
+  type Json,
+  type JsonObject,
+  type NamedSchemas,
+  type OpenApiVersion,
+  componentSchemas,
+  jsonSchema,
+  schemaRef,
+} from './json-schema.ts';
+
+/** Reasons that every operation may answer with. */
+const everywhere: readonly Reason[] = [
+  'UNAUTHENTICATED',
+  'TOKEN_EXPIRED',
+  'TOKEN_INVALID',
+  'PERMISSION_DENIED',
+  'RATE_LIMITED',
+  'NOT_ACCEPTABLE',
+  'INVALID_ARGUMENT',
+  'UNKNOWN_FIELD',
+  'INTERNAL',
+  'SERVICE_UNAVAILABLE',
+  'DEADLINE_EXCEEDED',
+];
+
+const withBody: readonly Reason[] = ['MALFORMED_JSON', 'BODY_TOO_LARGE', 'REQUEST_TIMEOUT', 'UNSUPPORTED_MEDIA_TYPE'];
+
+const tags = [
+  { name: 'Documents', description: 'What is searched and cited: upload, watch, read, delete.' },
+  { name: 'Search', description: 'Finding the places that answer a question.' },
+  { name: 'Answers', description: 'Answers with citations.' },
+  { name: 'Tenants', description: 'Organisations, each with an encryption key of its own.' },
+  { name: 'Audit', description: 'Who did what, when and why.' },
+  { name: 'Me', description: 'The caller itself.' },
+] as const;
+
+const description = [
+  'Retrieval-augmented generation over clinical documents.',
+  '',
+  'Every refusal is `application/problem+json` (RFC 9457) with a stable `reason`. Lists are pages `{data, hasMore, nextToken}`.',
+  'Two things here follow Internet drafts, not standards, and may change with them: the `Idempotency-Key` header',
+  '(draft-ietf-httpapi-idempotency-key-header) and the `RateLimit` and `RateLimit-Policy` headers',
+  '(draft-ietf-httpapi-ratelimit-headers).',
+].join('\n');
+
+/** Describes the API in OpenAPI, from the very routes that serve it. */
+export function openApiDocument(
+  routes: readonly Route[],
+  version: OpenApiVersion,
+  publicUrl: string | undefined,
+): JsonObject {
+  return {
+    openapi: version,
+    info: {
+      title: 'Wardstone API',
+      version: '1.0.0',
+      description,
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
+    },
+    servers: [{ url: publicUrl ?? '/' }],
+    tags: [...tags],
+    security: [{ bearer: [] }],
+    paths: pathsOf(routes, version),
+    components: {
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description:
+            "An access token (RFC 9068) of your organisation's OpenID provider, for the audience of this API.",
+        },
+      },
+      schemas: componentSchemas(namedSchemas(routes), version),
+    },
+  };
+}
+
+function namedSchemas(routes: readonly Route[]): NamedSchemas {
+  const named = new Map<string, { schema: z.ZodType; io: 'input' | 'output' }>();
+  const add = (name: string, schema: z.ZodType, io: 'input' | 'output'): void => {
+    const known = named.get(name);
+    if (known !== undefined && known.schema !== schema) throw new Error(`two schemas are named ${name}`);
+    named.set(name, { schema, io });
+  };
+  add('Problem', problemSchema, 'output');
+  for (const { body, success } of routes) {
+    if (body !== undefined) add(body.name, body.json, 'input');
+    if (body?.multipart !== undefined) add(body.multipart.name, body.multipart.schema, 'input');
+    if (success.json !== undefined) add(nameOf(success), success.json, 'output');
+  }
+  return named;
+}
+
+function pathsOf(routes: readonly Route[], version: OpenApiVersion): JsonObject {
+  const paths: Record<string, Record<string, Json>> = {};
+  for (const route of routes) {
+    const path = (paths[route.path] ??= {});
+    path[route.method.toLowerCase()] = operationOf(route, version);
+  }
+  return paths;
+}
+
+function operationOf(route: Route, version: OpenApiVersion): JsonObject {
+  const permission = requiredPermission(route.access);
+  const needed =
+    permission === undefined
+      ? 'Needs a valid token and nothing else.'
+      : `Needs the permission \`${permission.resource}\` \`${permission.action}\`.`;
+  return {
+    operationId: route.operationId,
+    summary: route.summary,
+    description: [route.description, needed].filter((text) => text !== undefined).join('\n\n'),
+    tags: [route.tag],
+    parameters: [
+      ...parametersOf(route.params, 'path', version),
+      ...parametersOf(route.query, 'query', version),
+      ...headerParameters(route.headers),
+    ],
+    ...(route.body === undefined ? {} : { requestBody: requestBodyOf(route.body) }),
+    responses: { [route.success.status]: successOf(route.success), ...problemsOf(route) },
+  };
+}
+
+function parametersOf(schema: z.ZodType | undefined, place: 'path' | 'query', version: OpenApiVersion): JsonObject[] {
+  if (schema === undefined) return [];
+  const { properties = {}, required = [] } = jsonSchema(schema, version, 'input') as {
+    readonly properties?: Readonly<Record<string, JsonObject>>;
+    readonly required?: readonly string[];
+  };
+  return Object.entries(properties).map(([name, { description: text, ...property }]) => ({
+    name,
+    in: place,
+    required: place === 'path' || required.includes(name),
+    ...(text === undefined ? {} : { description: text }),
+    schema: property,
+  }));
+}
+
+function headerParameters(headers: Readonly<Record<string, string>> = {}): JsonObject[] {
+  return Object.entries({
+    ...headers,
+    'X-Request-Id': 'Your own id of the request; made up and answered in the same header if not given.',
+  }).map(([name, text]) => ({ name, in: 'header', required: false, description: text, schema: { type: 'string' } }));
+}
+
+function requestBodyOf(body: NonNullable<Route['body']>): JsonObject {
+  const { multipart } = body;
+  return {
+    required: true,
+    content: {
+      ...(multipart === undefined ? {} : { 'multipart/form-data': { schema: schemaRef(multipart.name) } }),
+      'application/json': { schema: schemaRef(body.name) },
+    },
+  };
+}
+
+function successOf(success: Success): JsonObject {
+  const streams = Object.entries(success.streams ?? {}).map(([mediaType, text]): [string, JsonObject] => [
+    mediaType === '*' ? 'application/octet-stream' : mediaType,
+    { schema: { type: 'string', description: text, ...(mediaType === '*' ? { format: 'binary' } : {}) } },
+  ]);
+  const json =
+    success.json === undefined ? [] : [['application/json', { schema: schemaRef(nameOf(success)) }] as const];
+  const content = Object.fromEntries<JsonObject>([...json, ...streams]);
+  return {
+    description: success.description,
+    headers: headersOf({ ...success.headers, 'X-Request-Id': 'Id of the request.', ...rateLimitHeaders }),
+    ...(Object.keys(content).length === 0 ? {} : { content }),
+  };
+}
+
+const rateLimitHeaders = {
+  RateLimit: 'What is left of the policy (draft).',
+  'RateLimit-Policy': 'Requests per window (draft).',
+};
+
+/** One response per status, naming every reason that may stand behind it. */
+function problemsOf(route: Route): Record<string, JsonObject> {
+  const all = new Set([...everywhere, ...(route.body === undefined ? [] : withBody), ...(route.problems ?? [])]);
+  const byStatus = Map.groupBy([...all].sort(), (reason) => reasons[reason].status);
+  const responses = [...byStatus]
+    .sort(([a], [b]) => a - b)
+    .map(([status, group]): [string, JsonObject] => {
+      const lines = group.map((reason) => `- \`${reason}\`: ${reasons[reason].message}`);
+      return [
+        String(status),
+        {
+          description: lines.join('\n'),
+          headers: headersOf({ 'X-Request-Id': 'Id of the request.', ...problemHeaders(status) }),
+          content: { [problemMediaType]: { schema: schemaRef('Problem') } },
+        },
+      ];
+    });
+  return Object.fromEntries(responses);
+}
+
+function problemHeaders(status: number): Record<string, string> {
+  if (status === 401 || status === 403) return { 'WWW-Authenticate': 'What is wrong with the token (RFC 6750).' };
+  return status === 429 || status === 503 ? { 'Retry-After': 'Seconds to wait before trying again.' } : {};
+}
+
+function headersOf(headers: Readonly<Record<string, string>>): JsonObject {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: 'string' } }]),
+  );
+}
+
+function nameOf({ name }: Success): string {
+  if (name === undefined) throw new Error('a JSON answer needs a name for its schema');
+  return name;
+}

@@ -1,0 +1,93 @@
+import { AppError, needs } from '@wardstone/rpc';
+import { type AnswerResponse, LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
+import type { RouteDeps } from '../deps.ts';
+import { type StreamEvent, eventStreamMediaType } from '../http/event-stream.ts';
+import { type Route, route } from '../route.ts';
+import {
+  answerDoneSchema,
+  answerRequestSchema,
+  answerSchema,
+  citationSchema,
+  sourceSchema,
+} from '../schemas/answer.ts';
+import { toCitation, toDone, toSource } from '../wire/answer.ts';
+import { maxJsonBytes } from './search.ts';
+import { streamEvents } from './stream-events.ts';
+
+/** Answering a question, whole or as it is written. */
+export function answersRoute(deps: Pick<RouteDeps, 'services' | 'limits' | 'streams'>): Route {
+  const { services, limits } = deps;
+  return route({
+    method: 'POST',
+    path: '/v1/answers',
+    access: { rpc: LlmService.method.answer },
+    operationId: 'createAnswer',
+    summary: 'Answer a question',
+    description: [
+      'With Accept: text/event-stream the answer is streamed: `sources` first, then `delta` and `citation` as they come,',
+      '`done` at the end, or `error` with a problem as data. A comment every 15 s keeps the connection. A client that leaves',
+      'stops the work.',
+    ].join(' '),
+    tag: 'Answers',
+    body: {
+      json: answerRequestSchema,
+      name: 'AnswerRequest',
+      maxBytes: maxJsonBytes,
+      timeoutMs: limits.bodyTimeoutMs,
+    },
+    success: {
+      status: 200,
+      description: 'The answer with its sources and citations.',
+      json: answerSchema,
+      name: 'Answer',
+      streams: { [eventStreamMediaType]: 'Events `sources`, `delta`, `citation`, `done` and `error`.' },
+    },
+    problems: ['MODEL_UNAVAILABLE', 'KEY_UNAVAILABLE', 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
+    handle: async (call) => {
+      const { question, topK = 0, documentIds = [] } = call.body;
+      const answer = services.llm.answer({ question, topK, documentIds }, call.as(limits.answerTimeoutMs));
+      return call.accepted === eventStreamMediaType ? streamEvents(deps, call, events(answer)) : whole(answer);
+    },
+  });
+}
+
+async function* events(answer: AsyncIterable<AnswerResponse>): AsyncGenerator<StreamEvent> {
+  for await (const { event } of answer) {
+    switch (event.case) {
+      case 'sources':
+        yield {
+          event: 'sources',
+          data: { sources: event.value.sources.map((source) => sourceSchema.parse(toSource(source))) },
+        };
+        break;
+      case 'delta':
+        yield { event: 'delta', data: { text: event.value.text } };
+        break;
+      case 'citation':
+        yield { event: 'citation', data: citationSchema.parse(toCitation(event.value)) };
+        break;
+      case 'done':
+        yield { event: 'done', data: answerDoneSchema.parse(toDone(event.value)) };
+        return;
+      default:
+        throw new AppError('INTERNAL', { message: 'The answering service sent an event that is not known here.' });
+    }
+  }
+  // Without its last event an answer is not complete, however much of it came.
+  throw new AppError('SERVICE_UNAVAILABLE');
+}
+
+async function whole(answer: AsyncIterable<AnswerResponse>) {
+  const texts: string[] = [];
+  const citations: ReturnType<typeof toCitation>[] = [];
+  let sources: ReturnType<typeof toSource>[] = [];
+  let done: ReturnType<typeof toDone> | undefined;
+  for await (const { event } of answer) {
+    if (event.case === 'sources') sources = event.value.sources.map(toSource);
+    else if (event.case === 'delta') texts.push(event.value.text);
+    else if (event.case === 'citation') citations.push(toCitation(event.value));
+    else if (event.case === 'done') done = toDone(event.value);
+  }
+  needs(done, 'SERVICE_UNAVAILABLE');
+  return { answer: texts.join(''), ...done, sources, citations };
+}

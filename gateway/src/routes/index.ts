@@ -1,0 +1,27 @@
+import type { RouteDeps } from '../deps.ts';
+import type { Route } from '../route.ts';
+import { answersRoute } from './answers.ts';
+import { auditEventsRoute } from './audit-events.ts';
+import { contentRoute } from './document-content.ts';
+import { eventsRoute } from './document-events.ts';
+import { documentRoutes } from './documents.ts';
+import { meRoute } from './me.ts';
+import { searchRoute } from './search.ts';
+import { tenantRoutes } from './tenants.ts';
+import { uploadRoute } from './upload-document.ts';
+
+/** Every operation of the API. */
+export function allRoutes(deps: RouteDeps): Route[] {
+  const routes = [
+    uploadRoute(deps),
+    ...documentRoutes(deps),
+    eventsRoute(deps),
+    contentRoute(deps),
+    searchRoute(deps),
+    answersRoute(deps),
+    ...tenantRoutes(deps),
+    auditEventsRoute(deps),
+  ];
+  const accesses = routes.map(({ access }) => access);
+  return [...routes, meRoute(deps.policy, accesses)];
+}

@@ -1,0 +1,128 @@
+import { AppError } from '@wardstone/rpc';
+import { IngestionService, type Document } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import type { RouteDeps } from '../deps.ts';
+import { readUpload } from '../http/multipart-upload.ts';
+import { refusedBySchema } from '../problem.ts';
+import { type RawCall, type Route, route } from '../route.ts';
+import { documentSchema, uploadFieldsSchema, uploadJsonSchema, uploadMultipartSchema } from '../schemas/document.ts';
+import { toDocument } from '../wire/document.ts';
+
+const chunkBytes = 64 * 1024;
+
+interface Upload {
+  readonly fileName: string;
+  readonly title: string;
+  readonly idempotencyKey: string;
+  readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+}
+
+type UploadDeps = Pick<RouteDeps, 'services' | 'limits' | 'uploads' | 'jsonUploads'>;
+
+/** Taking a document in, as multipart (streamed) or as JSON (bounded). */
+export function uploadRoute(deps: UploadDeps): Route {
+  const { limits, uploads, jsonUploads } = deps;
+  return route({
+    method: 'POST',
+    path: '/v1/documents',
+    access: { rpc: IngestionService.method.uploadDocument },
+    operationId: 'uploadDocument',
+    summary: 'Upload a document',
+    description: [
+      'Answers 202 when the original is stored, encrypted; reading, embedding and indexing go on behind.',
+      'As multipart/form-data the file is streamed: the part `title`, if any, stands before the part `file`, which is the last.',
+      'As application/json the bytes come in base64, for clients that cannot send multipart.',
+    ].join(' '),
+    tag: 'Documents',
+    headers: {
+      'Idempotency-Key':
+        'Makes a repeated upload answer with the first one, for 24 hours (draft-ietf-httpapi-idempotency-key-header).',
+    },
+    body: {
+      json: uploadJsonSchema,
+      name: 'UploadJson',
+      maxBytes: limits.jsonUploadMaxBytes,
+      timeoutMs: limits.answerTimeoutMs,
+      multipart: { schema: uploadMultipartSchema, name: 'UploadMultipart' },
+    },
+    success: {
+      status: 202,
+      description: 'The document is stored; its state says how far the pipeline is.',
+      json: documentSchema,
+      name: 'Document',
+      headers: { Location: 'Where the document is.', ETag: "The document's etag." },
+    },
+    problems: [
+      'EMPTY_FILE',
+      'FILE_TOO_LARGE',
+      'UPLOAD_INCOMPLETE',
+      'UNSUPPORTED_TYPE',
+      'IDEMPOTENCY_KEY_REUSED',
+      'KEY_UNAVAILABLE',
+      'DATABASE_UNAVAILABLE',
+      'OBJECT_STORE_UNAVAILABLE',
+      'AUDIT_UNAVAILABLE',
+    ],
+    handle: async ({ body, ...call }) => {
+      const idempotencyKey = idempotencyKeyOf(call);
+      const slots = body === undefined ? uploads : jsonUploads;
+      const release = slots.take(body === undefined ? (call.principal.tenantId ?? '') : 'all');
+      try {
+        const upload = body === undefined ? await multipart(call, deps) : json(body);
+        const document = toDocument(await send(deps, call, { ...upload, idempotencyKey }));
+        call.reply.header('Location', `/v1/documents/${document.documentId}`).header('ETag', `"${document.etag}"`);
+        return document;
+      } finally {
+        release();
+      }
+    },
+  });
+}
+
+async function send({ services, limits }: UploadDeps, call: RawCall, upload: Upload): Promise<Document | undefined> {
+  const { fileName, title, idempotencyKey, content } = upload;
+  // What the client did wrong with its body is the answer, not the cancelled call that it led to.
+  let fault: unknown;
+  async function* messages() {
+    yield { part: { case: 'metadata' as const, value: { fileName, title, idempotencyKey } } };
+    try {
+      for await (const value of content) yield { part: { case: 'data' as const, value } };
+    } catch (error) {
+      fault = error;
+      throw error;
+    }
+  }
+  try {
+    const { document } = await services.ingestion.uploadDocument(messages(), call.as(limits.transferTimeoutMs));
+    return document;
+  } catch (error) {
+    throw fault ?? error;
+  }
+}
+
+async function multipart(call: RawCall, { limits }: UploadDeps): Promise<Omit<Upload, 'idempotencyKey'>> {
+  const { fields, fileName, content } = await readUpload(call.request, {
+    maxBytes: limits.uploadMaxBytes,
+    idleMs: limits.idleTimeoutMs,
+  });
+  const checked = uploadFieldsSchema.safeParse({ ...fields, fileName });
+  if (!checked.success) throw refusedBySchema(checked.error);
+  return { fileName: checked.data.fileName, title: checked.data.title ?? '', content };
+}
+
+function json(body: { fileName: string; title?: string | undefined; contentBase64: string }) {
+  const bytes = Buffer.from(body.contentBase64, 'base64');
+  return { fileName: body.fileName, title: body.title ?? '', content: slices(bytes) };
+}
+
+function* slices(bytes: Buffer): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.byteLength; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);
+}
+
+function idempotencyKeyOf({ request }: RawCall): string {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return '';
+  if (typeof key === 'string' && /^[\x21-\x7e]{1,255}$/.test(key)) return key;
+  throw new AppError('INVALID_ARGUMENT', {
+    violations: [{ field: 'Idempotency-Key', description: 'is not 1 to 255 visible ASCII characters' }],
+  });
+}
