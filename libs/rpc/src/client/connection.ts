@@ -25,6 +25,10 @@ interface Live {
 // Each round uses another connection; a server that closes them all at once is down.
 const maxAttempts = 3;
 
+// Node counts what a cancelled call had still to write as held for as long as the connection lives, and refuses calls when
+// the count reaches this (10 MB if not set). The count is no memory: what is really held is bounded by messages and windows.
+const maxSessionMemoryMb = 1_024;
+
 /**
  * One HTTP/2 connection to a server, made when it is needed and made again when it is gone. Used as the session manager of
  * connect-node's transports instead of theirs, which can end the process when an idle connection is told to go away
@@ -93,7 +97,10 @@ export class Connection {
   }
 
   #open(): Live {
-    const session = http2.connect(this.authority, { settings: { enablePush: false, initialWindowSize: 1024 * 1024 } });
+    const session = http2.connect(this.authority, {
+      settings: { enablePush: false, initialWindowSize: 1024 * 1024 },
+      maxSessionMemory: maxSessionMemoryMb,
+    });
     const { promise: connected, resolve, reject } = Promise.withResolvers<void>();
     const live: Live = { session, connected, retired: false, calls: 0, aliveAt: performance.now() };
     const timer = setTimeout(
@@ -162,11 +169,17 @@ export class Connection {
     stream.once('response', () => {
       live.aliveAt = performance.now();
     });
+    // A server may answer before it has read everything (a refused upload). Nobody will send the rest, so the stream ends too.
+    stream.once('end', () => {
+      if (!stream.writableEnded) stream.close(http2.constants.NGHTTP2_NO_ERROR);
+    });
     // The transport listens too, but not after it has lost interest.
     stream.on('error', () => undefined);
     stream.once('close', () => {
       clearInterval(beat);
       live.calls--;
+      // Said when either side's count (see maxSessionMemoryMb) is full. It never shrinks, so calls go elsewhere.
+      if (stream.rstCode === http2.constants.NGHTTP2_ENHANCE_YOUR_CALM) retire(live);
       if (live.calls > 0) return;
       if (live.retired) live.session.close();
       else live.session.unref();

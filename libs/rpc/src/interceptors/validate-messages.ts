@@ -22,7 +22,9 @@ export function validateMessages(): Interceptor {
     const broken = result.violations?.map(({ field, message: rule, ruleId }) =>
       violation(pathToString(field), rule, ruleId),
     );
-    const violations = [...(broken ?? []), ...findMalformed(schema, message)].slice(0, maxViolations);
+    const fields = new Set(broken?.map(({ field }) => field));
+    const malformed = findMalformed(schema, message).filter(({ field }) => !fields.has(field));
+    const violations = [...(broken ?? []), ...malformed].slice(0, maxViolations);
     if (violations.length > 0) throw new AppError('INVALID_ARGUMENT', { violations });
   }
 

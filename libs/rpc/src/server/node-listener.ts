@@ -1,6 +1,10 @@
+import { constants } from 'node:http2';
 import type { ConnectRouter } from '@connectrpc/connect';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
 import type { NodeListener } from './one-port.ts';
+
+// How long a peer may go on sending a body that nobody reads, so that it sees the answer before its stream or connection ends.
+const unreadBodyMs = 1_000;
 
 /**
  * Serves the router's methods, and everything else by the fallback. Does what connectNodeAdapter does, but for two things:
@@ -10,6 +14,7 @@ import type { NodeListener } from './one-port.ts';
 export function createNodeListener(router: ConnectRouter, fallback: NodeListener): NodeListener {
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response) => {
+    endUnreadBody(request, response);
     const handler = handlers.get((request.url ?? '').split('?', 1)[0] ?? '');
     if (!handler) return fallback(request, response);
     let universal;
@@ -26,4 +31,33 @@ export function createNodeListener(router: ConnectRouter, fallback: NodeListener
       // The call's record says how it ended; what is left to fail is writing to a peer that hung up.
       .catch(() => response.destroy());
   };
+}
+
+/**
+ * Ends the request with its response. A call that is refused before its body was read would otherwise keep its stream (and
+ * the memory of its connection, and a drain) until the peer gives up. What still comes is thrown away for a moment, so that
+ * the peer can finish and read the answer; then the stream is reset without an error (RFC 9113, 8.1), or the HTTP/1
+ * connection closed.
+ */
+function endUnreadBody(request: Parameters<NodeListener>[0], response: Parameters<NodeListener>[1]): void {
+  const isHttp2 = 'stream' in request;
+  // On HTTP/2 the response's own events come only when the stream is gone.
+  (isHttp2 ? request.stream : response).once('finish', () => {
+    const incoming = isHttp2 ? request.stream : request;
+    if (incoming.readableEnded || incoming.destroyed) return;
+    // Not resume(): Connect's iterator still listens for 'readable', and a stream with such a listener does not flow.
+    const discard = () => {
+      while (request.read() !== null);
+    };
+    request.on('readable', discard);
+    discard();
+    // Connect may have destroyed the request already, which leaves the stream behind it paused.
+    if (isHttp2) request.stream.on('data', () => request.stream.resume()).resume();
+    const timer = setTimeout(() => {
+      if (isHttp2) request.stream.close(constants.NGHTTP2_NO_ERROR);
+      else request.socket.destroy();
+    }, unreadBodyMs);
+    incoming.once('end', () => clearTimeout(timer));
+    incoming.once('close', () => clearTimeout(timer));
+  });
 }

@@ -140,7 +140,9 @@ function createHttp1(listener: NodeListener, limits: ServerLimits, isStopping: (
 
 function createHttp2(listener: NodeListener, limits: ServerLimits): http2.Http2Server {
   const server = http2.createServer({
-    maxSessionMemory: 32,
+    // In MB. Node never takes back what a cancelled response had still to write, and refuses calls when the count is full: a
+    // low limit would wear a long-lived connection out. Memory is bounded by windows, streams and message sizes instead.
+    maxSessionMemory: 1_024,
     maxHeaderListPairs: 128,
     settings: {
       maxConcurrentStreams: limits.maxConcurrentStreams,

@@ -67,6 +67,8 @@ function createRouter(options: ServerOptions, limits: ServerLimits, draining: Ab
     readMaxBytes: limits.readMaxBytes,
     writeMaxBytes: limits.writeMaxBytes,
     acceptCompression: [compressionGzip],
+    // What is not known is refused in JSON, which people write; binary messages of newer clients pass.
+    jsonOptions: { ignoreUnknownFields: false },
     shutdownSignal: shutdown,
   });
 }
