@@ -60,7 +60,9 @@ describe('the development sign-in', () => {
 
   it('refuses a wrong password and an unknown user alike', async () => {
     for (const username of ['north-clinician', 'nobody-at-all']) {
-      const failure = await signIn({ issuer: server.issuer, username, password: 'wrong' }).catch((error: unknown) => error);
+      const failure = await signIn({ issuer: server.issuer, username, password: 'wrong' }).catch(
+        (error: unknown) => error,
+      );
       expect(String(failure)).to.contain(`refused ${username} (HTTP 401)`);
     }
   });

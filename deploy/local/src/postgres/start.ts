@@ -17,8 +17,6 @@ export interface PostgresOptions {
   /** Folder of this server's data, password, port and log. */
   readonly dir: string;
   readonly progress: (line: string) => void;
-  /** Called when the server ends without having been asked to. */
-  readonly onExit?: () => void;
 }
 
 export interface RunningPostgres {
@@ -26,6 +24,10 @@ export interface RunningPostgres {
   readonly adminUrl: string;
   /** Process id of the embedded server; undefined for a server that already ran. */
   readonly pid: number | undefined;
+  /** Settles when the server ends, with words that say how; never for a server that already ran. */
+  readonly exited: Promise<string>;
+  /** Sends a signal to the embedded server. */
+  kill(signal: NodeJS.Signals): void;
   /** Stops the server after a checkpoint. Idempotent; does nothing to a server that already ran. */
   stop(): Promise<void>;
 }
@@ -58,18 +60,20 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
     child.kill('SIGQUIT');
     throw error;
   }
-  let stopping = false;
-  child.once('exit', () => {
-    if (!stopping) options.onExit?.();
-  });
   return {
     adminUrl,
     pid: child.pid,
-    stop: async () => {
-      stopping = true;
-      await stopServer(child);
+    exited: exitOf(child),
+    kill: (signal) => {
+      child.kill(signal);
     },
+    stop: async () => stopServer(child),
   };
+}
+
+async function exitOf(child: ChildProcess): Promise<string> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  return child.signalCode === null ? `exited with ${String(child.exitCode)}` : `was ended by ${child.signalCode}`;
 }
 
 /** Uses a Postgres that already runs. Thrown: SetupError when it does not answer or has no pgvector. */
@@ -87,7 +91,8 @@ export async function useRunningPostgres(adminUrl: string): Promise<RunningPostg
   } finally {
     await client.end().catch(() => undefined);
   }
-  return { adminUrl, pid: undefined, stop: () => Promise.resolve() };
+  const never = new Promise<string>(() => undefined);
+  return { adminUrl, pid: undefined, exited: never, kill: () => undefined, stop: () => Promise.resolve() };
 }
 
 /** The server that WARDSTONE_DATABASE_URL names, or the embedded one. */

@@ -36,7 +36,7 @@ function configuration({ accounts, secrets, accessTokenTtlS }: ProviderOptions):
   const clients = new Map(accounts.clients.map((client) => [client.clientId, client]));
   return {
     clients: [consoleClient(), ...accounts.clients.map((client) => teamClient(client.clientId, client.clientSecret))],
-    jwks: { keys: secrets.keys as NonNullable<Configuration['jwks']>['keys'] },
+    jwks: { keys: secrets.keys },
     cookies: { keys: [secrets.cookieSecret] },
     scopes: ['openid'],
     pkce: { required: () => true },

@@ -1,0 +1,55 @@
+import { Socket } from 'node:net';
+import { fstatSync } from 'node:fs';
+import { SetupError, UsageError } from '../setup/setup-error.ts';
+
+/** A command that was asked to stop: by Ctrl-C, by SIGTERM, or because whoever started it is gone. */
+export class Stopped extends Error {
+  override readonly name = 'Stopped';
+}
+
+/**
+ * Runs a command's main function. The signal aborts when the command is asked to stop; the command then stops what it
+ * started and returns. Errors of the set-up and of usage are printed as they are, others with their stack.
+ */
+export async function runCommandLine(main: (stop: AbortSignal) => Promise<number>): Promise<void> {
+  const controller = new AbortController();
+  const stop = (): void => {
+    controller.abort(new Stopped('asked to stop'));
+  };
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop);
+  holdLeash(stop);
+  try {
+    process.exitCode = await main(controller.signal);
+  } catch (error) {
+    process.exitCode = error instanceof Stopped ? 130 : 1;
+    if (error instanceof SetupError || error instanceof UsageError) console.error(`\n${error.message}`);
+    else if (!(error instanceof Stopped)) console.error(error);
+  }
+  process.exit();
+}
+
+/** The bootstrap holds the other end of descriptor 3: when it is gone, however it went, this command stops. */
+function holdLeash(stop: () => void): void {
+  try {
+    const given = fstatSync(3);
+    if (!given.isFIFO() && !given.isSocket()) return;
+  } catch {
+    return;
+  }
+  const leash = new Socket({ fd: 3, readable: true, writable: false });
+  leash.on('error', stop);
+  leash.on('close', stop);
+  leash.resume();
+  leash.unref();
+}
+
+/** Rejects with Stopped when the signal aborts. */
+export async function whenStopped(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const fail = (): void => {
+      reject(new Stopped('asked to stop'));
+    };
+    if (signal.aborted) fail();
+    else signal.addEventListener('abort', fail, { once: true });
+  });
+}
