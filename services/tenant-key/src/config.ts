@@ -1,0 +1,22 @@
+import { embeddedFields, fields, readConfig, serviceFields } from '@wardstone/config';
+import { z } from 'zod';
+
+const schema = z.object({
+  ...serviceFields,
+  ...embeddedFields,
+  /** Database of this service, with its application role. */
+  WARDSTONE_DATABASE_URL: fields.postgresUrl,
+  /** Directory of the embedded key management service. */
+  WARDSTONE_KMS_DIR: fields.filePath,
+  WARDSTONE_AUDIT_URL: fields.url,
+  /** How long a purpose key may stay in memory, here and at the services that asked for it. */
+  WARDSTONE_KEY_MAX_AGE_MS: fields.durationMs.default(300_000),
+});
+
+/** Configuration of tenant-key. */
+export type Config = Readonly<z.infer<typeof schema>>;
+
+/** Thrown: ConfigError that lists every problem. */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  return readConfig(schema, env);
+}

@@ -1,0 +1,17 @@
+import { Counter, type Registry } from '@wardstone/telemetry';
+
+/** What this service counts beside the kit's own metrics. */
+export interface Metrics {
+  readonly keysIssued: Counter<'peer' | 'purpose'>;
+}
+
+export function createMetrics(registry: Registry): Metrics {
+  return {
+    keysIssued: new Counter({
+      name: 'tenant_key_keys_issued_total',
+      help: 'Purpose keys given to services.',
+      labelNames: ['peer', 'purpose'],
+      registers: [registry],
+    }),
+  };
+}
