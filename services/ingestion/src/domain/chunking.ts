@@ -112,24 +112,37 @@ class LocatingSplitter extends RecursiveCharacterTextSplitter {
     return pieces;
   }
 
-  /** Adjacent pieces into spans of at most the chunk's size, each beginning with the last pieces of the one before. */
+  /** Adjacent pieces into spans of at most the chunk's size, each beginning within the end of the one before. */
   override mergeSplits(splits: string[]): Promise<string[]> {
+    const starts: number[] = [];
     let begin = this.#offset;
-    let first = 0;
     let end = begin;
     for (const piece of splits) {
-      if (end + piece.length - begin > this.chunkSize && end > begin) {
+      if (end > begin && end + piece.length - begin > this.chunkSize) {
         this.#add(begin, end);
-        while (end - begin > this.chunkOverlap || (end + piece.length - begin > this.chunkSize && end > begin)) {
-          begin += splits[first]?.length ?? 0;
-          first += 1;
-        }
+        begin = this.#overlapStart(starts, Math.max(begin + 1, end + piece.length - this.chunkSize), end);
+        starts.length = 0;
       }
+      starts.push(end);
       end += piece.length;
     }
     this.#add(begin, end);
     this.#offset = end;
     return Promise.resolve([]);
+  }
+
+  /**
+   * Where the next span begins: not before `earliest`, sharing at most the overlap with the one that ends at `end`. With a
+   * whole sentence or line if one is of a fitting length, else with whole words.
+   */
+  #overlapStart(starts: readonly number[], earliest: number, end: number): number {
+    const from = Math.max(earliest, end - this.chunkOverlap);
+    const piece = starts.find((start) => start >= from);
+    if (piece !== undefined && end - piece >= this.chunkOverlap / 3) return piece;
+    for (let at = from; at < end; at += 1) {
+      if (isBlank(this.#text.charCodeAt(at - 1)) && !isBlank(this.#text.charCodeAt(at))) return at;
+    }
+    return piece ?? end;
   }
 
   #add(from: number, to: number): void {

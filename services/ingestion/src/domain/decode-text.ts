@@ -1,4 +1,5 @@
 /** Plain text and Markdown: bytes to a document's text. */
+import { TextDecoder } from 'node:util';
 import { AppError } from '@wardstone/rpc';
 import { DocumentTextBuilder } from './document-text.ts';
 import type { DocumentText } from './document-text.ts';

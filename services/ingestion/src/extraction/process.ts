@@ -71,8 +71,9 @@ export class ExtractionProcess {
     });
   }
 
+  /** Whether it may be given another document: not dead, and not about to be. */
   get alive(): boolean {
-    return this.#alive;
+    return this.#alive && this.#killedFor === undefined;
   }
 
   get pid(): number | undefined {

@@ -1,0 +1,37 @@
+/** Sealing of what a document's row holds that may be PHI, under the tenant's content key. */
+import { open, seal, type KeyRing } from '@wardstone/crypto';
+import type { Document, SealedDocument } from '../domain/document.ts';
+
+type SealedField = 'title' | 'file_name' | 'digest';
+
+function contextOf(document: Pick<SealedDocument, 'tenantId' | 'documentId'>, field: SealedField) {
+  return { tenantId: document.tenantId, resource: document.documentId, field };
+}
+
+/** Seals one field; it opens only in the same field of the same document. */
+export function sealField(
+  keys: KeyRing,
+  document: Pick<SealedDocument, 'tenantId' | 'documentId'>,
+  field: SealedField,
+  value: string,
+): Promise<string> {
+  return seal(keys, 'content', contextOf(document, field), value);
+}
+
+/** Opens what readers see. Thrown: SEALED_VALUE_INVALID, KEY_UNAVAILABLE. */
+export async function openDocument(keys: KeyRing, document: SealedDocument): Promise<Document> {
+  const [title, fileName] = await Promise.all([
+    open(keys, 'content', contextOf(document, 'title'), document.titleSealed),
+    open(keys, 'content', contextOf(document, 'file_name'), document.fileNameSealed),
+  ]);
+  return { ...document, title, fileName };
+}
+
+/** Seals what an idempotency key stands for; it opens only under the same key. */
+export function sealFingerprint(keys: KeyRing, tenantId: string, keyHash: Buffer, value: string): Promise<string> {
+  return seal(keys, 'content', { tenantId, resource: keyHash.toString('hex'), field: 'fingerprint' }, value);
+}
+
+export function openFingerprint(keys: KeyRing, tenantId: string, keyHash: Buffer, sealed: string): Promise<string> {
+  return open(keys, 'content', { tenantId, resource: keyHash.toString('hex'), field: 'fingerprint' }, sealed);
+}

@@ -1,0 +1,93 @@
+/** The configuration: every environment variable that this service reads, checked once. */
+import { availableParallelism } from 'node:os';
+import {
+  ConfigError,
+  embeddedFields,
+  fields,
+  readConfig,
+  refuseEmbeddedInProduction,
+  serviceFields,
+} from '@wardstone/config';
+import type { QueueBackend } from '@wardstone/queue';
+import { z } from 'zod';
+import type { PoolOptions } from './extraction/pool.ts';
+import type { ReconcilerOptions } from './jobs/reconciler.ts';
+import type { Limits } from './ports.ts';
+
+const MiB = 1024 * 1024;
+
+const schema = z.object({
+  ...serviceFields,
+  ...embeddedFields,
+  WARDSTONE_DATABASE_URL: fields.postgresUrl,
+  WARDSTONE_QUEUE_DATABASE_URL: fields.postgresUrl.optional(),
+  WARDSTONE_REDIS_URL: fields.redisUrl.optional(),
+  WARDSTONE_OBJECTS_DIR: fields.filePath,
+  WARDSTONE_TENANT_KEY_URL: fields.url,
+  WARDSTONE_AUDIT_URL: fields.url,
+  WARDSTONE_RETRIEVAL_URL: fields.url,
+  WARDSTONE_MAX_UPLOAD_BYTES: fields.bytes.default(2048 * MiB),
+  WARDSTONE_MAX_EXTRACT_BYTES: fields.bytes.default(256 * MiB),
+  WARDSTONE_MAX_PAGES: fields.positiveInt.default(5_000),
+  WARDSTONE_MAX_TEXT_CHARS: fields.positiveInt.default(16 * MiB),
+  WARDSTONE_EXTRACT_CONCURRENCY: fields.positiveInt.default(Math.max(1, Math.floor(availableParallelism() / 2))),
+  WARDSTONE_EXTRACT_TIMEOUT_MS: fields.durationMs.default(600_000),
+  WARDSTONE_EXTRACT_PAGE_TIMEOUT_MS: fields.durationMs.default(60_000),
+  WARDSTONE_EXTRACT_MAX_RSS_BYTES: fields.bytes.default(1536 * MiB),
+  WARDSTONE_EXTRACT_MAX_HEAP_BYTES: fields.bytes.default(1024 * MiB),
+  WARDSTONE_MAX_WATCHERS: fields.positiveInt.default(1_000),
+  WARDSTONE_WATCH_INTERVAL_MS: fields.durationMs.default(5_000),
+  WARDSTONE_RECONCILE_INTERVAL_MS: fields.durationMs.default(5_000),
+  WARDSTONE_RECONCILE_GRACE_MS: fields.durationMs.default(10_000),
+  WARDSTONE_UPLOAD_IDLE_MS: fields.durationMs.default(15 * 60_000),
+});
+
+/** The service's configuration, by variable name, and where its queue lives. */
+export type Config = Readonly<z.infer<typeof schema>> & { readonly queueBackend: QueueBackend };
+
+/** Thrown: ConfigError listing every problem. */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const config = readConfig(schema, env);
+  refuseEmbeddedInProduction(config, 'the object store in WARDSTONE_OBJECTS_DIR');
+  return Object.freeze({ ...config, queueBackend: queueBackendOf(config) });
+}
+
+function queueBackendOf(config: Readonly<z.infer<typeof schema>>): QueueBackend {
+  if (config.WARDSTONE_REDIS_URL !== undefined) return { redisUrl: config.WARDSTONE_REDIS_URL };
+  if (config.WARDSTONE_QUEUE_DATABASE_URL !== undefined) return { postgresUrl: config.WARDSTONE_QUEUE_DATABASE_URL };
+  throw new ConfigError(['WARDSTONE_QUEUE_DATABASE_URL: is required unless WARDSTONE_REDIS_URL is set']);
+}
+
+/** Bounds of the handlers and jobs. */
+export function limitsOf(config: Config): Limits {
+  return {
+    maxUploadBytes: config.WARDSTONE_MAX_UPLOAD_BYTES,
+    maxExtractBytes: config.WARDSTONE_MAX_EXTRACT_BYTES,
+    maxTextChars: config.WARDSTONE_MAX_TEXT_CHARS,
+    maxWatchers: config.WARDSTONE_MAX_WATCHERS,
+    watchIntervalMs: config.WARDSTONE_WATCH_INTERVAL_MS,
+  };
+}
+
+/** Bounds of the processes that read PDFs. */
+export function extractionLimits(config: Config): PoolOptions {
+  return {
+    concurrency: config.WARDSTONE_EXTRACT_CONCURRENCY,
+    maxHeapMiB: Math.ceil(config.WARDSTONE_EXTRACT_MAX_HEAP_BYTES / MiB),
+    limits: {
+      maxPages: config.WARDSTONE_MAX_PAGES,
+      maxChars: config.WARDSTONE_MAX_TEXT_CHARS,
+      maxRssBytes: config.WARDSTONE_EXTRACT_MAX_RSS_BYTES,
+      timeoutMs: config.WARDSTONE_EXTRACT_TIMEOUT_MS,
+      pageTimeoutMs: config.WARDSTONE_EXTRACT_PAGE_TIMEOUT_MS,
+    },
+  };
+}
+
+export function reconcilerOptions(config: Config): ReconcilerOptions {
+  return {
+    intervalMs: config.WARDSTONE_RECONCILE_INTERVAL_MS,
+    graceMs: config.WARDSTONE_RECONCILE_GRACE_MS,
+    uploadIdleMs: config.WARDSTONE_UPLOAD_IDLE_MS,
+  };
+}

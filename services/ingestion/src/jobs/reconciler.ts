@@ -1,0 +1,131 @@
+/** Finishes what crashes and outages left: at an interval, in one process at a time, a bounded number of documents. */
+import { AppError } from '@wardstone/rpc';
+import { abandonUpload, find, markChecked } from '../db/documents.ts';
+import { removeExpiredKeys } from '../db/idempotency.ts';
+import { becomeReconciler, tenantsWithExpiredKeys, unsettledDocuments } from '../db/reconciliation.ts';
+import type { DocumentKey } from '../db/reconciliation.ts';
+import type { SealedDocument } from '../domain/document.ts';
+import { flowJob } from '../flow-job.ts';
+import type { Deps } from '../ports.ts';
+import { removeDocument } from '../remove-document.ts';
+
+type ReconcilerDeps = Pick<Deps, 'database' | 'objects' | 'queue' | 'index' | 'metrics' | 'log'>;
+
+export interface ReconcilerOptions {
+  /** Pause between two passes, give or take a fifth. */
+  readonly intervalMs: number;
+  /** A document is looked at again after so long. */
+  readonly graceMs: number;
+  /** An upload that said nothing for so long has died. */
+  readonly uploadIdleMs: number;
+}
+
+const maxDocumentsPerPass = 500;
+const maxTenantsPerPass = 50;
+const maxKeysPerTenant = 1_000;
+/** A pass holds its lock in a transaction; Postgres ends transactions that idle for a minute. */
+const maxPassMs = 30_000;
+
+export interface Reconciler {
+  /** One pass now; gives the number of documents that it looked at. Thrown: DATABASE_UNAVAILABLE. */
+  pass(): Promise<number>;
+  /** Begins to make passes. */
+  start(): void;
+  /** Makes no further pass, and waits for the one that runs. */
+  close(): Promise<void>;
+}
+
+export function createReconciler(deps: ReconcilerDeps, options: ReconcilerOptions): Reconciler {
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<unknown> = Promise.resolve();
+  let closed = false;
+
+  async function pass(): Promise<number> {
+    return deps.database.inPlatform(async (lock) => {
+      if (!(await becomeReconciler(lock))) return 0;
+      const until = performance.now() + maxPassMs;
+      const before = new Date(Date.now() - options.graceMs);
+      const found = await unsettledDocuments(lock, before, maxDocumentsPerPass);
+      for (const key of found) {
+        if (closed || performance.now() > until) break;
+        await reconcileOne(deps, options, key);
+      }
+      for (const tenantId of await tenantsWithExpiredKeys(lock, maxTenantsPerPass)) {
+        await deps.database.inTenant(tenantId, (tx) => removeExpiredKeys(tx, maxKeysPerTenant));
+        deps.metrics.reconciled('keys-expired');
+      }
+      return found.length;
+    });
+  }
+
+  function schedule(): void {
+    if (closed) return;
+    timer = setTimeout(
+      () => {
+        running = pass()
+          .catch((error: unknown) => {
+            deps.log.warn({ err: error }, 'reconciler pass failed');
+          })
+          .finally(schedule);
+      },
+      options.intervalMs * (0.8 + Math.random() * 0.4),
+    );
+  }
+
+  return {
+    pass,
+    start: schedule,
+    async close() {
+      closed = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
+
+/** One document that cannot be helped now must not keep the pass from the others. */
+async function reconcileOne(deps: ReconcilerDeps, options: ReconcilerOptions, key: DocumentKey): Promise<void> {
+  const { tenantId, documentId } = key;
+  try {
+    const document = await deps.database.inTenant(tenantId, (tx) => find(tx, documentId));
+    if (document === undefined) return;
+    if (document.state === 'UPLOADING') await abandon(deps, options, document);
+    else if (document.state === 'DELETING') await finishDeletion(deps, document);
+    else if (document.state !== 'READY' && document.state !== 'FAILED') await revive(deps, document);
+    await deps.database.inTenant(tenantId, (tx) => markChecked(tx, documentId));
+  } catch (error) {
+    deps.metrics.reconciled('failed');
+    deps.log.warn({ err: error, documentId }, 'reconciler could not help a document');
+    // What everything depends on is away: the rest of the pass would fail in the same way.
+    if (AppError.from(error).reason === 'DATABASE_UNAVAILABLE') throw error;
+    await deps.database.inTenant(tenantId, (tx) => markChecked(tx, documentId));
+  }
+}
+
+async function abandon(deps: ReconcilerDeps, options: ReconcilerOptions, document: SealedDocument): Promise<void> {
+  const { tenantId, documentId } = document;
+  const idleSince = new Date(Date.now() - options.uploadIdleMs);
+  const given = await deps.database.inTenant(tenantId, (tx) => abandonUpload(tx, documentId, idleSince));
+  if (!given) return;
+  deps.metrics.reconciled('upload-abandoned');
+  await removeDocument(deps, document, document.requestId);
+}
+
+async function finishDeletion(deps: ReconcilerDeps, document: SealedDocument): Promise<void> {
+  if (await removeDocument(deps, document, document.requestId)) deps.metrics.reconciled('deletion-finished');
+}
+
+/**
+ * Adds the flow of a document that has none. A flow that ended without settling its document (its publish job was lost) is
+ * added again too: stages find what is done, and publish settles once.
+ */
+async function revive(deps: ReconcilerDeps, document: SealedDocument): Promise<void> {
+  if ((await deps.queue.flowState(document)) === 'active') return;
+  const { tenantId, documentId } = document;
+  const now = await deps.database.inTenant(tenantId, (tx) => find(tx, documentId));
+  // It moved while the queue was asked.
+  if (now?.revision !== document.revision) return;
+  await deps.queue.addDocumentFlow(flowJob(document));
+  deps.metrics.reconciled('flow-added');
+  deps.log.info({ documentId }, 'flow added again');
+}

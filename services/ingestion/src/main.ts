@@ -1,0 +1,122 @@
+/** Ingestion: the composition root. Documents come in, are read and cut, and go out again. */
+import {
+  createAccessTokenVerifier,
+  createAuditor,
+  createCallerCheck,
+  createDenialRecorder,
+  createPolicy,
+  createServiceIdentity,
+} from '@wardstone/access';
+import { createRemoteKeyRing } from '@wardstone/crypto';
+import { openDatabase } from '@wardstone/db';
+import { createQueue, createStageWorker } from '@wardstone/queue';
+import { createServiceClient, runUntilSignal, startServer } from '@wardstone/rpc';
+import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
+import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
+import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import { createFileStore, createSealedObjects } from '@wardstone/storage';
+import { createTelemetry, requestContext } from '@wardstone/telemetry';
+import { listenForChanges } from './adapters/document-changes.ts';
+import { createDocumentIndex } from './adapters/document-index.ts';
+import { createTenantSettings } from './adapters/tenant-settings.ts';
+import { extractionLimits, limitsOf, loadConfig, reconcilerOptions } from './config.ts';
+import { entities } from './db/entities.ts';
+import { createExtractionPool } from './extraction/pool.ts';
+import { extractJob } from './jobs/extract.ts';
+import { publishJob } from './jobs/publish.ts';
+import { createReconciler } from './jobs/reconciler.ts';
+import { createMetrics } from './metrics.ts';
+import type { Deps } from './ports.ts';
+import { routes } from './rpc/routes.ts';
+
+const service = 'ingestion';
+
+await runUntilSignal(async () => {
+  const config = loadConfig(process.env);
+  const telemetry = createTelemetry({
+    service,
+    version: '0.1.0',
+    logLevel: config.WARDSTONE_LOG_LEVEL,
+    otlpUrl: config.WARDSTONE_OTLP_URL,
+  });
+
+  // Peers.
+  const identity = await createServiceIdentity({ service, privateJwkFile: config.WARDSTONE_SERVICE_KEY_FILE });
+  const peer = (baseUrl: string, audience: string) => ({
+    baseUrl,
+    audience,
+    authorize: identity.authorize(audience),
+    telemetry,
+  });
+  const tenantKey = createServiceClient(TenantKeyService, peer(config.WARDSTONE_TENANT_KEY_URL, 'tenant-key'));
+  const retrieval = createServiceClient(RetrievalService, peer(config.WARDSTONE_RETRIEVAL_URL, 'retrieval'));
+  const auditor = createAuditor(createServiceClient(AuditService, peer(config.WARDSTONE_AUDIT_URL, 'audit')));
+
+  // Data.
+  const database = await openDatabase({
+    url: config.WARDSTONE_DATABASE_URL,
+    schema: service,
+    entities,
+    applicationName: service,
+  });
+  const changes = await listenForChanges(database);
+  const keys = createRemoteKeyRing(tenantKey, service);
+  const objects = createSealedObjects({ store: createFileStore({ dir: config.WARDSTONE_OBJECTS_DIR }), keys });
+  const queue = await createQueue({ backend: config.queueBackend, telemetry });
+  const pool = createExtractionPool(extractionLimits(config));
+  const metrics = createMetrics(telemetry.metrics);
+  metrics.observeProcesses(() => pool.size());
+
+  const deps: Deps = {
+    database,
+    keys,
+    objects,
+    queue,
+    auditor,
+    changes,
+    settings: createTenantSettings(tenantKey),
+    index: createDocumentIndex(retrieval),
+    pool,
+    metrics,
+    limits: limitsOf(config),
+    log: telemetry.log,
+  };
+
+  // Work.
+  const worker = { backend: config.queueBackend, telemetry, drainTimeoutMs: config.WARDSTONE_DRAIN_TIMEOUT_MS };
+  const extract = { concurrency: config.WARDSTONE_EXTRACT_CONCURRENCY, handle: extractJob(deps) };
+  const workers = await Promise.all([
+    createStageWorker({ ...worker, ...extract, stage: 'extract' }),
+    createStageWorker({ ...worker, stage: 'publish', concurrency: 8, handle: publishJob(deps) }),
+  ]);
+  const reconciler = createReconciler(deps, reconcilerOptions(config));
+  reconciler.start();
+
+  const server = await startServer({
+    service,
+    telemetry,
+    host: config.WARDSTONE_HOST,
+    port: config.WARDSTONE_PORT,
+    routes: routes(deps),
+    callerCheck: createCallerCheck({
+      service,
+      serviceJwksFile: config.WARDSTONE_SERVICE_JWKS_FILE,
+      verifyAccessToken: createAccessTokenVerifier({
+        issuer: config.WARDSTONE_OIDC_ISSUER,
+        audience: config.WARDSTONE_OIDC_AUDIENCE,
+        jwksUri: config.WARDSTONE_OIDC_JWKS_URI,
+      }),
+      policy: await createPolicy(),
+      onDenied: createDenialRecorder({
+        auditor,
+        requestId: () => requestContext.get()?.requestId ?? 'unknown',
+        logFailure: (err, { method, reason }) => telemetry.log.error({ err, method, reason }, 'denial not recorded'),
+      }),
+    }),
+    // A queue that is away does not stop this service from taking documents in: it is no part of its health.
+    dependencies: { database: () => database.check(), objects: () => objects.check() },
+    reflection: config.WARDSTONE_REFLECTION,
+    drainTimeoutMs: config.WARDSTONE_DRAIN_TIMEOUT_MS,
+  });
+  return [server, reconciler, ...workers, pool, queue, changes, database, { close: () => telemetry.shutdown() }];
+});

@@ -1,0 +1,89 @@
+/** Counters of this service. Labels are words of fixed lists: never an id, never content. */
+import { Counter, Gauge, Histogram, type Registry } from '@wardstone/telemetry';
+
+export interface IngestionMetrics {
+  uploaded(outcome: string, bytes: number): void;
+  /** A document's pipeline ended; the reason is empty for READY. */
+  settled(state: 'READY' | 'FAILED', reason: string): void;
+  extracted(mediaType: string, pages: number, seconds: number): void;
+  reconciled(action: ReconcilerAction): void;
+  watching(change: 1 | -1): void;
+  /** Shows the number of extraction processes at each scrape. */
+  observeProcesses(count: () => number): void;
+}
+
+export type ReconcilerAction = 'flow-added' | 'upload-abandoned' | 'deletion-finished' | 'keys-expired' | 'failed';
+
+export function createMetrics(registry: Registry): IngestionMetrics {
+  const registers = [registry];
+  const uploads = new Counter({
+    name: 'wardstone_ingestion_uploads_total',
+    help: 'Uploads by outcome: accepted, repeated, or a reason of the catalogue',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const uploadBytes = new Counter({
+    name: 'wardstone_ingestion_upload_bytes_total',
+    help: 'Bytes of accepted originals',
+    registers,
+  });
+  const documents = new Counter({
+    name: 'wardstone_ingestion_documents_total',
+    help: 'Documents whose pipeline ended, by state and reason',
+    labelNames: ['state', 'reason'],
+    registers,
+  });
+  const pages = new Counter({
+    name: 'wardstone_ingestion_extracted_pages_total',
+    help: 'Pages whose text was extracted',
+    labelNames: ['media_type'],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: 'wardstone_ingestion_extraction_seconds',
+    help: 'Time from original to chunks',
+    labelNames: ['media_type'],
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+    registers,
+  });
+  const reconciler = new Counter({
+    name: 'wardstone_ingestion_reconciler_actions_total',
+    help: 'What the reconciler did',
+    labelNames: ['action'],
+    registers,
+  });
+  const watchers = new Gauge({
+    name: 'wardstone_ingestion_watchers',
+    help: 'Open WatchDocument streams',
+    registers,
+  });
+  return {
+    uploaded(outcome, bytes) {
+      uploads.inc({ outcome });
+      if (outcome === 'accepted') uploadBytes.inc(bytes);
+    },
+    settled: (state, reason) => {
+      documents.inc({ state, reason });
+    },
+    extracted(mediaType, count, duration) {
+      pages.inc({ media_type: mediaType }, count);
+      seconds.observe({ media_type: mediaType }, duration);
+    },
+    reconciled: (action) => {
+      reconciler.inc({ action });
+    },
+    watching: (change) => {
+      watchers.inc(change);
+    },
+    observeProcesses(count) {
+      new Gauge({
+        name: 'wardstone_ingestion_extraction_processes',
+        help: 'Extraction processes that run or wait',
+        registers,
+        collect() {
+          this.set(count());
+        },
+      });
+    },
+  };
+}

@@ -1,0 +1,210 @@
+import { createHash } from 'node:crypto';
+import type { HandlerContext } from '@connectrpc/connect';
+import { AppError, callContext, needs, tenantOf, type CallContext } from '@wardstone/rpc';
+import type { UploadDocumentRequest } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import { currentTraceparent } from '@wardstone/telemetry';
+import { v7 as uuidv7 } from 'uuid';
+import { openDocument, openFingerprint, sealField, sealFingerprint } from '../adapters/document-seals.ts';
+import { find, findVisible, insertUploading, keepUploading, markReceived, removeRow } from '../db/documents.ts';
+import { claimKey, findKey, hashKey } from '../db/idempotency.ts';
+import { cleanFileName, titleOf } from '../domain/file-name.ts';
+import { detectMediaType, type MediaType } from '../domain/media-type.ts';
+import type { SealedDocument } from '../domain/document.ts';
+import { flowJob } from '../flow-job.ts';
+import type { Deps } from '../ports.ts';
+import { openUpload, type OpenUpload } from './upload-stream.ts';
+import { toWire } from './wire.ts';
+
+type UploadDeps = Pick<Deps, 'database' | 'auditor' | 'keys' | 'objects' | 'queue' | 'metrics' | 'limits'>;
+
+/** A row that is uploading says so at least this often; the reconciler gives up those that fell silent. */
+const heartbeatMs = 60_000;
+
+/** What is decided of an upload before its bytes are stored. */
+interface Accepted {
+  readonly tenantId: string;
+  readonly documentId: string;
+  readonly title: string;
+  readonly fileName: string;
+  readonly mediaType: MediaType;
+  /** Undefined without an idempotency key. */
+  readonly keyHash: Buffer | undefined;
+}
+
+/** What an upload came to. */
+interface Result {
+  readonly document: SealedDocument;
+  readonly outcome: 'accepted' | 'repeated';
+}
+
+/** Takes a document in: its bytes flow from the socket through the seal into the store, and never lie anywhere whole. */
+export function uploadDocument(deps: UploadDeps) {
+  return async (messages: AsyncIterable<UploadDocumentRequest>, context: HandlerContext) => {
+    const call = callContext(context);
+    try {
+      const upload = await openUpload(messages, deps.limits.maxUploadBytes);
+      try {
+        const { document, outcome } = await take(deps, call, upload);
+        deps.metrics.uploaded(outcome, document.sizeBytes);
+        return { document: toWire(await openDocument(deps.keys, document)) };
+      } finally {
+        await upload.close();
+      }
+    } catch (error) {
+      deps.metrics.uploaded(AppError.from(error).reason, 0);
+      throw error;
+    }
+  };
+}
+
+async function take(deps: UploadDeps, call: CallContext, upload: OpenUpload): Promise<Result> {
+  const { metadata } = upload;
+  const fileName = cleanFileName(metadata.fileName);
+  const accepted: Accepted = {
+    tenantId: tenantOf(call),
+    documentId: uuidv7(),
+    title: titleOf(metadata.title, fileName),
+    fileName,
+    mediaType: await detectMediaType(upload.head, fileName),
+    keyHash: metadata.idempotencyKey === '' ? undefined : hashKey(metadata.idempotencyKey),
+  };
+  const repeated = await answerRepeated(deps, call, accepted, () => digestOf(upload.body()));
+  if (repeated !== undefined) return { document: repeated, outcome: 'repeated' };
+  return store(deps, call, accepted, upload);
+}
+
+/** Stores the original under a row that accounts for it from the first byte. Whatever fails, nothing is left behind. */
+async function store(deps: UploadDeps, call: CallContext, accepted: Accepted, upload: OpenUpload): Promise<Result> {
+  const { tenantId, documentId, mediaType } = accepted;
+  const [titleSealed, fileNameSealed] = await Promise.all([
+    sealField(deps.keys, accepted, 'title', accepted.title),
+    sealField(deps.keys, accepted, 'file_name', accepted.fileName),
+  ]);
+  const row = { tenantId, documentId, titleSealed, fileNameSealed, mediaType };
+  const origin = { createdBy: call.principal.subject, requestId: call.requestId };
+  await deps.database.inTenant(tenantId, (tx) => insertUploading(tx, { ...row, ...origin }));
+  try {
+    const ref = { tenantId, documentId, version: 1, name: 'original' } as const;
+    const body = withHeartbeat(deps, accepted, upload.body());
+    const { bytes, sha256 } = await deps.objects.write(ref, body, { signal: call.signal });
+    const claimed = await accept(deps, call, accepted, { bytes, sha256 });
+    if (!claimed) {
+      await discard(deps, call, accepted);
+      const first = await answerRepeated(deps, call, accepted, () => Promise.resolve(sha256));
+      if (first === undefined) throw new AppError('IDEMPOTENCY_KEY_REUSED');
+      return { document: first, outcome: 'repeated' };
+    }
+  } catch (error) {
+    await discard(deps, call, accepted);
+    throw error;
+  }
+  const document = await deps.database.inTenant(tenantId, (tx) => find(tx, documentId));
+  needs(document !== undefined, 'DOCUMENT_NOT_FOUND');
+  await startFlow(deps, call, document);
+  return { document, outcome: 'accepted' };
+}
+
+/** Makes the stored original a document: audited, then visible. False when another upload has the idempotency key. */
+async function accept(
+  deps: UploadDeps,
+  call: CallContext,
+  accepted: Accepted,
+  original: { readonly bytes: number; readonly sha256: string },
+): Promise<boolean> {
+  const { tenantId, documentId, mediaType, keyHash } = accepted;
+  const digestSealed = await sealField(deps.keys, accepted, 'digest', original.sha256);
+  const fingerprint = fingerprintOf(accepted, original.sha256);
+  const fingerprintSealed = keyHash && (await sealFingerprint(deps.keys, tenantId, keyHash, fingerprint));
+  await deps.auditor.record(call, {
+    action: 'document.create',
+    resourceType: 'document',
+    resourceIds: [documentId],
+    outcome: 'success',
+    attributes: { mediaType, sizeBytes: String(original.bytes) },
+  });
+  return deps.database.inTenant(tenantId, async (tx) => {
+    if (keyHash !== undefined && fingerprintSealed !== undefined) {
+      if (!(await claimKey(tx, { tenantId, keyHash, documentId, fingerprintSealed }))) return false;
+    }
+    // The reconciler gave the row up: the objects may be gone already, so the upload counts as cut.
+    needs(await markReceived(tx, documentId, { sizeBytes: original.bytes, digestSealed }), 'UPLOAD_INCOMPLETE');
+    return true;
+  });
+}
+
+/**
+ * The document that an earlier upload with the same key made, audited as a read; undefined when there is none.
+ * Thrown: IDEMPOTENCY_KEY_REUSED when the key stood for other bytes or other names.
+ */
+async function answerRepeated(
+  deps: UploadDeps,
+  call: CallContext,
+  accepted: Accepted,
+  digest: () => Promise<string>,
+): Promise<SealedDocument | undefined> {
+  const { tenantId, keyHash } = accepted;
+  if (keyHash === undefined) return undefined;
+  const earlier = await deps.database.inTenant(tenantId, async (tx) => {
+    const key = await findKey(tx, keyHash);
+    const document = key && (await findVisible(tx, key.documentId));
+    return key && document && { key, document };
+  });
+  if (earlier === undefined) return undefined;
+  const known = await openFingerprint(deps.keys, tenantId, keyHash, earlier.key.fingerprintSealed);
+  needs(known === fingerprintOf(accepted, await digest()), 'IDEMPOTENCY_KEY_REUSED');
+  await deps.auditor.record(call, {
+    action: 'document.read',
+    resourceType: 'document',
+    resourceIds: [earlier.document.documentId],
+    outcome: 'success',
+  });
+  return earlier.document;
+}
+
+/** What two uploads with one key must have in common. */
+function fingerprintOf(accepted: Accepted, sha256: string): string {
+  return JSON.stringify([sha256, accepted.title, accepted.fileName]);
+}
+
+async function digestOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of body) hash.update(piece);
+  return hash.digest('hex');
+}
+
+async function* withHeartbeat(
+  deps: Pick<Deps, 'database'>,
+  { tenantId, documentId }: Accepted,
+  body: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  let toldAt = performance.now();
+  for await (const piece of body) {
+    yield piece;
+    if (performance.now() - toldAt < heartbeatMs) continue;
+    toldAt = performance.now();
+    needs(await deps.database.inTenant(tenantId, (tx) => keepUploading(tx, documentId)), 'UPLOAD_INCOMPLETE');
+  }
+}
+
+/** Removes what a failed upload left. What cannot be removed now, the reconciler finds by its row. */
+async function discard(
+  deps: UploadDeps,
+  call: CallContext,
+  { tenantId, documentId }: Pick<Accepted, 'tenantId' | 'documentId'>,
+): Promise<void> {
+  try {
+    await deps.objects.removeDocument(tenantId, documentId);
+    await deps.database.inTenant(tenantId, (tx) => removeRow(tx, documentId));
+  } catch (error) {
+    call.log.warn({ err: error, documentId }, 'an upload that failed is left to the reconciler');
+  }
+}
+
+/** A queue that is away does not undo an accepted document: the reconciler adds the flow when it is back. */
+async function startFlow(deps: Pick<Deps, 'queue'>, call: CallContext, document: SealedDocument): Promise<void> {
+  try {
+    await deps.queue.addDocumentFlow(flowJob(document, currentTraceparent()));
+  } catch (error) {
+    call.log.warn({ err: error, documentId: document.documentId }, 'the flow is left to the reconciler');
+  }
+}

@@ -1,0 +1,122 @@
+import { imageOnlyPdf, pagesPdf, textPdf } from '@wardstone/testing';
+import { expect } from 'chai';
+import type { DocumentText } from '../src/domain/document-text.ts';
+import { extractDocument } from '../src/extraction/extract-document.ts';
+import { createExtractionPool, type ExtractionPool } from '../src/extraction/pool.ts';
+import { contentPdf, noPagesPdf, spinningPdf, testLimits } from './support/pdf.ts';
+import { reasonOf } from './support/upload.ts';
+
+describe('extraction of PDFs', () => {
+  let pool: ExtractionPool;
+  before(() => {
+    pool = createExtractionPool({ concurrency: 1, maxHeapMiB: 256, limits: testLimits });
+  });
+  after(() => pool.close());
+
+  async function extract(pdf: Uint8Array, using = pool, maxChars = testLimits.maxChars): Promise<DocumentText> {
+    return extractDocument(
+      { tenantId: 'tenant-a', mediaType: 'application/pdf', bytes: pdf.length, body: pieces(pdf) },
+      { pool: using, maxChars, signal: new AbortController().signal },
+    );
+  }
+
+  it('gives the text of each page and where it stands', async () => {
+    const { text, pages, pageCount } = await extract(
+      await textPdf(['Blood pressure was 120/80.', 'Follow up in two weeks.']),
+    );
+    expect(pageCount).to.equal(2);
+    expect(pages.map(({ page, start, end }) => [page, text.slice(start, end)])).to.deep.equal([
+      [1, 'Blood pressure was 120/80.'],
+      [2, 'Follow up in two weeks.'],
+    ]);
+  });
+
+  it('is the same every time', async () => {
+    const pdf = await pagesPdf(7);
+    expect(await extract(pdf)).to.deep.equal(await extract(pdf));
+  });
+
+  it('drops NULs and gives well-formed text', async () => {
+    const { text } = await extract(contentPdf('BT /F1 12 Tf 72 700 Td (Dose\\000 5 mg) Tj ET'));
+    expect(text).not.to.include('\u0000');
+    expect(text).to.match(/^Dose.*5 mg$/);
+  });
+
+  it('reads five thousand pages', async () => {
+    const { pageCount, pages, text } = await extract(await pagesPdf(5_000));
+    expect(pageCount).to.equal(5_000);
+    expect(pages).to.have.length(5_000);
+    const last = pages.at(-1);
+    expect(text.slice(last?.start, last?.end)).to.contain('station 5000 was 35003 units');
+  }).timeout(120_000);
+
+  it('refuses more pages than allowed', async () => {
+    const small = createExtractionPool({ concurrency: 1, maxHeapMiB: 128, limits: { ...testLimits, maxPages: 3 } });
+    try {
+      expect(await reasonOf(extract(await pagesPdf(3), small))).to.equal('none');
+      expect(await reasonOf(extract(await pagesPdf(4), small))).to.equal('TOO_MANY_PAGES');
+    } finally {
+      await small.close();
+    }
+  });
+
+  it('refuses more text than allowed, in one page and over all', async () => {
+    const small = createExtractionPool({ concurrency: 1, maxHeapMiB: 128, limits: { ...testLimits, maxChars: 200 } });
+    try {
+      const page = 'word '.repeat(30);
+      expect(await reasonOf(extract(await textPdf([page]), small))).to.equal('none');
+      expect(await reasonOf(extract(await textPdf([page + page]), small))).to.equal('TEXT_TOO_LARGE');
+      expect(await reasonOf(extract(await textPdf([page, page]), small))).to.equal('TEXT_TOO_LARGE');
+    } finally {
+      await small.close();
+    }
+  });
+
+  it('says what is wrong with a PDF that has no usable text', async () => {
+    const whole = await pagesPdf(20);
+    const cases: readonly (readonly [name: string, pdf: Uint8Array, reason: string])[] = [
+      ['encrypted', await textPdf(['secret'], { userPassword: 'open sesame' }), 'PDF_ENCRYPTED'],
+      ['no pages', noPagesPdf(), 'PDF_NO_PAGES'],
+      ['truncated', whole.subarray(0, whole.length / 2), 'PDF_CORRUPT'],
+      ['corrupt', Buffer.from('%PDF-1.7\nthis is not a document at all'), 'PDF_CORRUPT'],
+      ['header only', Buffer.from('%PDF-'), 'PDF_CORRUPT'],
+      ['picture only', await imageOnlyPdf(2), 'NO_TEXT'],
+    ];
+    for (const [name, pdf, reason] of cases) expect(await reasonOf(extract(pdf)), name).to.equal(reason);
+  });
+
+  it('gives up a PDF that makes the parser spin', async () => {
+    const impatient = createExtractionPool({
+      concurrency: 1,
+      maxHeapMiB: 256,
+      limits: { ...testLimits, pageTimeoutMs: 1_500 },
+    });
+    try {
+      expect(await reasonOf(extract(spinningPdf(), impatient))).to.be.oneOf([
+        'EXTRACTION_TIMEOUT',
+        'EXTRACTION_MEMORY',
+      ]);
+      expect((await extract(await textPdf(['still works']), impatient)).text).to.equal('still works');
+    } finally {
+      await impatient.close();
+    }
+  });
+
+  it('passes on what reading the original threw, and goes on working', async () => {
+    const failing = extractDocument(
+      { tenantId: 'tenant-a', mediaType: 'application/pdf', bytes: 10, body: brokenBody() },
+      { pool, maxChars: 100, signal: new AbortController().signal },
+    );
+    expect(await reasonOf(failing)).to.equal('INTERNAL');
+    expect((await extract(await textPdf(['still works']))).text).to.equal('still works');
+  });
+});
+
+async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 65_536) yield await Promise.resolve(bytes.subarray(at, at + 65_536));
+}
+
+async function* brokenBody(): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(Buffer.from('%PDF-'));
+  throw new Error('the store lost the rest');
+}

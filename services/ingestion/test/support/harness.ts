@@ -1,0 +1,214 @@
+/** The service's handlers over a real database, a real object store and real seals; peers are plain objects. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Auditor, NewAuditEvent } from '@wardstone/access';
+import { createKeyRing, type KeyRing } from '@wardstone/crypto';
+import { migrate, openDatabase, type Database } from '@wardstone/db';
+import type { FlowState, StageJob } from '@wardstone/queue';
+import {
+  AppError,
+  asPrincipal,
+  createInMemoryTransport,
+  createServiceClient,
+  type CallerCheck,
+  type Principal,
+  type ServiceClient,
+} from '@wardstone/rpc';
+import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import { createFileStore, createSealedObjects, type SealedObjects } from '@wardstone/storage';
+import { createTelemetry, type Telemetry } from '@wardstone/telemetry';
+import { createTestDatabase, type TestDatabase } from '@wardstone/testing';
+import { v7 as uuidv7 } from 'uuid';
+import { listenForChanges } from '../../src/adapters/document-changes.ts';
+import { entities } from '../../src/db/entities.ts';
+import { migrations } from '../../src/db/migrations.ts';
+import { createExtractionPool } from '../../src/extraction/pool.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import type { Deps, Limits } from '../../src/ports.ts';
+import { routes } from '../../src/rpc/routes.ts';
+import { testLimits } from './pdf.ts';
+
+export interface RecordedEvent extends NewAuditEvent {
+  readonly subject: string;
+  readonly tenantId: string | undefined;
+}
+
+/** What a test may break. */
+export interface Faults {
+  audit: boolean;
+  queue: boolean;
+  index: boolean;
+  objects: boolean;
+}
+
+export interface Harness {
+  readonly deps: Deps;
+  readonly client: ServiceClient<typeof IngestionService>;
+  readonly database: Database;
+  readonly testDatabase: TestDatabase;
+  readonly objects: SealedObjects;
+  readonly objectsDir: string;
+  readonly telemetry: Telemetry;
+  readonly events: RecordedEvent[];
+  /** Flows that were added, by document id. */
+  readonly flows: Map<string, { job: StageJob; state: FlowState }>;
+  /** Documents that were removed from the index. */
+  readonly removedFromIndex: string[];
+  readonly faults: Faults;
+  readonly logs: string[];
+  close(): Promise<void>;
+}
+
+export const tenantA = uuidv7();
+export const tenantB = uuidv7();
+
+export function clinician(tenantId: string): Principal {
+  return { subject: 'user-1', kind: 'user', tenantId, roles: ['clinician'] };
+}
+
+/** Options of a call by a clinician of the tenant. */
+export function as(tenantId: string, options: { signal?: AbortSignal; timeoutMs?: number } = {}) {
+  return asPrincipal(clinician(tenantId), { requestId: 'request-1', ...options });
+}
+
+const defaultLimits: Limits = {
+  maxUploadBytes: 8 * 1024 * 1024,
+  maxExtractBytes: 4 * 1024 * 1024,
+  maxTextChars: 1_000_000,
+  maxWatchers: 3,
+  watchIntervalMs: 200,
+};
+
+export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness> {
+  const testDatabase = await createTestDatabase({ schemas: ['ingestion'] });
+  const { ownerUrl, appRole, appUrl } = testDatabase.schema('ingestion');
+  await migrate({ ownerUrl, appRole, schema: 'ingestion', migrations });
+  const database = await openDatabase({
+    url: appUrl,
+    schema: 'ingestion',
+    entities,
+    applicationName: 'ingestion-test',
+    acquireTimeoutMs: 2_000,
+  });
+  const logs: string[] = [];
+  const destination = { write: (line: string) => void logs.push(line) };
+  const telemetry = createTelemetry({ service: 'ingestion', version: '0', logLevel: 'debug', destination });
+  const objectsDir = await mkdtemp(join(tmpdir(), 'wardstone-ingestion-'));
+  const keys = testKeys();
+  const faults: Faults = { audit: false, queue: false, index: false, objects: false };
+  const sealed = createSealedObjects({ store: createFileStore({ dir: objectsDir }), keys });
+  const objects = failing(sealed, () => faults.objects, 'OBJECT_STORE_UNAVAILABLE');
+  const events: RecordedEvent[] = [];
+  const flows: Harness['flows'] = new Map();
+  const removedFromIndex: string[] = [];
+  const changes = await listenForChanges(database);
+  const pool = createExtractionPool({ concurrency: 2, maxHeapMiB: 256, limits: testLimits });
+
+  const deps: Deps = {
+    database,
+    keys,
+    objects,
+    queue: failing(memoryQueue(flows), () => faults.queue, 'QUEUE_UNAVAILABLE'),
+    auditor: memoryAuditor(events, faults),
+    changes,
+    settings: { chunkSizes: () => Promise.resolve({ chunkSizeChars: 400, chunkOverlapChars: 60 }) },
+    index: {
+      removeDocument: (_tenantId, documentId) => {
+        if (faults.index) return Promise.reject(new AppError('SERVICE_UNAVAILABLE'));
+        removedFromIndex.push(documentId);
+        return Promise.resolve();
+      },
+    },
+    pool,
+    metrics: createMetrics(telemetry.metrics),
+    limits: { ...defaultLimits, ...limits },
+    log: telemetry.log,
+  };
+  const transport = createInMemoryTransport({ routes: routes(deps), telemetry, callerCheck: trustingCheck });
+  const client = createServiceClient(IngestionService, {
+    baseUrl: 'http://in-memory',
+    audience: 'ingestion',
+    authorize: (principal) => Promise.resolve(Buffer.from(JSON.stringify(principal)).toString('base64url')),
+    transport,
+  });
+  return {
+    deps,
+    client,
+    database,
+    testDatabase,
+    objects: sealed,
+    objectsDir,
+    telemetry,
+    events,
+    flows,
+    removedFromIndex,
+    faults,
+    logs,
+    async close() {
+      await pool.close();
+      await changes.close();
+      await database.close();
+      await telemetry.shutdown();
+      await testDatabase.drop();
+      await rm(objectsDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Believes the principal that the test names; libs/access tests who may come this far. */
+const trustingCheck: CallerCheck = ({ authorization }) => {
+  const token = authorization?.replace('Bearer ', '') ?? '';
+  const principal = JSON.parse(Buffer.from(token, 'base64url').toString()) as Principal;
+  return Promise.resolve({ principal, peer: 'gateway' });
+};
+
+/** Keys that differ by tenant, purpose and version. */
+export function testKeys(): KeyRing {
+  return createKeyRing({
+    fetch: (tenantId, purpose) => {
+      const key = Buffer.alloc(32, `${tenantId}${purpose}`);
+      return Promise.resolve({ key, version: 1, currentVersion: 1, maxAgeMs: 60_000 });
+    },
+  });
+}
+
+function memoryAuditor(events: RecordedEvent[], faults: Faults): Auditor {
+  const recordAll: Auditor['recordAll'] = (call, added) => {
+    if (faults.audit) return Promise.reject(new AppError('AUDIT_UNAVAILABLE'));
+    const { subject, tenantId } = call.principal;
+    events.push(...added.map((event) => ({ ...event, subject, tenantId })));
+    return Promise.resolve();
+  };
+  return { recordAll, record: (call, event) => recordAll(call, [event]) };
+}
+
+function memoryQueue(flows: Harness['flows']): Deps['queue'] {
+  return {
+    addDocumentFlow: (job) => {
+      flows.set(job.documentId, { job, state: 'active' });
+      return Promise.resolve();
+    },
+    flowState: ({ documentId }) => Promise.resolve(flows.get(documentId)?.state ?? 'absent'),
+    removeFlow: ({ documentId }) => {
+      flows.delete(documentId);
+      return Promise.resolve();
+    },
+  };
+}
+
+/** The same thing, each of whose methods fails while the test says so. */
+function failing<T extends object>(
+  target: T,
+  isDown: () => boolean,
+  reason: 'QUEUE_UNAVAILABLE' | 'OBJECT_STORE_UNAVAILABLE',
+): T {
+  return new Proxy(target, {
+    get: (object, name, receiver) => {
+      const member: unknown = Reflect.get(object, name, receiver);
+      if (typeof member !== 'function') return member;
+      return (...args: unknown[]): unknown =>
+        isDown() ? Promise.reject(new AppError(reason)) : (Reflect.apply(member, object, args) as unknown);
+    },
+  });
+}
