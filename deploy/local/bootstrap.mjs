@@ -42,7 +42,7 @@ try {
   await installWhenNeeded(root);
   const node = await chooseNode(root);
   const searchPath = [path.dirname(node), path.join(root, 'node_modules/.bin'), process.env.PATH ?? ''];
-  const env = { ...process.env, PATH: searchPath.join(path.delimiter) };
+  const env = { ...process.env, PATH: searchPath.join(path.delimiter), LAUNCHER_LEASH_FD: '3' };
   for (const step of steps) {
     const code = await run(step[0] === 'node' ? [node, ...step.slice(1)] : step, env);
     if (code !== 0) {

@@ -1,5 +1,4 @@
 import { Socket } from 'node:net';
-import { fstatSync } from 'node:fs';
 import { SetupError, UsageError } from '../setup/setup-error.ts';
 
 /** A command that was asked to stop: by Ctrl-C, by SIGTERM, or because whoever started it is gone. */
@@ -28,15 +27,15 @@ export async function runCommandLine(main: (stop: AbortSignal) => Promise<number
   process.exit();
 }
 
-/** The bootstrap holds the other end of descriptor 3: when it is gone, however it went, this command stops. */
+/**
+ * The bootstrap holds the other end of the descriptor that LAUNCHER_LEASH_FD names: when it is gone, however it went, this
+ * command stops. The name is taken out of the environment, because the descriptor is not for our own children.
+ */
 function holdLeash(stop: () => void): void {
-  try {
-    const given = fstatSync(3);
-    if (!given.isFIFO() && !given.isSocket()) return;
-  } catch {
-    return;
-  }
-  const leash = new Socket({ fd: 3, readable: true, writable: false });
+  const fd = Number(process.env['LAUNCHER_LEASH_FD'] ?? '');
+  delete process.env['LAUNCHER_LEASH_FD'];
+  if (!Number.isInteger(fd) || fd < 3) return;
+  const leash = new Socket({ fd, readable: true, writable: false });
   leash.on('error', stop);
   leash.on('close', stop);
   leash.resume();

@@ -17,6 +17,8 @@ export interface PostgresOptions {
   /** Folder of this server's data, password, port and log. */
   readonly dir: string;
   readonly progress: (line: string) => void;
+  /** Whether commits reach the disk; false is for tests' data alone. True unless told. */
+  readonly durable?: boolean;
 }
 
 export interface RunningPostgres {
@@ -52,7 +54,14 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
 
   const { postgres: port } = await keptPorts(path.join(options.dir, 'ports.json'), ['postgres']);
   const logFile = path.join(options.dir, 'postgres.log');
-  const child = spawnServer({ runAs, program: path.join(files.dir, 'bin/postgres'), dataDir, port, logFile });
+  const child = spawnServer({
+    runAs,
+    program: path.join(files.dir, 'bin/postgres'),
+    dataDir,
+    port,
+    logFile,
+    durable: options.durable ?? true,
+  });
   const adminUrl = `postgres://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`;
   try {
     await waitUntilAnswering(child, adminUrl, logFile);
@@ -164,15 +173,17 @@ interface ServerStart {
   readonly dataDir: string;
   readonly port: number;
   readonly logFile: string;
+  readonly durable: boolean;
 }
 
-function spawnServer({ runAs, program, dataDir, port, logFile }: ServerStart): ChildProcess {
+function spawnServer({ runAs, program, dataDir, port, logFile, durable }: ServerStart): ChildProcess {
   const settings: Record<string, string | number> = {
     port,
     listen_addresses: '127.0.0.1',
     // No socket in the file system: its path is limited to 107 bytes, and a port with a password serves everyone.
     unix_socket_directories: '',
     max_connections: 300,
+    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
     shared_buffers: '256MB',
     max_wal_size: '1GB',
     // pgvector before 0.8.2 can read beyond its memory while several workers build one HNSW index (CVE-2026-3172).
