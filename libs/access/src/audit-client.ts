@@ -9,7 +9,7 @@ import {
   type NewEvent,
 } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { v7 as uuidv7 } from 'uuid';
-import { type Denial, type OnDenied } from './caller-check.ts';
+import type { Denial, OnDenied } from './caller-check.ts';
 
 /** What is audited: resource and action of the permission, or a step of a job. */
 export type AuditAction = `${string}.${string}`;

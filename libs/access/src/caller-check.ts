@@ -5,7 +5,7 @@
 import { type Access, Scope } from '@wardstone/rpc/gen/wardstone/access/v1/access_pb';
 import { AppError, type CallerCheck, type Principal, type Reason } from '@wardstone/rpc';
 import { decodeProtectedHeader } from 'jose';
-import { type Verifier } from './access-token.ts';
+import type { Verifier } from './access-token.ts';
 import { type Policy, type Permission, serviceRole } from './policy.ts';
 import { serviceTokenType } from './service-identity.ts';
 import { createServiceTokenVerifier, type ServiceCall } from './service-token.ts';

@@ -2,7 +2,7 @@
  * Who may do what: Casbin, RBAC with domains. A tenant is a domain (`tenant/<id>`), the platform is another (`platform`).
  * What no rule allows is refused. The table in this package's README is tested against these rules.
  */
-import { type Principal } from '@wardstone/rpc';
+import type { Principal } from '@wardstone/rpc';
 import { newEnforcer, newModelFromString, StringAdapter } from 'casbin';
 
 /** Where a permission is looked up: in the principal's own tenant, or on the platform as a whole. */

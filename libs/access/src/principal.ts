@@ -1,4 +1,4 @@
-import { type Principal } from '@wardstone/rpc';
+import type { Principal } from '@wardstone/rpc';
 import { z } from 'zod';
 import { roles, serviceRole } from './policy.ts';
 

@@ -4,7 +4,7 @@
  */
 import { AppError } from '@wardstone/rpc';
 import { base64url, compactDecrypt, CompactEncrypt } from 'jose';
-import { type KeyPurpose, type KeyRing } from './key-ring.ts';
+import type { KeyPurpose, KeyRing } from './key-ring.ts';
 
 /** Where a sealed value belongs. All three are compared exactly when it is opened. */
 export interface SealContext {

@@ -17,8 +17,8 @@ import {
 import { RawAesKeyringNode } from '@aws-crypto/raw-aes-keyring-node';
 import { RawAesWrappingSuiteIdentifier } from '@aws-crypto/raw-keyring';
 import { AppError } from '@wardstone/rpc';
-import { type KeyRing } from './key-ring.ts';
-import { type SealContext } from './seal.ts';
+import type { KeyRing } from './key-ring.ts';
+import type { SealContext } from './seal.ts';
 
 /** Clear bytes in a frame. Measured on two cores: 64 KiB frames seal half as fast, 1 MiB frames hardly faster. */
 const frameBytes = 256 * 1024;

@@ -1,11 +1,11 @@
 /** Originals and artefacts of documents, sealed under the tenant's objects key whatever store holds them. */
 import { createHash } from 'node:crypto';
-import { type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { openStream, sealStream, type KeyRing, type SealContext } from '@wardstone/crypto';
 import { AppError, needs } from '@wardstone/rpc';
 import { parseJsonLines, toJsonLines } from './json-lines.ts';
-import { type ObjectStore } from './object-store.ts';
+import type { ObjectStore } from './object-store.ts';
 import { untilAborted } from './until-aborted.ts';
 
 const names = ['original', 'chunks', 'vectors'] as const;

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { AppError } from '@wardstone/rpc';
-import { type ObjectStore } from '../src/index.ts';
+import type { ObjectStore } from '../src/index.ts';
 
 /** A store to test, empty, and how to take it down. */
 export interface StoreUnderTest {

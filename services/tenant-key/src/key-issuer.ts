@@ -1,7 +1,7 @@
 /** From wrapped data keys to purpose keys: unwrap by KMS, derive, wipe; what is derived is held for minutes, within bounds. */
 import { createKeyRing, derivePurposeKey, type KeyRing } from '@wardstone/crypto';
 import { needs } from '@wardstone/rpc';
-import { type EncryptionContext, type KeyManagementService, type TenantStore } from './ports.ts';
+import type { EncryptionContext, KeyManagementService, TenantStore } from './ports.ts';
 
 /** Most purpose keys held at a time: five purposes of two hundred tenants. */
 const maxKeys = 1000;

@@ -1,5 +1,5 @@
 /** What the handlers need of the outside: tenants at rest, and a key management service. */
-import { type Tenant, type TenantSettings } from './domain/tenant.ts';
+import type { Tenant, TenantSettings } from './domain/tenant.ts';
 
 /** Bound to every wrapped key as additional authenticated data; the same pairs are needed to unwrap it. */
 export type EncryptionContext = Readonly<Record<string, string>>;

@@ -1,7 +1,7 @@
-import { type ConnectRouter } from '@connectrpc/connect';
+import type { ConnectRouter } from '@connectrpc/connect';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import { createTenant } from './rpc/create-tenant.ts';
-import { type Deps } from './rpc/deps.ts';
+import type { Deps } from './rpc/deps.ts';
 import { getDataKeys } from './rpc/get-data-keys.ts';
 import { getTenant } from './rpc/get-tenant.ts';
 import { listTenants } from './rpc/list-tenants.ts';

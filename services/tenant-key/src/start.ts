@@ -13,7 +13,7 @@ import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { createTelemetry, requestContext } from '@wardstone/telemetry';
 import { createPostgresTenants } from './adapters/postgres-tenants.ts';
 import { openSoftwareKms } from './adapters/software-kms.ts';
-import { type Config } from './config.ts';
+import type { Config } from './config.ts';
 import { dataKeyEntity, tenantEntity } from './db/entities.ts';
 import { createKeyIssuer } from './key-issuer.ts';
 import { createMetrics } from './metrics.ts';

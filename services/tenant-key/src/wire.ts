@@ -1,7 +1,7 @@
 /** Between the wire and the domain, once in each direction. */
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import { type KeyPurpose } from '@wardstone/crypto';
+import type { KeyPurpose } from '@wardstone/crypto';
 import { AppError } from '@wardstone/rpc';
 import {
   KeyPurpose as WirePurpose,
@@ -9,7 +9,7 @@ import {
   TenantState,
   type Tenant as WireTenant,
 } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
-import { type Tenant } from './domain/tenant.ts';
+import type { Tenant } from './domain/tenant.ts';
 
 const purposes: ReadonlyMap<WirePurpose, KeyPurpose> = new Map<WirePurpose, KeyPurpose>([
   [WirePurpose.OBJECTS, 'objects'],

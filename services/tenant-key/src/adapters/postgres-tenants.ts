@@ -1,7 +1,7 @@
 import { isUniqueViolation, type Database } from '@wardstone/db';
 import { dataKeyEntity, tenantEntity, type TenantRow } from '../db/entities.ts';
-import { type Tenant } from '../domain/tenant.ts';
-import { type NewTenant, type TenantPosition, type TenantStore } from '../ports.ts';
+import type { Tenant } from '../domain/tenant.ts';
+import type { NewTenant, TenantPosition, TenantStore } from '../ports.ts';
 
 /** Tenants in Postgres. Each is read and written in its own transaction's tenant; only the list is the platform's. */
 export function createPostgresTenants(database: Pick<Database, 'inTenant' | 'inPlatform'>): TenantStore {

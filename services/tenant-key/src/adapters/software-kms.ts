@@ -6,7 +6,7 @@ import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:
 import { access, constants, link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '@wardstone/rpc';
-import { type EncryptionContext, type KeyManagementService } from '../ports.ts';
+import type { EncryptionContext, KeyManagementService } from '../ports.ts';
 
 const keyBytes = 32;
 const ivBytes = 12;

@@ -1,4 +1,4 @@
-import { type KeyPurpose } from '@wardstone/crypto';
+import type { KeyPurpose } from '@wardstone/crypto';
 
 /**
  * Which service may have which keys. What is not here is refused. The table of the README, of the architecture and this one

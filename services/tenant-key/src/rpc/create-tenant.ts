@@ -8,9 +8,9 @@ import {
   type TenantSettings,
 } from '../domain/tenant.ts';
 import { dataKeyContext } from '../key-issuer.ts';
-import { type NewTenant } from '../ports.ts';
+import type { NewTenant } from '../ports.ts';
 import { toWireTenant } from '../wire.ts';
-import { type Deps, type Handlers } from './deps.ts';
+import type { Deps, Handlers } from './deps.ts';
 
 const firstKeyVersion = 1;
 

@@ -1,9 +1,9 @@
-import { type Auditor } from '@wardstone/access';
-import { type KeyRing } from '@wardstone/crypto';
-import { type ServiceImpl } from '@connectrpc/connect';
-import { type TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
-import { type Metrics } from '../metrics.ts';
-import { type KeyManagementService, type TenantStore } from '../ports.ts';
+import type { Auditor } from '@wardstone/access';
+import type { KeyRing } from '@wardstone/crypto';
+import type { ServiceImpl } from '@connectrpc/connect';
+import type { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import type { Metrics } from '../metrics.ts';
+import type { KeyManagementService, TenantStore } from '../ports.ts';
 
 /** What the handlers work with; each takes the part that it needs. */
 export interface Deps {

@@ -1,7 +1,7 @@
 import { AppError, callContext, needs, tenantOf } from '@wardstone/rpc';
 import { mayHave } from '../domain/key-rights.ts';
 import { toPurpose } from '../wire.ts';
-import { type Deps, type Handlers } from './deps.ts';
+import type { Deps, Handlers } from './deps.ts';
 
 /** A purpose key of the caller's tenant. The caller is the service that opened the connection, whoever it works for. */
 export function getDataKeys(

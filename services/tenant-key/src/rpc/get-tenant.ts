@@ -1,6 +1,6 @@
 import { callContext, needs } from '@wardstone/rpc';
 import { toWireTenant } from '../wire.ts';
-import { type Deps, type Handlers } from './deps.ts';
+import type { Deps, Handlers } from './deps.ts';
 
 /**
  * One tenant. Who belongs to a tenant sees that one, and gets the answer of a missing tenant for every other; who belongs to

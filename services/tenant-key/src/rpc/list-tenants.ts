@@ -1,8 +1,8 @@
 import { callContext, decodePageToken, encodePageToken } from '@wardstone/rpc';
 import { z } from 'zod';
-import { type TenantPosition } from '../ports.ts';
+import type { TenantPosition } from '../ports.ts';
 import { toWireTenant } from '../wire.ts';
-import { type Deps, type Handlers } from './deps.ts';
+import type { Deps, Handlers } from './deps.ts';
 
 const defaultPageSize = 50;
 const position = z.strictObject({ createdAtMs: z.int().min(0), tenantId: z.uuid() });

@@ -1,5 +1,5 @@
 import { migrationRoles, tenantTable } from '@wardstone/db';
-import { type MigrationInterface, type QueryRunner } from 'typeorm';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** Tenants and their wrapped data keys. Both belong to one tenant each; the platform may read the first, never the second. */
 export class Tenants1763800000000 implements MigrationInterface {

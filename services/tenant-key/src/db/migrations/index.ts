@@ -1,4 +1,4 @@
-import { type MigrationClass } from '@wardstone/db';
+import type { MigrationClass } from '@wardstone/db';
 import { Tenants1763800000000 } from './1763800000000-tenants.ts';
 
 /** All migrations, oldest first. */
