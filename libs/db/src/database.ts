@@ -4,6 +4,7 @@ import { databaseError } from './errors.ts';
 import { createListener, type Listener } from './listener.ts';
 import { identifier } from './row-level-security.ts';
 import { silentLogger } from './silent-logger.ts';
+import { SteadyClient } from './steady-client.ts';
 import { requireUuid } from './uuid.ts';
 
 export interface DatabaseOptions {
@@ -135,6 +136,7 @@ function createDataSource(options: DatabaseOptions): DataSource {
     connectTimeoutMS: options.acquireTimeoutMs ?? defaults.acquireTimeoutMs,
     applicationName: options.applicationName,
     extra: {
+      Client: SteadyClient,
       options: `-c search_path=${options.schema},public`,
       statement_timeout: options.statementTimeoutMs ?? defaults.statementTimeoutMs,
       idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,

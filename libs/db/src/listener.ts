@@ -1,5 +1,5 @@
-import pg from 'pg';
 import { identifier } from './row-level-security.ts';
+import { SteadyClient } from './steady-client.ts';
 
 /** One connection for all of a database's LISTENs. */
 export interface Listener {
@@ -20,7 +20,7 @@ const maxRetryMs = 5_000;
 /** Connects with the first subscription; a lost connection is made again, with growing pauses, until it is closed. */
 export function createListener(options: { readonly url: string; readonly applicationName: string }): Listener {
   const subscriptions = new Map<string, Set<Subscription>>();
-  let client: pg.Client | undefined;
+  let client: SteadyClient | undefined;
   let connecting: Promise<void> | undefined;
   let retryTimer: NodeJS.Timeout | undefined;
   let closed = false;
@@ -33,7 +33,7 @@ export function createListener(options: { readonly url: string; readonly applica
   }
 
   async function connectClient(): Promise<void> {
-    const next = new pg.Client({
+    const next = new SteadyClient({
       connectionString: options.url,
       application_name: options.applicationName,
       connectionTimeoutMillis: connectTimeoutMs,
@@ -56,7 +56,7 @@ export function createListener(options: { readonly url: string; readonly applica
     if (closed) await next.end();
   }
 
-  function lost(which: pg.Client): void {
+  function lost(which: SteadyClient): void {
     if (client !== which) return;
     client = undefined;
     void which.end().catch(() => undefined);

@@ -1,8 +1,8 @@
-import pg from 'pg';
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { databaseError } from './errors.ts';
 import { identifier } from './row-level-security.ts';
 import { silentLogger } from './silent-logger.ts';
+import { SteadyClient } from './steady-client.ts';
 
 /** A TypeORM migration: its `name` ends in a 13-digit timestamp, by which migrations are ordered. */
 export type MigrationClass = new () => MigrationInterface;
@@ -34,7 +34,7 @@ const connectTimeoutMs = 10_000;
 export async function migrate(options: MigrateOptions): Promise<void> {
   const schema = identifier(options.schema);
   const appRole = identifier(options.appRole);
-  const client = new pg.Client({
+  const client = new SteadyClient({
     connectionString: options.ownerUrl,
     connectionTimeoutMillis: connectTimeoutMs,
     statement_timeout: lockTimeoutMs,
@@ -79,7 +79,10 @@ async function runMigrations(options: MigrateOptions): Promise<void> {
     poolSize: 2,
     connectTimeoutMS: connectTimeoutMs,
     applicationName: `migrate-${options.schema}`,
-    extra: { options: `-c search_path=${options.schema},public -c wardstone.app_role=${options.appRole}` },
+    extra: {
+      Client: SteadyClient,
+      options: `-c search_path=${options.schema},public -c wardstone.app_role=${options.appRole}`,
+    },
   });
   try {
     await dataSource.initialize();

@@ -2,16 +2,18 @@ import {
   ConnectionClosedError,
   createPostgresBackend,
   createRedisBackend,
+  isPgPool,
   withBackend,
   type BackendFactory,
   type ConnectionOptions,
   type IQueueBackend,
-  type PostgresConnectionOptions,
   type PostgresQueueBackend,
   type Processor,
   type WorkerOptions,
 } from 'bullmq';
+import pg from 'pg';
 import { isConnectionFault } from './faults.ts';
+import { SteadyClient } from './steady-client.ts';
 
 /** Where the queue lives. Redis keys begin with `prefix`, `wardstone` unless told; on Postgres it is the schema `bullmq`. */
 export type QueueBackend = { readonly postgresUrl: string } | { readonly redisUrl: string; readonly prefix?: string };
@@ -70,25 +72,25 @@ export function queueClasses(backend: QueueBackend): QueueClasses {
 }
 
 function postgresClasses(connectionString: string): QueueClasses {
-  const { FlowProducer, Worker } = withBackend(reconnectingPostgres);
-  const pool = {
+  const { FlowProducer, Worker } = withBackend(steadyPostgres);
+  const options = (name: string, max: number): pg.PoolConfig => ({
     connectionString,
+    max,
+    application_name: `wardstone-queue-${name}`,
+    options: '-c search_path=bullmq',
     connectionTimeoutMillis: connectTimeoutMs,
     statement_timeout: commandTimeoutMs,
     query_timeout: commandTimeoutMs + connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveDelayMs,
-  };
+  });
   return {
-    flowProducer: () => {
-      const connection = { ...pool, max: producerConnections, application_name: 'wardstone-queue-producer' };
-      return flowHandle(new FlowProducer({ connection }), undefined);
-    },
-    worker: (queueName, processor, options) => {
-      // One connection for each job that may finish at once would be waste: they finish in milliseconds.
-      const max = Math.min(2 + Math.ceil((options.concurrency ?? 1) / 2), 10);
-      const connection = { ...pool, max, application_name: `wardstone-queue-${queueName}` };
-      return new Worker(queueName, processor, { ...options, connection });
+    flowProducer: () =>
+      flowHandle(new FlowProducer({ connection: options('producer', producerConnections) }), undefined),
+    worker: (queueName, processor, workerOptions) => {
+      // One to listen, and a few for jobs that begin and end: each takes one for milliseconds.
+      const max = Math.min(3 + Math.ceil((workerOptions.concurrency ?? 1) / 2), 12);
+      return new Worker(queueName, processor, { ...workerOptions, connection: options(queueName, max) });
     },
   };
 }
@@ -141,12 +143,23 @@ function flowHandle(producer: Producer, prefix: string | undefined): FlowHandle 
 }
 
 /**
- * BullMQ's worker pauses and repeats an operation when the connection is refused, but takes every other way in which
- * Postgres goes away (terminated back-end, starting up, out of slots) for a failure of the job. This tells it the truth.
+ * BullMQ's Postgres backend, on a pool of our own and with two of its faults mended. The clients that it makes itself can
+ * end the process when the server ends a connection at the wrong moment (see SteadyClient). And its worker pauses and
+ * repeats an operation when the connection is refused, but takes every other way in which Postgres goes away (back-end
+ * terminated, server starting, no slot free) for a failure of the job: here they all look like a closed connection.
  */
-const reconnectingPostgres: BackendFactory<PostgresQueueBackend, PostgresConnectionOptions> = (name, options, more) =>
-  new Proxy(createPostgresBackend(name, options, more), {
+const steadyPostgres: BackendFactory<PostgresQueueBackend, pg.PoolConfig> = (name, options, more) => {
+  const pool = new pg.Pool({ ...options.connection, Client: SteadyClient });
+  if (!isPgPool(pool)) throw new TypeError('BullMQ no longer takes a pool of pg');
+  const backend = createPostgresBackend(name, { ...options, connection: pool }, more);
+  let closing: Promise<void> | undefined;
+  const close = async (force?: boolean): Promise<void> => {
+    closing ??= backend.close(force).finally(async () => pool.end());
+    return closing;
+  };
+  return new Proxy(backend, {
     get(target, property) {
+      if (property === 'close') return close;
       const value: unknown = Reflect.get(target, property, target);
       if (typeof value !== 'function') return value;
       return (...args: unknown[]): unknown => {
@@ -155,6 +168,7 @@ const reconnectingPostgres: BackendFactory<PostgresQueueBackend, PostgresConnect
       };
     },
   });
+};
 
 function asConnectionClosed(error: unknown): never {
   throw isConnectionFault(error) ? new ConnectionClosedError() : error;

@@ -1,5 +1,5 @@
 /** SQLSTATEs after which the same operation may succeed later, as in libs/db. */
-const unavailableStates = /^(08|28|40|53|57|55P03|3D000)/;
+const unavailableStates = /^(08|28|40|53|57|55P03|55000|3D000)/;
 
 const unavailableCodes = new Set([
   'ECONNREFUSED',

@@ -1,5 +1,5 @@
 import { runMigrations } from 'bullmq';
-import pg from 'pg';
+import { SteadyClient } from './steady-client.ts';
 
 const connectTimeoutMs = 10_000;
 const statementTimeoutMs = 120_000;
@@ -9,7 +9,7 @@ const statementTimeoutMs = 120_000;
  * BullMQ takes an advisory lock. The role needs CREATE on the database the first time, and BullMQ asks for it each time.
  */
 export async function migrateQueue(postgresUrl: string): Promise<void> {
-  const client = new pg.Client({
+  const client = new SteadyClient({
     connectionString: postgresUrl,
     connectionTimeoutMillis: connectTimeoutMs,
     statement_timeout: statementTimeoutMs,

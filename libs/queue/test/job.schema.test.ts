@@ -1,0 +1,70 @@
+import { expect } from 'chai';
+import { judge, parseStageJob, stageJobId } from '../src/index.ts';
+import { AppError, reasons, type Reason } from '@wardstone/rpc';
+import { retryDelayMs } from '../src/retry.ts';
+import { newJob } from './support/suite.ts';
+
+describe('stage jobs', () => {
+  it('are taken as they are when valid, to the boundary', () => {
+    for (const job of [
+      newJob(),
+      newJob({ version: 2_147_483_647, requestId: 'a'.repeat(128), requestedBy: '~'.repeat(255) }),
+      newJob({ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }),
+    ]) {
+      expect(parseStageJob(job)).to.deep.equal(job);
+    }
+  });
+
+  it('are refused beyond the boundary', () => {
+    for (const job of [
+      newJob({ version: 2_147_483_648 }),
+      newJob({ version: 1.5 }),
+      newJob({ requestId: '' }),
+      newJob({ requestId: 'a'.repeat(129) }),
+      newJob({ requestedBy: 'Mr Smith' }),
+      newJob({ traceparent: '00-xyz' }),
+      { ...newJob(), text: 'x' },
+      null,
+      'job',
+    ]) {
+      expect(() => parseStageJob(job)).to.throw();
+    }
+  });
+
+  it('have ids without the character that BullMQ reserves, one for each stage and version', () => {
+    const job = newJob();
+    const ids = [stageJobId('extract', job), stageJobId('embed', job), stageJobId('extract', { ...job, version: 2 })];
+    expect(new Set(ids).size).to.equal(3);
+    expect(ids.join('')).not.to.include(':');
+  });
+});
+
+describe('judging failures', () => {
+  const verdictOf = (reason: Reason): string => judge(new AppError(reason)).verdict;
+
+  it('waits for what is away, gives up on what is wrong with the document, and is unsure of the rest', () => {
+    expect(
+      ['MODEL_UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RATE_LIMITED'].map((reason) => verdictOf(reason as Reason)),
+    ).to.deep.equal(['wait', 'wait', 'wait']);
+    expect(['PDF_CORRUPT', 'NO_TEXT', 'EXTRACTION_TIMEOUT'].map((reason) => verdictOf(reason as Reason))).to.deep.equal(
+      ['permanent', 'permanent', 'permanent'],
+    );
+    expect(judge(new Error('boom'))).to.deep.equal({ verdict: 'unsure', reason: 'INTERNAL' });
+    expect(judge('boom')).to.deep.equal({ verdict: 'unsure', reason: 'INTERNAL' });
+    expect(verdictOf('CALLER_NOT_ACCEPTED')).to.equal('unsure');
+  });
+
+  it('waits for every reason of the catalogue that says when to come back', () => {
+    for (const reason of Object.keys(reasons) as Reason[]) {
+      if ('retryAfterMs' in reasons[reason]) expect(verdictOf(reason), reason).to.equal('wait');
+    }
+  });
+
+  it('doubles the pause up to its cap, and spreads it over its upper half', () => {
+    const delays = { firstMs: 100, maxMs: 1_000 };
+    expect([1, 2, 3, 4, 5, 1_000_000].map((attempt) => retryDelayMs(attempt, delays, () => 1))).to.deep.equal([
+      100, 200, 400, 800, 1_000, 1_000,
+    ]);
+    expect(retryDelayMs(3, delays, () => 0)).to.equal(200);
+  });
+});

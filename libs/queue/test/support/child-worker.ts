@@ -1,0 +1,28 @@
+/** Program of the kill tests: a worker for one stage that tells when a job begins, and whether it lets it end. */
+import { createTelemetry } from '@wardstone/telemetry';
+import { createStageWorker, stages, type QueueBackend } from '../../src/index.ts';
+
+interface Instructions {
+  readonly backend: QueueBackend;
+  readonly stage: (typeof stages)[number];
+  readonly mode: 'hang' | 'work';
+}
+
+process.once('message', (message) => {
+  void start(message as Instructions);
+});
+
+async function start({ backend, stage, mode }: Instructions): Promise<void> {
+  const telemetry = createTelemetry({ service: 'ingestion', version: '0', logLevel: 'silent' });
+  const worker = await createStageWorker({
+    backend,
+    telemetry,
+    stage,
+    concurrency: 2,
+    handle: async (job) => {
+      process.send?.({ began: job.documentId });
+      if (mode === 'hang') await new Promise<never>(() => undefined);
+    },
+  });
+  process.once('disconnect', () => void worker.close());
+}

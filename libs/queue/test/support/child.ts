@@ -1,0 +1,38 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { eventually } from '@wardstone/testing';
+import type { QueueBackend, Stage } from '../../src/index.ts';
+
+/** A worker in a process of its own. */
+export interface ChildWorker {
+  /** Documents whose jobs began there. */
+  readonly began: string[];
+  /** kill -9. */
+  kill(): Promise<void>;
+}
+
+/** Starts it and returns at once; the worker connects by itself. */
+export function startChild(backend: QueueBackend, stage: Stage, mode: 'hang' | 'work'): ChildWorker {
+  const child = fork(new URL('./child-worker.ts', import.meta.url), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const exited = once(child, 'exit');
+  const began: string[] = [];
+  child.on('message', (message: { began: string }) => began.push(message.began));
+  child.send({ backend, stage, mode });
+  return {
+    began,
+    kill: async () => {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+/** Starts a worker that hangs, waits until it holds the document's job, and kills it. */
+export async function killInTheMiddle(backend: QueueBackend, stage: Stage, documentId: string): Promise<void> {
+  const child = startChild(backend, stage, 'hang');
+  try {
+    await eventually(() => child.began.includes(documentId), { description: `${stage} to begin in the child` });
+  } finally {
+    await child.kill();
+  }
+}
