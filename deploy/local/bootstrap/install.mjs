@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 const pnpm = 'pnpm@12.21.0';
-const inputs = ['package.json', 'pnpm-workspace.yaml', 'pnpm-lock.yaml'];
+const inputs = ['pnpm-workspace.yaml', 'pnpm-lock.yaml'];
 
 /** What the installed packages were made from: a digest of the lockfile and what goes with it. */
 export function wantedMark(root) {

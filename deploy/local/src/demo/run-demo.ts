@@ -1,128 +1,144 @@
-import { createHash } from 'node:crypto';
-import { type Answer, createDemoClient, type DemoClient, type DocumentState } from './client.ts';
-import type { DemoDocument, DemoScript } from './documents.ts';
+import { Api, ApiError, type DemoAnswer, type DemoDocument } from './api.ts';
+import { findMaterial, type DemoFile } from './material.ts';
 
-/** The stack the demo runs against, and how its people sign in. */
-export interface DemoTarget {
-  readonly gatewayUrl: string;
-  /** An access token of a person who may ingest and ask. */
-  clinician(): Promise<string>;
-  /** An access token of a clinician of another tenant. */
-  outsider(): Promise<string>;
-  /** An access token of the first tenant's auditor. */
-  auditor(): Promise<string>;
+/** Who appears in the demonstration, each with a way to get an access token. */
+export interface Cast {
+  readonly clinician: () => Promise<string>;
+  /** A clinician of another tenant; without one that part is left out. */
+  readonly stranger?: () => Promise<string>;
+  /** Without one the audit trail is left out. */
+  readonly auditor?: () => Promise<string>;
 }
 
-const pipelineTimeoutMs = 300_000;
-const pollIntervalMs = 400;
-const uploadsAtOnce = 3;
+export interface DemoOptions {
+  readonly gatewayUrl: string;
+  readonly cast: Cast;
+  readonly print: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+const uploadsAtOnce = 4;
+const documentTimeoutMs = 180_000;
+const auditTail = 8;
 
 /**
- * Runs the main job against a stack: ingests documents, asks questions, shows cited answers, tries the same as another
- * tenant, and shows the audit trail. Running it again ingests nothing twice. Thrown: Error when a step does not hold.
+ * The platform's main job, seen from outside: takes documents in, waits until they can be searched, asks questions and
+ * prints the cited answers. Thrown: Error when something that has to work does not.
  */
-export async function runDemo(target: DemoTarget, script: DemoScript, print: (line: string) => void): Promise<void> {
-  const clinician = createDemoClient(target.gatewayUrl, () => target.clinician());
-  print(`\nIngesting ${script.documents.length} documents: ${script.origin}.`);
-  const ids = await uploadAll(clinician, script.documents, print);
-  const states = await waitForAll(clinician, ids, print);
-  const ready = states.filter(({ state }) => state === 'READY');
-  if (ready.length === 0) throw new Error('No document became READY.');
-  print(`${ready.length} of ${states.length} documents can be searched.`);
+export async function runDemo(options: DemoOptions): Promise<void> {
+  const { gatewayUrl, cast, print } = options;
+  const material = await findMaterial();
+  const clinician = new Api(gatewayUrl, cast.clinician);
 
-  for (const question of script.questions) printAnswer(await clinician.ask(question), question, print);
-  const refusal = await clinician.ask(script.unanswerable);
-  printAnswer(refusal, script.unanswerable, print);
-  if (refusal.outcome !== 'NOT_IN_DOCUMENTS')
-    throw new Error('A question without an answer in the documents was answered.');
+  print(`\nTaking in ${material.files.length} PDFs (${material.source})`);
+  const documents = await ingest(clinician, material.files, options);
+  summarize(documents, print);
 
-  await tryAsOutsider(
-    createDemoClient(target.gatewayUrl, () => target.outsider()),
-    ids,
-    script.questions,
-    print,
-  );
-  await showAuditTrail(
-    createDemoClient(target.gatewayUrl, () => target.auditor()),
-    print,
-  );
-}
-
-async function uploadAll(client: DemoClient, documents: readonly DemoDocument[], print: (line: string) => void) {
-  const ids: string[] = [];
-  for (let at = 0; at < documents.length; at += uploadsAtOnce) {
-    const batch = documents.slice(at, at + uploadsAtOnce).map(async (document) => {
-      const bytes = await document.bytes();
-      // The key follows from the content, so a second run finds the documents of the first.
-      const idempotencyKey = `demo-${createHash('sha256').update(document.fileName).update(bytes).digest('hex').slice(0, 40)}`;
-      return client.upload(document.fileName, bytes, idempotencyKey);
-    });
-    ids.push(...(await Promise.all(batch)));
-    print(`  uploaded ${ids.length} of ${documents.length}`);
+  print('\nQuestions');
+  for (const question of material.questions) {
+    const answer = await clinician.answer(question);
+    printAnswer(question, answer, print);
+    if (answer.citations.length === 0) throw new Error('An answer that the documents hold came without a citation.');
   }
-  return ids;
+  print('\nA question that the documents do not answer');
+  const none = await clinician.answer(material.unanswerable);
+  printAnswer(material.unanswerable, none, print);
+  if (none.outcome !== 'NOT_IN_DOCUMENTS') throw new Error('A question that no document answers was answered.');
+
+  if (cast.stranger !== undefined) await tryOtherTenant(new Api(gatewayUrl, cast.stranger), documents, material, print);
+  if (cast.auditor !== undefined) await showAudit(new Api(gatewayUrl, cast.auditor), print);
 }
 
-async function waitForAll(client: DemoClient, ids: readonly string[], print: (line: string) => void) {
-  const deadline = performance.now() + pipelineTimeoutMs;
-  const done = new Map<string, DocumentState>();
-  let lastLine = '';
-  while (done.size < ids.length) {
-    if (performance.now() > deadline) throw new Error(`${ids.length - done.size} documents did not finish in time.`);
-    let percent = 0;
-    for (const id of ids) {
-      const document = done.get(id) ?? (await client.document(id));
-      percent += document.state === 'FAILED' ? 100 : document.percent;
-      if (done.has(id) || (document.state !== 'READY' && document.state !== 'FAILED')) continue;
-      done.set(id, document);
-      const how = document.failure ? `FAILED ${document.failure.reason}` : `READY, ${document.chunkCount} chunks`;
-      print(`  ${document.fileName}: ${how}`);
+async function ingest(api: Api, files: readonly DemoFile[], options: DemoOptions): Promise<DemoDocument[]> {
+  const waiting = [...files];
+  const done: DemoDocument[] = [];
+  const worker = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const document = await follow(api, file, options);
+      done.push(document);
+      const how =
+        document.state === 'READY'
+          ? `${document.pageCount} p, ${document.chunkCount} chunks`
+          : document.failure?.reason;
+      options.print(
+        `  [${done.length}/${files.length}] ${document.state.padEnd(7)} ${document.title} (${String(how)})`,
+      );
     }
-    const line = `  ${Math.floor(percent / ids.length)} % done`;
-    if (line !== lastLine) print(line);
-    lastLine = line;
-    await new Promise((resolve) => setTimeout(resolve, done.size < ids.length ? pollIntervalMs : 0));
-  }
-  return [...done.values()];
+  };
+  await Promise.all(Array.from({ length: uploadsAtOnce }, worker));
+  return done;
 }
 
-function printAnswer(answer: Answer, question: string, print: (line: string) => void): void {
-  print(`\nQ: ${question}`);
-  print(`A: ${answer.answer.trim()}`);
+/** Uploads one file and watches it until it is READY or FAILED, by events, and by asking when the stream ends early. */
+async function follow(api: Api, file: DemoFile, { print, signal }: DemoOptions): Promise<DemoDocument> {
+  const uploaded = await api.upload(file);
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(documentTimeoutMs)]);
+  let last = '';
+  for (;;) {
+    const document = await api.document(uploaded.documentId);
+    if (document.state === 'READY' || document.state === 'FAILED') return document;
+    for await (const seen of api.watch(uploaded.documentId, deadline)) {
+      if (seen.state === 'READY' || seen.state === 'FAILED') return seen;
+      if (seen.state !== last) print(`        ${seen.state.toLowerCase()} ${seen.percent} %  ${seen.title}`);
+      last = seen.state;
+    }
+    deadline.throwIfAborted();
+  }
+}
+
+function summarize(documents: readonly DemoDocument[], print: (line: string) => void): void {
+  const ready = documents.filter((document) => document.state === 'READY');
+  const pages = ready.reduce((sum, document) => sum + document.pageCount, 0);
+  const chunks = ready.reduce((sum, document) => sum + document.chunkCount, 0);
+  print(`${ready.length} READY with ${pages} pages in ${chunks} chunks, ${documents.length - ready.length} FAILED`);
+  for (const { title, failure } of documents) {
+    if (failure !== undefined) print(`  ${title}: ${failure.reason}, ${failure.message}`);
+  }
+  if (ready.length === 0) throw new Error('No document became READY.');
+}
+
+function printAnswer(question: string, answer: DemoAnswer, print: (line: string) => void): void {
+  print(`\n  Q: ${question}`);
+  print(`  A: ${answer.answer}`);
   const titles = new Map(answer.sources.map((source) => [source.number, source.documentTitle]));
-  for (const { sourceNumber, span, quote } of answer.citations) {
-    const shown = quote.replace(/\s+/g, ' ');
-    const page = span.pageStart === span.pageEnd ? `${span.pageStart}` : `${span.pageStart}-${span.pageEnd}`;
-    const place = `${titles.get(sourceNumber) ?? 'a document'}, page ${page}, characters ${span.charStart}-${span.charEnd}`;
-    print(`   [${sourceNumber}] ${place}: "${shown.length > 160 ? `${shown.slice(0, 157)}...` : shown}"`);
+  for (const citation of answer.citations) {
+    const { pageStart, pageEnd } = citation.span;
+    const pages = pageStart === pageEnd ? `page ${pageStart}` : `pages ${pageStart} to ${pageEnd}`;
+    const quote = citation.quote.replaceAll(/\s+/g, ' ');
+    print(`     [${citation.sourceNumber}] ${titles.get(citation.sourceNumber) ?? '?'}, ${pages}: “${quote}”`);
   }
-  if (answer.outcome === 'ANSWERED' && answer.citations.length === 0)
-    throw new Error('An answer came without citations.');
 }
 
-async function tryAsOutsider(
-  client: DemoClient,
-  ids: readonly string[],
-  questions: readonly string[],
+async function tryOtherTenant(
+  stranger: Api,
+  documents: readonly DemoDocument[],
+  material: { readonly files: readonly DemoFile[]; readonly questions: readonly string[] },
   print: (line: string) => void,
-) {
-  const firstId = ids[0] ?? '';
-  const status = await client.statusOf(firstId);
-  if (status !== 404) throw new Error(`Another tenant's document answered ${status} instead of 404.`);
-  for (const question of questions) {
-    const hits = await client.search(question, ids);
-    if (hits.length > 0) throw new Error("A search found another tenant's chunks.");
-  }
-  print(`\nA clinician of another tenant asked for the same: the document answers 404, searches find 0 chunks.`);
+): Promise<void> {
+  print('\nThe same, asked by a clinician of another tenant');
+  const ours = new Set(documents.map((document) => document.documentId));
+  const seen = (await stranger.documents()).filter((document) => ours.has(document.documentId));
+  print(`  lists ${seen.length} of our documents`);
+  const [first] = documents;
+  const reason = await stranger.document(first?.documentId ?? '').then(
+    () => 'found',
+    (error: unknown) => (error instanceof ApiError ? `${error.status} ${error.reason}` : String(error)),
+  );
+  print(`  asks for one by its id: ${reason}`);
+  const answer = await stranger.answer(material.questions[0] ?? '');
+  print(`  asks the first question: ${answer.outcome}, ${answer.citations.length} citations`);
+  if (seen.length > 0 || !reason.startsWith('404')) throw new Error('Another tenant saw a document.');
 }
 
-async function showAuditTrail(client: DemoClient, print: (line: string) => void): Promise<void> {
-  const events = await client.auditEvents(8);
-  if (events.length === 0) throw new Error('The audit log is empty.');
-  print('\nThe end of the audit log, newest first:');
-  for (const event of events) {
+async function showAudit(auditor: Api, print: (line: string) => void): Promise<void> {
+  print(`\nThe tail of the audit trail, as the tenant's auditor sees it`);
+  const events = await auditor.auditEvents(auditTail);
+  for (const event of events.toReversed()) {
+    const who = `${event.actor.kind} (${event.actor.roles.join(', ')})`;
+    const what = `${event.action} ${event.outcome.toLowerCase()}`;
     print(
-      `  #${event.sequence} ${event.occurredAt} ${event.service} ${event.action} ${event.outcome} by ${event.actor.subject}`,
+      `  #${event.sequence} ${event.occurredAt} ${event.service}: ${what}, by ${who}, ${event.resourceIds.length} ids`,
     );
   }
+  if (events.length === 0) throw new Error('The audit trail is empty.');
 }

@@ -26,6 +26,8 @@ export interface PlatformOptions {
   readonly progress?: (line: string) => void;
   /** Whether a process that ends unasked is started again; true unless told. */
   readonly autoRestart?: boolean;
+  /** Ends a start that is going on. After the start, `stop` does. */
+  readonly signal?: AbortSignal;
 }
 
 /** What of the platform can be killed, stopped and started alone. */
@@ -71,11 +73,19 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const started: Supervised[] = [];
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= stopAll(started).finally(releaseLock));
+  const onAbort = (): void => void stop();
+  options.signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    return await startParts({ ...options, layout, progress }, started, stop);
+    const platform = await startParts({ ...options, layout, progress }, started, stop);
+    options.signal?.throwIfAborted();
+    return platform;
   } catch (error) {
     await stop();
+    // What fails because it was told to stop is no failure.
+    options.signal?.throwIfAborted();
     throw error;
+  } finally {
+    options.signal?.removeEventListener('abort', onAbort);
   }
 }
 
@@ -91,11 +101,13 @@ async function startParts(options: StartOptions, started: Supervised[], stop: ()
     ensureAccounts(layout.signInDir),
     ensureServiceKeys(layout.keysDir, serviceNames),
   ]);
+  options.signal?.throwIfAborted();
   const redisUrl = env['WARDSTONE_REDIS_URL'] === '' ? undefined : env['WARDSTONE_REDIS_URL'];
   progress('Set-up: migrations');
   const markFile = path.join(layout.stateDir, 'migrated');
   await runMigrations({ databases, queueOnPostgres: redisUrl === undefined, markFile });
 
+  options.signal?.throwIfAborted();
   const surroundings = { layout, ports, databases, redisUrl, passedOn: passedOnFrom(env) };
   const programs = programNames.map((name) => superviseProgram(name, surroundings, options));
   started.push(...programs);

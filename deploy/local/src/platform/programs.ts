@@ -43,7 +43,7 @@ const needs: Readonly<Record<(typeof serviceNames)[number], Needs>> = {
   audit: { schema: 'audit', calls: [] },
   'tenant-key': { schema: 'tenant_key', kms: true, calls: ['audit'] },
   embedding: { queue: true, objects: true, calls: ['tenant-key', 'audit'] },
-  ingestion: { schema: 'ingestion', queue: true, objects: true, calls: ['tenant-key', 'audit'] },
+  ingestion: { schema: 'ingestion', queue: true, objects: true, calls: ['tenant-key', 'audit', 'retrieval'] },
   retrieval: { schema: 'retrieval', queue: true, objects: true, calls: ['tenant-key', 'audit', 'embedding'] },
   llm: { calls: ['retrieval', 'audit'] },
   gateway: { calls: ['ingestion', 'retrieval', 'llm', 'audit', 'tenant-key'] },

@@ -58,6 +58,11 @@ export async function ensureAccounts(dir: string): Promise<Accounts> {
   return accounts;
 }
 
+/** The accounts in a file. Thrown: Error when there is none. */
+export async function readAccounts(file: string): Promise<Accounts> {
+  return accountsSchema.parse(await readJson(file), { error: () => `${file} holds no accounts` });
+}
+
 function newAccounts(): Accounts {
   const tenants = seededTenants.map((tenant) => ({ id: uuidv7(), ...tenant }));
   const platformAdmin: SeededUser = {
