@@ -1,3 +1,8 @@
+import type { Auditor } from '@wardstone/access';
+import type { ServiceClient } from '@wardstone/rpc';
+import type { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
+import type { AnswerMetrics } from './metrics.ts';
+
 /** A page's start within a chunk's text, in UTF-16 code units. */
 export interface PageBreak {
   readonly page: number;
@@ -8,6 +13,7 @@ export interface PageBreak {
 export interface AnswerSource {
   /** Number by which the answer names it, from 1. */
   readonly number: number;
+  readonly chunkId: string;
   readonly documentId: string;
   readonly version: number;
   readonly title: string;
@@ -49,4 +55,13 @@ export interface AnswerModel {
     input: { readonly question: string; readonly sources: readonly AnswerSource[] },
     signal: AbortSignal,
   ): AsyncIterable<AnswerEvent>;
+}
+
+/** What handlers need. main.ts fills it in; tests fill in real or failing parts. */
+export interface Deps {
+  readonly model: AnswerModel;
+  readonly retrieval: Pick<ServiceClient<typeof RetrievalService>, 'search'>;
+  readonly auditor: Pick<Auditor, 'record'>;
+  readonly metrics: AnswerMetrics;
+  readonly limits: { readonly maxAnswers: number };
 }

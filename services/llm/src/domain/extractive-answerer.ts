@@ -106,5 +106,5 @@ function documentOf({ source }: Candidate): string {
 /** Share of the smaller set that is in the other. */
 function overlap(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
   const [small, large] = a.size < b.size ? [a, b] : [b, a];
-  return small.size === 0 ? 0 : small.intersection(large).size / small.size;
+  return small.size === 0 ? 0 : [...small].filter((term) => large.has(term)).length / small.size;
 }

@@ -71,11 +71,7 @@ function sentencesOf(source: AnswerSource) {
     end,
     ordered,
     terms: new Set(ordered),
-    context: new Set([
-      ...title,
-      ...(sentences[index - 1]?.ordered ?? []),
-      ...(sentences[index + 1]?.ordered ?? []),
-    ]) as ReadonlySet<string>,
+    context: new Set([...title, ...(sentences[index - 1]?.ordered ?? []), ...(sentences[index + 1]?.ordered ?? [])]),
   }));
 }
 
