@@ -134,7 +134,7 @@ function judgedCases(folder: string): Case[] {
 function toSource(chunk: Chunk, index: number): AnswerSource {
   const { documentId, title, text, start } = chunk;
   const pageBreaks = [{ page: 1, chunkOffset: 0 }];
-  return { number: index + 1, documentId, version: 1, title, text, charStart: start, pageBreaks, score: 0 };
+  return { number: index + 1, chunkId: chunk.id, documentId, version: 1, title, text, charStart: start, pageBreaks, score: 0 };
 }
 
 function bm25(chunks: readonly Chunk[], k1 = 0.9, b = 0.4): (question: string) => Chunk[] {
