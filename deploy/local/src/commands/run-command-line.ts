@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import { SetupError, UsageError } from '../setup/setup-error.ts';
+import { SetupError, StartError, UsageError } from '../setup/setup-error.ts';
 
 /** A command that was asked to stop: by Ctrl-C, by SIGTERM, or because whoever started it is gone. */
 export class Stopped extends Error {
@@ -21,7 +21,8 @@ export async function runCommandLine(main: (stop: AbortSignal) => Promise<number
     process.exitCode = await main(controller.signal);
   } catch (error) {
     process.exitCode = error instanceof Stopped ? 130 : 1;
-    if (error instanceof SetupError || error instanceof UsageError) console.error(`\n${error.message}`);
+    const forPeople = [SetupError, UsageError, StartError].some((kind) => error instanceof kind);
+    if (forPeople && error instanceof Error) console.error(`\n${error.message}`);
     else if (!(error instanceof Stopped)) console.error(error);
   }
   process.exit();

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { readText } from '../setup/files.ts';
+import { StartError } from '../setup/setup-error.ts';
 import type { Running } from './supervise.ts';
 
 /** A Node program of the platform. */
@@ -77,12 +78,14 @@ async function waitUntilReady(spec: ProgramSpec, exited: Promise<string>): Promi
   const deadline = Date.now() + spec.readyTimeoutMs;
   for (;;) {
     if (end !== undefined)
-      throw new Error(`${spec.name} ${end} before it was ready.\n${await lastLines(spec.logFile)}`);
+      throw new StartError(`${spec.name} ${end} before it was ready.\n${await lastLines(spec.logFile)}`);
     const probe = await probeReady(spec.readyUrl);
     if (probe === undefined) return;
     if (Date.now() > deadline) {
       const seconds = spec.readyTimeoutMs / 1000;
-      throw new Error(`${spec.name} was not ready within ${seconds} s (${probe}).\n${await lastLines(spec.logFile)}`);
+      throw new StartError(
+        `${spec.name} was not ready within ${seconds} s (${probe}).\n${await lastLines(spec.logFile)}`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, probeIntervalMs));
   }

@@ -81,6 +81,8 @@ async function writeConfiguration(dir: string): Promise<string> {
     `Dir::Cache "${dir}/cache";`,
     // Run by root, apt would fetch as a user who cannot enter this folder.
     'APT::Sandbox::User "root";',
+    // Without this a failed download of the index is a warning, and the message that a person reads comes later.
+    'APT::Update::Error-Mode "any";',
     'Acquire::Languages "none";',
     'Acquire::Retries "2";',
     'Acquire::http::Timeout "20";',

@@ -23,3 +23,8 @@ export class SetupError extends Error {
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
+
+/** A program of the platform did not start or did not get ready. The message ends with the last lines of its log. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
