@@ -1,0 +1,140 @@
+import { expect } from 'chai';
+import { createAccessTokenVerifier, createCallerCheck, createPolicy, createServiceIdentity } from '@wardstone/access';
+import {
+  AppError,
+  asPrincipal,
+  createInMemoryTransport,
+  createServiceClient,
+  type Principal,
+  type RunningServer,
+  startServer,
+} from '@wardstone/rpc';
+import { EmbeddingService, EmbedKind } from '@wardstone/rpc/gen/wardstone/embedding/v1/embedding_pb';
+import { testIdentities, type TestIdentities } from '@wardstone/testing';
+import { embedText } from '../src/domain/lexical-embedder.ts';
+import { routes } from '../src/rpc/routes.ts';
+import { clinician, type Harness, openHarness, permissiveCheck, quietTelemetry } from './support/harness.ts';
+
+const request = { texts: ['metformin 500 mg', 'warfarin'], kind: EmbedKind.QUERY };
+
+describe('Embed: calls in memory', () => {
+  let harness: Harness;
+  const client = () =>
+    createServiceClient(EmbeddingService, {
+      baseUrl: 'http://in-memory',
+      audience: 'embedding',
+      authorize: () => Promise.resolve('token'),
+      transport: createInMemoryTransport({
+        routes: routes(harness.deps),
+        telemetry: quietTelemetry(),
+        callerCheck: permissiveCheck,
+      }),
+    });
+  beforeEach(async () => {
+    harness = await openHarness();
+  });
+  afterEach(() => harness.close());
+
+  it('answers with a vector per text, in order, and the model', async () => {
+    const response = await client().embed(request, asPrincipal(clinician));
+    expect(response.modelId).to.equal('wardstone-lexical-1');
+    expect(response.dimensions).to.equal(1024);
+    const vectors = response.embeddings.map(({ values }) => Float32Array.from(values));
+    expect(vectors).to.deep.equal(request.texts.map((text) => embedText(text, 'query')));
+  });
+
+  it('is audited for the principal, without the text', async () => {
+    await client().embed(request, asPrincipal(clinician));
+    expect(harness.events).to.have.length(1);
+    expect(harness.events[0]?.principal.subject).to.equal('user-1');
+    expect(harness.events[0]).to.deep.include({
+      action: 'embedding.create',
+      attributes: { kind: 'query', texts: '2', model: 'wardstone-lexical-1' },
+    });
+    expect(JSON.stringify(harness.events)).not.to.contain('metformin');
+  });
+
+  it('gives nothing while audit is down', async () => {
+    harness.faults.audit = true;
+    expect(await reasonOf(client().embed(request, asPrincipal(clinician)))).to.equal('AUDIT_UNAVAILABLE');
+  });
+
+  for (const [what, bad] of [
+    ['no text', { texts: [], kind: EmbedKind.QUERY }],
+    ['an empty text', { texts: [''], kind: EmbedKind.QUERY }],
+    ['more than 64 texts', { texts: Array.from({ length: 65 }, () => 'x'), kind: EmbedKind.QUERY }],
+    ['more than 50,000 bytes', { texts: ['x'.repeat(50_001)], kind: EmbedKind.QUERY }],
+    ['no kind', { texts: ['x'], kind: EmbedKind.UNSPECIFIED }],
+  ] as const) {
+    it(`refuses ${what}`, async () => {
+      const call = client().embed({ texts: [...bad.texts], kind: bad.kind }, asPrincipal(clinician));
+      expect(await reasonOf(call)).to.equal('INVALID_ARGUMENT');
+    });
+  }
+
+  it('takes the most that is allowed', async () => {
+    const texts = [...Array.from({ length: 63 }, () => 'x'), 'y'.repeat(50_000)];
+    const response = await client().embed({ texts, kind: EmbedKind.PASSAGE }, asPrincipal(clinician));
+    expect(response.embeddings).to.have.length(64);
+  });
+});
+
+describe('Embed: calls over sockets', () => {
+  let harness: Harness;
+  let identities: TestIdentities;
+  let server: RunningServer;
+
+  before(async () => {
+    harness = await openHarness();
+    identities = await testIdentities(['retrieval', 'llm', 'embedding']);
+    server = await startServer({
+      service: 'embedding',
+      telemetry: quietTelemetry(),
+      host: '127.0.0.1',
+      port: 0,
+      routes: routes(harness.deps),
+      callerCheck: createCallerCheck({
+        service: 'embedding',
+        serviceJwksFile: identities.jwksFile,
+        verifyAccessToken: createAccessTokenVerifier({ issuer: 'http://127.0.0.1:9', audience: 'wardstone' }),
+        policy: await createPolicy(),
+      }),
+      dependencies: {},
+      reflection: false,
+      drainTimeoutMs: 1_000,
+    });
+  });
+  after(async () => {
+    await server.close();
+    await identities.drop();
+    await harness.close();
+  });
+
+  async function callAs(service: string, principal: Principal) {
+    const identity = await createServiceIdentity({ service, privateJwkFile: identities.keyFile(service) });
+    const authorize = identity.authorize('embedding');
+    const client = createServiceClient(EmbeddingService, { baseUrl: server.url, audience: 'embedding', authorize });
+    return client.embed(request, asPrincipal(principal));
+  }
+
+  it('accepts retrieval on behalf of a clinician', async () => {
+    const response = await callAs('retrieval', clinician);
+    expect(response.embeddings[0]?.values).to.have.length(1024);
+  });
+
+  it('refuses a service that is not listed', async () => {
+    expect(await reasonOf(callAs('llm', clinician))).to.equal('CALLER_NOT_ACCEPTED');
+  });
+
+  it('refuses a principal without the permission, whoever brings it', async () => {
+    const auditor: Principal = { ...clinician, roles: ['auditor'] };
+    expect(await reasonOf(callAs('retrieval', auditor))).to.equal('PERMISSION_DENIED');
+  });
+});
+
+async function reasonOf(work: Promise<unknown>): Promise<string> {
+  return work.then(
+    () => 'none',
+    (error: unknown) => AppError.from(error).reason,
+  );
+}
