@@ -27,7 +27,7 @@ const jsonMediaType = 'application/json';
  * Thrown: Error when an operation's RPC declares no permission, or does not accept the gateway.
  */
 export function registerRoutes(app: FastifyInstance, routes: readonly Route[], env: RouteEnvironment): void {
-  app.removeAllContentTypeParsers();
+  app.removeContentTypeParser([jsonMediaType, 'text/plain']);
   app.addContentTypeParser(jsonMediaType, async (request: FastifyRequest, payload: IncomingMessage) => {
     const bounds = request.routeOptions.config.operation?.body ?? { maxBytes: 0, timeoutMs: env.limits.bodyTimeoutMs };
     return parseJson(await readBody(payload, bounds));

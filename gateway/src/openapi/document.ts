@@ -3,7 +3,12 @@ import type { z } from 'zod';
 import { requiredPermission } from '../auth/permission.ts';
 import { problemMediaType } from '../problem.ts';
 import type { Route, Success } from '../route.ts';
+import { answerDoneSchema, citationSchema, sourceSchema } from '../schemas/answer.ts';
+import { auditEventSchema } from '../schemas/audit-event.ts';
+import { documentSchema } from '../schemas/document.ts';
 import { problemSchema } from '../schemas/problem.ts';
+import { searchHitSchema, spanSchema } from '../schemas/search.ts';
+import { tenantSchema } from '../schemas/tenant.ts';
 import {
   type Json,
   type JsonObject,
@@ -82,6 +87,19 @@ export function openApiDocument(
   };
 }
 
+/** Schemas that stand within others, or as the data of an event; named, so that generated clients name them too. */
+const parts = {
+  Problem: problemSchema,
+  Document: documentSchema,
+  Span: spanSchema,
+  SearchHit: searchHitSchema,
+  Source: sourceSchema,
+  Citation: citationSchema,
+  AnswerDone: answerDoneSchema,
+  Tenant: tenantSchema,
+  AuditEvent: auditEventSchema,
+} as const;
+
 function namedSchemas(routes: readonly Route[]): NamedSchemas {
   const named = new Map<string, { schema: z.ZodType; io: 'input' | 'output' }>();
   const add = (name: string, schema: z.ZodType, io: 'input' | 'output'): void => {
@@ -89,7 +107,7 @@ function namedSchemas(routes: readonly Route[]): NamedSchemas {
     if (known !== undefined && known.schema !== schema) throw new Error(`two schemas are named ${name}`);
     named.set(name, { schema, io });
   };
-  add('Problem', problemSchema, 'output');
+  for (const [name, schema] of Object.entries(parts)) add(name, schema, 'output');
   for (const { body, success } of routes) {
     if (body !== undefined) add(body.name, body.json, 'input');
     if (body?.multipart !== undefined) add(body.multipart.name, body.multipart.schema, 'input');

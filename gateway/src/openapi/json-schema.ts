@@ -12,26 +12,43 @@ export type JsonObject = { readonly [key: string]: Json | undefined };
 /** Schemas by the name under which they stand in `components.schemas`. */
 export type NamedSchemas = ReadonlyMap<string, { readonly schema: z.ZodType; readonly io: 'input' | 'output' }>;
 
-/** Writes the schemas for `components.schemas`, each by its name. */
+/** Writes the schemas for `components.schemas`, each by its name; where one holds another, it refers to it. */
 export function componentSchemas(named: NamedSchemas, version: OpenApiVersion): Record<string, JsonObject> {
-  return Object.fromEntries([...named].map(([name, { schema, io }]) => [name, jsonSchema(schema, version, io)]));
+  const written = (['input', 'output'] as const).map((io) => {
+    const registry = z.registry<{ id: string }>();
+    for (const [id, entry] of named) if (entry.io === io) registry.add(entry.schema, { id });
+    const { schemas } = z.toJSONSchema(registry, { ...options(version, io), uri: refTo });
+    return Object.entries(schemas).map(([name, schema]) => [name, toJson(schema, version, io)] as const);
+  });
+  return Object.fromEntries(written.flat());
 }
 
 /** One zod schema as a JSON schema of the given OpenAPI version. */
 export function jsonSchema(schema: z.ZodType, version: OpenApiVersion, io: 'input' | 'output'): JsonObject {
-  const written = z.toJSONSchema(schema, {
+  return toJson(z.toJSONSchema(schema, options(version, io)), version, io);
+}
+
+function options(version: OpenApiVersion, io: 'input' | 'output') {
+  return {
     target: version === '3.0.3' ? 'openapi-3.0' : 'draft-2020-12',
     io,
     reused: 'inline',
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema: target }) => applyOverride(zodSchema, target),
-  });
-  return tidy(JSON.parse(JSON.stringify(written)) as JsonObject, version);
+  } as const satisfies z.core.ToJSONSchemaParams;
+}
+
+function toJson(schema: object, version: OpenApiVersion, io: 'input' | 'output'): JsonObject {
+  return tidy(JSON.parse(JSON.stringify(schema)) as JsonObject, { version, io });
+}
+
+function refTo(name: string): string {
+  return `#/components/schemas/${name}`;
 }
 
 /** A reference to a named schema. */
 export function schemaRef(name: string): JsonObject {
-  return { $ref: `#/components/schemas/${name}` };
+  return { $ref: refTo(name) };
 }
 
 // What a schema cannot say of itself, because it checks the wire form by code, its metadata says under `override`.
@@ -48,28 +65,35 @@ function applyOverride(zodSchema: z.core.$ZodType, target: z.core.JSONSchema.Bas
 const annotations = new Set(['$schema', '$id', 'id']);
 const largestSafe = Number.MAX_SAFE_INTEGER;
 
-function tidy(schema: JsonObject, version: OpenApiVersion): JsonObject {
+interface Writing {
+  readonly version: OpenApiVersion;
+  readonly io: 'input' | 'output';
+}
+
+function tidy(schema: JsonObject, writing: Writing): JsonObject {
   const entries = Object.entries(schema).flatMap(([keyword, value]): [string, Json | undefined][] => {
     if (annotations.has(keyword)) return [];
     // A format says the same as zod's regular expression for it, readably.
     if (keyword === 'pattern' && 'format' in schema) return [];
     if (keyword === 'maximum' && value === largestSafe) return [];
     if (keyword === 'minLength' && value === 0) return [];
-    if (keyword === 'examples' && version === '3.0.3') return [['example', first(value)]];
-    return [[keyword, tidyValue(keyword, value, version)]];
+    // Answers may gain fields; a client that checks them must not break then. Requests may not: unknown fields are refused.
+    if (keyword === 'additionalProperties' && value === false && writing.io === 'output') return [];
+    if (keyword === 'examples' && writing.version === '3.0.3') return [['example', first(value)]];
+    return [[keyword, tidyValue(keyword, value, writing)]];
   });
   return Object.fromEntries(entries);
 }
 
-function tidyValue(keyword: string, value: Json | undefined, version: OpenApiVersion): Json | undefined {
+function tidyValue(keyword: string, value: Json | undefined, writing: Writing): Json | undefined {
   if (keyword === 'properties' && isObject(value)) {
     return Object.fromEntries(
-      Object.entries(value).map(([name, property]) => [name, isObject(property) ? tidy(property, version) : property]),
+      Object.entries(value).map(([name, property]) => [name, isObject(property) ? tidy(property, writing) : property]),
     );
   }
-  if (['items', 'additionalProperties', 'not'].includes(keyword) && isObject(value)) return tidy(value, version);
+  if (['items', 'additionalProperties', 'not'].includes(keyword) && isObject(value)) return tidy(value, writing);
   if (['allOf', 'anyOf', 'oneOf'].includes(keyword) && Array.isArray(value)) {
-    return value.map((branch: Json) => (isObject(branch) ? tidy(branch, version) : branch));
+    return value.map((branch: Json) => (isObject(branch) ? tidy(branch, writing) : branch));
   }
   return value;
 }

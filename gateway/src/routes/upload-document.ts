@@ -1,20 +1,16 @@
-import { AppError } from '@wardstone/rpc';
+import { AppError, asPrincipal } from '@wardstone/rpc';
 import { IngestionService, type Document } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import type { RouteDeps } from '../deps.ts';
 import { readUpload } from '../http/multipart-upload.ts';
+import { Sending, type Upload } from './upload-stream.ts';
 import { refusedBySchema } from '../problem.ts';
 import { type RawCall, type Route, route } from '../route.ts';
 import { documentSchema, uploadFieldsSchema, uploadJsonSchema, uploadMultipartSchema } from '../schemas/document.ts';
 import { toDocument } from '../wire/document.ts';
 
 const chunkBytes = 64 * 1024;
-
-interface Upload {
-  readonly fileName: string;
-  readonly title: string;
-  readonly idempotencyKey: string;
-  readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-}
+/** The upload's own end comes before the call's deadline: see Sending. */
+const deadlineMarginMs = 10_000;
 
 type UploadDeps = Pick<RouteDeps, 'services' | 'limits' | 'uploads' | 'jsonUploads'>;
 
@@ -79,23 +75,18 @@ export function uploadRoute(deps: UploadDeps): Route {
 }
 
 async function send({ services, limits }: UploadDeps, call: RawCall, upload: Upload): Promise<Document | undefined> {
-  const { fileName, title, idempotencyKey, content } = upload;
-  // What the client did wrong with its body is the answer, not the cancelled call that it led to.
-  let fault: unknown;
-  async function* messages() {
-    yield { part: { case: 'metadata' as const, value: { fileName, title, idempotencyKey } } };
-    try {
-      for await (const value of content) yield { part: { case: 'data' as const, value } };
-    } catch (error) {
-      fault = error;
-      throw error;
-    }
-  }
+  const { principal, requestId } = call;
+  const sending = new Sending(upload, limits.transferTimeoutMs);
+  // Without the client's own signal: see Sending.
+  const options = asPrincipal(principal, { requestId, timeoutMs: limits.transferTimeoutMs + deadlineMarginMs });
   try {
-    const { document } = await services.ingestion.uploadDocument(messages(), call.as(limits.transferTimeoutMs));
+    const { document } = await services.ingestion.uploadDocument(sending.messages, options);
     return document;
   } catch (error) {
-    throw fault ?? error;
+    // What the client did wrong with its body is the answer, not the broken call that it led to.
+    throw sending.fault ?? error;
+  } finally {
+    sending.stop();
   }
 }
 

@@ -1,0 +1,66 @@
+import { expect } from 'chai';
+import { createHash, randomBytes } from 'node:crypto';
+import { expectProblem, postJson } from './support/http.ts';
+import { type World, startWorld } from './support/world.ts';
+
+describe('upload as JSON', () => {
+  let world: World;
+  let headers: { authorization: string };
+  before(async () => {
+    world = await startWorld();
+    headers = await world.bearer();
+  });
+  after(() => world.close());
+  beforeEach(() => (world.state.uploads.length = 0));
+
+  it('takes the bytes in base64', async () => {
+    const bytes = randomBytes(200_000);
+    const body = { fileName: 'a.pdf', title: 'T', contentBase64: bytes.toString('base64') };
+    const response = await postJson(`${world.url}/v1/documents`, { ...headers, 'idempotency-key': 'k' }, body);
+    expect(response.status).to.equal(202);
+    const [received] = world.state.uploads;
+    expect(received?.sha256).to.equal(createHash('sha256').update(bytes).digest('hex'));
+    expect(received?.metadata).to.include({ fileName: 'a.pdf', title: 'T', idempotencyKey: 'k' });
+  });
+
+  it('refuses what is not base64, and fields that are missing, unknown or too long', async () => {
+    const good = { fileName: 'a.txt', contentBase64: 'SGk=' };
+    const wrong: [object, string, string][] = [
+      [{ ...good, contentBase64: 'SGk' }, 'INVALID_ARGUMENT', 'contentBase64'],
+      [{ ...good, contentBase64: 'SG k=' }, 'INVALID_ARGUMENT', 'contentBase64'],
+      [{ ...good, contentBase64: '_-_-' }, 'INVALID_ARGUMENT', 'contentBase64'],
+      [{ contentBase64: 'SGk=' }, 'INVALID_ARGUMENT', 'fileName'],
+      [{ ...good, fileName: '' }, 'INVALID_ARGUMENT', 'fileName'],
+      [{ ...good, fileName: 'x'.repeat(256) }, 'INVALID_ARGUMENT', 'fileName'],
+      [{ ...good, title: 'x'.repeat(501) }, 'INVALID_ARGUMENT', 'title'],
+      [{ ...good, title: '\ud800' }, 'INVALID_ARGUMENT', 'title'],
+      [{ ...good, colour: 'red' }, 'UNKNOWN_FIELD', 'colour'],
+    ];
+    for (const [body, reason, field] of wrong) {
+      const { errors } = await expectProblem(await postJson(`${world.url}/v1/documents`, headers, body), 400, reason);
+      expect(errors?.[0]?.field).to.equal(field);
+    }
+    expect(world.state.uploads).to.deep.equal([]);
+  });
+
+  it('counts characters, not UTF-16 code units', async () => {
+    const body = { fileName: 'a.txt', title: '🩺'.repeat(500), contentBase64: 'SGk=' };
+    expect((await postJson(`${world.url}/v1/documents`, headers, body)).status).to.equal(202);
+    const longer = { ...body, title: '🩺'.repeat(501) };
+    await expectProblem(await postJson(`${world.url}/v1/documents`, headers, longer), 400, 'INVALID_ARGUMENT');
+  });
+
+  it('refuses a body beyond the bound, announced or not', async () => {
+    const body = JSON.stringify({ fileName: 'a', contentBase64: 'A'.repeat(1024 * 1024) });
+    await expectProblem(await postJson(`${world.url}/v1/documents`, headers, body), 413, 'BODY_TOO_LARGE');
+    const stream = new Blob([body]).stream();
+    const request = {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: stream,
+      duplex: 'half',
+    };
+    await expectProblem(await fetch(`${world.url}/v1/documents`, request as RequestInit), 413, 'BODY_TOO_LARGE');
+    expect(world.state.uploads).to.deep.equal([]);
+  });
+});
