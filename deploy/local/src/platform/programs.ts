@@ -30,7 +30,7 @@ export interface Surroundings {
   readonly passedOn: Readonly<Record<string, string>>;
 }
 
-interface Needs {
+export interface Needs {
   readonly schema?: Schema;
   readonly queue?: boolean;
   readonly objects?: boolean;
@@ -39,7 +39,7 @@ interface Needs {
 }
 
 /** What each service is given, and no more: a variable that a program does not know stops it. */
-const needs: Readonly<Record<(typeof serviceNames)[number], Needs>> = {
+export const needs: Readonly<Record<(typeof serviceNames)[number], Needs>> = {
   audit: { schema: 'audit', calls: [] },
   'tenant-key': { schema: 'tenant_key', kms: true, calls: ['audit'] },
   embedding: { queue: true, objects: true, calls: ['tenant-key', 'audit'] },
