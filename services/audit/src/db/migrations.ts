@@ -1,0 +1,5 @@
+import type { MigrationClass } from '@wardstone/db';
+import { CreateAuditEvent1795200000000 } from './1795200000000-create-audit-event.ts';
+
+/** In the order in which they run. */
+export const migrations: readonly MigrationClass[] = [CreateAuditEvent1795200000000];
