@@ -6,7 +6,7 @@ import { type Access, Scope } from '@wardstone/rpc/gen/wardstone/access/v1/acces
 import { AppError, type CallerCheck, type Principal, type Reason } from '@wardstone/rpc';
 import { decodeProtectedHeader } from 'jose';
 import type { Verifier } from './access-token.ts';
-import { type Policy, type Permission, serviceRole } from './policy.ts';
+import { type Policy, type Permission, serviceRights, serviceRole } from './policy.ts';
 import { serviceTokenType } from './service-identity.ts';
 import { createServiceTokenVerifier, type ServiceCall } from './service-token.ts';
 
@@ -81,13 +81,9 @@ function refusal(policy: Policy, call: ServiceCall, access: Access): Reason | un
   return policy.allows(judged(call, access), permission) ? undefined : 'PERMISSION_DENIED';
 }
 
-/**
- * Who is judged. A method that only services may call is judged by the peer, in the principal's tenant: a clinician whose
- * search needs a data key has no right to keys, the searching service has. Every other method is judged by the principal.
- */
-function judged(call: ServiceCall, access: Access): Pick<Principal, 'roles' | 'tenantId'> {
-  const onlyServices = !access.callers.includes('gateway') && !access.callers.includes('client');
-  const byService = call.peer !== 'client' && onlyServices;
+/** Who is judged: for a right of services the calling service, in the principal's tenant; for all else the principal. */
+function judged(call: ServiceCall, { resource, action }: Access): Pick<Principal, 'roles' | 'tenantId'> {
+  const byService = call.peer !== 'client' && serviceRights.has(`${resource}.${action}`);
   return byService ? { roles: [serviceRole], tenantId: call.principal.tenantId } : call.principal;
 }
 

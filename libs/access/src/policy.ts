@@ -32,6 +32,18 @@ export const serviceRole = 'service';
 /** Every role there is. */
 export const roles: readonly string[] = [platformRole, ...tenantRoles, serviceRole];
 
+/**
+ * Rights that belong to services themselves and to nobody they work for: a clinician whose search needs a data key has no
+ * right to keys, the searching service has. They are judged by the peer, as role `service`. Whatever is not listed is judged by
+ * the principal, so that a new method is never open to people by mistake.
+ */
+export const serviceRights: ReadonlySet<string> = new Set([
+  'audit-event.append',
+  'data-key.read',
+  'index.delete',
+  'pipeline.report',
+]);
+
 // A request names one role; a principal with several asks once per role. Rules and groupings name a domain pattern, so
 // that one rule serves every tenant now, and a rule for one tenant fits in later without another model.
 const model = `

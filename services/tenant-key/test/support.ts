@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import {
   createAccessTokenVerifier,
   createCallerCheck,
@@ -10,11 +9,23 @@ import {
   type NewAuditEvent,
 } from '@wardstone/access';
 import { migrate, openDatabase, type Database } from '@wardstone/db';
-import { AppError, createInMemoryTransport, type Principal } from '@wardstone/rpc';
+import {
+  AppError,
+  asPrincipal,
+  createInMemoryTransport,
+  createServiceClient,
+  type Principal,
+  type ServiceClient,
+} from '@wardstone/rpc';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import { createTelemetry } from '@wardstone/telemetry';
-import { createTestDatabase, startTestIssuer, testIdentities, type TestDatabase } from '@wardstone/testing';
-import { createClient, type Client } from '@connectrpc/connect';
+import {
+  createTestDatabase,
+  startTestIssuer,
+  testIdentities,
+  type TestDatabase,
+  type TestTokenOptions,
+} from '@wardstone/testing';
 import { createPostgresTenants } from '../src/adapters/postgres-tenants.ts';
 import { dataKeyEntity, tenantEntity } from '../src/db/entities.ts';
 import { migrations } from '../src/db/migrations/index.ts';
@@ -78,14 +89,20 @@ export function recordingAuditor(): RecordingAuditor {
   return auditor;
 }
 
+/** The service's methods, for one principal. */
+export type Calls = Pick<
+  ServiceClient<typeof TenantKeyService>,
+  'createTenant' | 'getTenant' | 'listTenants' | 'getDataKeys'
+>;
+
 /** The service behind its whole chain of interceptors with real tokens, in memory; and clients that call as a peer. */
 export interface Harness {
   /** Calls as a service, for a principal. */
-  as(peer: string, principal: Principal): Client<typeof TenantKeyService>;
+  as(peer: string, principal: Principal): Calls;
   /** Calls with a token as it is. */
-  withToken(token: string): Client<typeof TenantKeyService>;
+  withToken(token: string): Calls;
   /** A token of the identity provider. */
-  token: Awaited<ReturnType<typeof startTestIssuer>>['token'];
+  readonly token: (options: TestTokenOptions) => Promise<string>;
   close(): Promise<void>;
 }
 
@@ -112,34 +129,32 @@ export async function openHarness(parts: {
       policy,
     }),
   });
-  const calling = (authorize: () => Promise<string>): Client<typeof TenantKeyService> =>
-    createClient(TenantKeyService, {
-      unary: async (method, signal, timeoutMs, header, input, values) => {
-        const headers = new Headers(header);
-        headers.set('authorization', `Bearer ${await authorize()}`);
-        return transport.unary(method, signal, timeoutMs, headers, input, values);
-      },
-      stream: transport.stream.bind(transport),
-    });
+  /** A client whose every call is made for one principal, with a token made as told. */
+  const calling = (principal: Principal, authorize: () => Promise<string>): Calls => {
+    const client = createServiceClient(TenantKeyService, { baseUrl: '', audience: 'tenant-key', authorize, transport });
+    const options = asPrincipal(principal);
+    return {
+      createTenant: (request) => client.createTenant(request, options),
+      getTenant: (request) => client.getTenant(request, options),
+      listTenants: (request) => client.listTenants(request, options),
+      getDataKeys: (request) => client.getDataKeys(request, options),
+    };
+  };
+  const issueToken: Harness['token'] = (options) => issuer.token(options);
   return {
     as: (peer, principal) =>
-      calling(async () => {
+      calling(principal, async () => {
         const identity = await createServiceIdentity({ service: peer, privateJwkFile: identities.keyFile(peer) });
         return identity.authorize('tenant-key')(principal);
       }),
-    withToken: (token) => calling(() => Promise.resolve(token)),
-    token: issuer.token,
+    withToken: (token) => calling(platformAdmin, () => Promise.resolve(token)),
+    token: issueToken,
     close: async () => {
       await issuer.close();
       await identities.drop();
       await telemetry.shutdown();
     },
   };
-}
-
-/** A file's content, or undefined when there is none. */
-export async function contentOf(path: string): Promise<Buffer | undefined> {
-  return readFile(path).catch(() => undefined);
 }
 
 export { systemPrincipal };

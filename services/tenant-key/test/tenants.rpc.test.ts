@@ -166,11 +166,11 @@ describe('tenants', () => {
   });
 
   it('say that the database is away when it is, and go on when it is back', async () => {
-    const { accept } = await opened.test.refuseConnections();
+    const refusal = await opened.test.refuseConnections();
     try {
       expect(await reasonOf(admin().createTenant({ displayName: 'Away' }))).to.equal('DATABASE_UNAVAILABLE');
     } finally {
-      await accept();
+      await refusal.accept();
     }
     expect((await admin().createTenant({ displayName: 'Back' })).tenant?.displayName).to.equal('Back');
   });
