@@ -8,6 +8,17 @@ import { documentEntity } from './entities.ts';
 /** A change that readers see: it gets a new revision, and watchers are told. */
 const touched = { revision: () => 'revision + 1', updatedAt: () => 'now()', checkedAt: () => 'now()' } as const;
 
+/** Names one version of a document; a job or a row serves as one. */
+export interface VersionKey {
+  readonly documentId: string;
+  readonly version: number;
+}
+
+/** Nothing but the key: TypeORM takes every property of a criterion for a column. */
+function only({ documentId, version }: VersionKey): VersionKey {
+  return { documentId, version };
+}
+
 /** The document as long as readers may see it. */
 export async function findVisible(tx: EntityManager, documentId: string): Promise<SealedDocument | undefined> {
   return find(tx, documentId, visibleStates);
@@ -67,22 +78,22 @@ export async function markReceived(
 /** Moves a document of the pipeline on, never back. False when it is further, another version, or gone. */
 export async function advance(
   tx: EntityManager,
-  key: { readonly documentId: string; readonly version: number },
+  key: VersionKey,
   state: 'EXTRACTING' | 'EMBEDDING' | 'INDEXING',
   stagePercent: number,
 ): Promise<boolean> {
   const percent = pipelinePercent(state, stagePercent);
-  const where = { ...key, state: In([...statesUpTo(state)]), percent: LessThan(percent) };
+  const where = { ...only(key), state: In([...statesUpTo(state)]), percent: LessThan(percent) };
   return changed(await tx.update(documentEntity, where, { state, percent, ...touched }));
 }
 
 /** What extraction found; the document waits for its vectors. */
 export async function markExtracted(
   tx: EntityManager,
-  key: { readonly documentId: string; readonly version: number },
+  key: VersionKey,
   counts: { readonly pageCount: number; readonly chunkCount: number },
 ): Promise<boolean> {
-  const where = { ...key, state: In([...pendingStates]) };
+  const where = { ...only(key), state: In([...pendingStates]) };
   if (!changed(await tx.update(documentEntity, where, { ...counts, ...touched }))) return false;
   await advance(tx, key, 'EMBEDDING', 0);
   return true;
@@ -91,11 +102,11 @@ export async function markExtracted(
 /** Ends the pipeline. False when the document has ended already, is another version, or is gone. */
 export async function settle(
   tx: EntityManager,
-  key: { readonly documentId: string; readonly version: number },
+  key: VersionKey,
   end: { readonly state: 'READY' } | { readonly state: 'FAILED'; readonly reason: Reason },
 ): Promise<boolean> {
   const change = end.state === 'READY' ? { percent: 100 } : { failureReason: end.reason };
-  const where = { ...key, state: In([...pendingStates]) };
+  const where = { ...only(key), state: In([...pendingStates]) };
   return changed(await tx.update(documentEntity, where, { state: end.state, ...change, ...touched }));
 }
 
