@@ -19,17 +19,28 @@ function run([program, ...args], env) {
     process.on('SIGINT', onInterrupt);
     process.on('SIGTERM', onTerminate);
     process.on('SIGHUP', onTerminate);
+    const watch = watchParent(onTerminate);
     child.on('error', (error) => {
       console.error(`${program}: ${error.message}`);
       resolve(127);
     });
     child.on('exit', (code, signal) => {
+      clearInterval(watch);
       process.off('SIGINT', onInterrupt);
       process.off('SIGTERM', onTerminate);
       process.off('SIGHUP', onTerminate);
       resolve(code ?? (signal === 'SIGINT' ? 130 : 143));
     });
   });
+}
+
+/** npm runs scripts in a shell that does not pass signals on: when that shell has been ended, so has the script. */
+function watchParent(onGone) {
+  if (process.env.npm_lifecycle_event === undefined) return undefined;
+  const parent = process.ppid;
+  return setInterval(() => {
+    if (process.ppid !== parent) onGone();
+  }, 500);
 }
 
 const [command, ...args] = process.argv.slice(2);

@@ -23,7 +23,7 @@ export interface ProgramSpec {
 
 const maxLogBytes = 20 * 1024 * 1024;
 const probeTimeoutMs = 2_000;
-const probeIntervalMs = 40;
+const probeIntervalMs = 100;
 
 /** Starts a program in a session of its own, so that Ctrl-C reaches the launcher alone, and on a leash of its parent. */
 export function launchProgram(spec: ProgramSpec): Running {
