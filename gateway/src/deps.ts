@@ -9,6 +9,7 @@ import type { Telemetry } from '@wardstone/telemetry';
 import type { RateLimits } from './auth/rate-limit.ts';
 import type { Limits } from './config.ts';
 import type { Slots } from './http/slots.ts';
+import type { StreamMemory } from './http/stream-memory.ts';
 
 /** The services that the gateway calls, under the same names as their URLs. */
 export interface Services {
@@ -49,4 +50,6 @@ export interface RouteDeps {
   readonly uploads: Slots;
   /** JSON uploads held in memory, over all tenants. */
   readonly jsonUploads: Slots;
+  /** Told of every byte that is streamed. */
+  readonly streamMemory: StreamMemory;
 }

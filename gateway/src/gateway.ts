@@ -13,6 +13,7 @@ import { refuseBadConnections, refuseUnknownPaths, refuseWithProblems, sendProbl
 import { decorateRequests } from './http/request-state.ts';
 import { allowOrigins, securityHeaders, setSecurityHeaders } from './http/security-headers.ts';
 import { createSlots } from './http/slots.ts';
+import { createStreamMemory } from './http/stream-memory.ts';
 import { registerDocs } from './openapi/docs.ts';
 import { registerRoutes } from './register-routes.ts';
 import { allRoutes } from './routes/index.ts';
@@ -56,7 +57,7 @@ export async function createGateway(deps: GatewayDeps): Promise<Gateway> {
     limiter: createRateLimiter(app, deps.rateLimits),
     log: telemetry.log,
   });
-  const routes = allRoutes({ ...deps, ...slots });
+  const routes = allRoutes({ ...deps, ...slots, streamMemory: createStreamMemory() });
   registerRoutes(app, routes, { admission, limits, draining: draining.signal });
   await registerDocs(app, routes, deps.publicUrl);
   registerHealth(app, createReadiness(deps.peers), draining.signal);

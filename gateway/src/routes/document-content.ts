@@ -6,11 +6,16 @@ import {
 import { Readable } from 'node:stream';
 import type { RouteDeps } from '../deps.ts';
 import { attachment } from '../http/content-disposition.ts';
+import type { StreamMemory } from '../http/stream-memory.ts';
 import { type Route, route } from '../route.ts';
 import { documentParams } from '../schemas/document.ts';
 
 /** Handing out the original bytes of a document. */
-export function contentRoute({ services: { ingestion }, limits }: Pick<RouteDeps, 'services' | 'limits'>): Route {
+export function contentRoute({
+  services: { ingestion },
+  limits,
+  streamMemory,
+}: Pick<RouteDeps, 'services' | 'limits' | 'streamMemory'>): Route {
   return route({
     method: 'GET',
     path: '/v1/documents/{documentId}/content',
@@ -46,12 +51,15 @@ export function contentRoute({ services: { ingestion }, limits }: Pick<RouteDeps
         .header('Content-Type', safeMediaType(mediaType))
         .header('Content-Disposition', attachment(fileName))
         .header('Content-Length', sizeBytes.toString());
-      return Readable.from(dataOf(messages), { objectMode: false });
+      return Readable.from(dataOf(messages, streamMemory), { objectMode: false });
     },
   });
 }
 
-async function* dataOf(messages: AsyncIterator<DownloadDocumentResponse>): AsyncGenerator<Uint8Array> {
+async function* dataOf(
+  messages: AsyncIterator<DownloadDocumentResponse>,
+  streamMemory: StreamMemory,
+): AsyncGenerator<Uint8Array> {
   try {
     for (;;) {
       const message = await messages.next();
@@ -59,6 +67,7 @@ async function* dataOf(messages: AsyncIterator<DownloadDocumentResponse>): Async
       const { part } = message.value;
       needs(part.case === 'data', 'INTERNAL');
       if (part.value.byteLength > 0) yield part.value;
+      streamMemory.passed(part.value.byteLength);
     }
   } finally {
     await messages.return?.();

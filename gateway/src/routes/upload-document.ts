@@ -12,7 +12,7 @@ const chunkBytes = 64 * 1024;
 /** The upload's own end comes before the call's deadline: see Sending. */
 const deadlineMarginMs = 10_000;
 
-type UploadDeps = Pick<RouteDeps, 'services' | 'limits' | 'uploads' | 'jsonUploads'>;
+type UploadDeps = Pick<RouteDeps, 'services' | 'limits' | 'uploads' | 'jsonUploads' | 'streamMemory'>;
 
 /** Taking a document in, as multipart (streamed) or as JSON (bounded). */
 export function uploadRoute(deps: UploadDeps): Route {
@@ -74,9 +74,13 @@ export function uploadRoute(deps: UploadDeps): Route {
   });
 }
 
-async function send({ services, limits }: UploadDeps, call: RawCall, upload: Upload): Promise<Document | undefined> {
+async function send(
+  { services, limits, streamMemory }: UploadDeps,
+  call: RawCall,
+  upload: Upload,
+): Promise<Document | undefined> {
   const { principal, requestId } = call;
-  const sending = new Sending(upload, limits.transferTimeoutMs);
+  const sending = new Sending(upload, { timeoutMs: limits.transferTimeoutMs, streamMemory });
   // Without the client's own signal: see Sending.
   const options = asPrincipal(principal, { requestId, timeoutMs: limits.transferTimeoutMs + deadlineMarginMs });
   try {

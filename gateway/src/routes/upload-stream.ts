@@ -1,6 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { AppError } from '@wardstone/rpc';
 import type { UploadDocumentRequestSchema } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import type { StreamMemory } from '../http/stream-memory.ts';
 
 /** A document on its way in. */
 export interface Upload {
@@ -25,8 +26,8 @@ export class Sending {
   /** Why the upload was broken off; undefined while all is well. */
   fault: unknown;
 
-  constructor(upload: Upload, timeoutMs: number) {
-    this.messages = this.#write(upload, performance.now() + timeoutMs);
+  constructor(upload: Upload, options: { readonly timeoutMs: number; readonly streamMemory: StreamMemory }) {
+    this.messages = this.#write(upload, performance.now() + options.timeoutMs, options.streamMemory);
   }
 
   /** Lets go of the content when the service answered before it had all of it. */
@@ -34,13 +35,14 @@ export class Sending {
     void this.messages.return(undefined).catch(() => undefined);
   }
 
-  async *#write(upload: Upload, endsAt: number): AsyncGenerator<Message> {
+  async *#write(upload: Upload, endsAt: number, streamMemory: StreamMemory): AsyncGenerator<Message> {
     const { fileName, title, idempotencyKey, content } = upload;
     yield { part: { case: 'metadata', value: { fileName, title, idempotencyKey } } };
     try {
       for await (const value of content) {
         if (performance.now() > endsAt) throw new AppError('REQUEST_TIMEOUT');
         yield { part: { case: 'data', value } };
+        streamMemory.passed(value.byteLength);
       }
     } catch (error) {
       this.fault = error;
