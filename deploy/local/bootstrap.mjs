@@ -1,6 +1,7 @@
 // What every npm script goes through: installs what is missing, then runs the command under the pinned Node.
 // Plain JavaScript without dependencies, because it runs under the host's Node (20 or later) before anything is there.
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { chooseNode } from './bootstrap/choose-node.mjs';
 import { commandNames, stepsOf } from './bootstrap/commands.mjs';
@@ -34,13 +35,24 @@ function run([program, ...args], env) {
   });
 }
 
-/** npm runs scripts in a shell that does not pass signals on: when that shell has been ended, so has the script. */
+/** npm runs scripts in a shell, and neither passes a kill on: when one of them is gone, so is the reason for the script. */
 function watchParent(onGone) {
   if (process.env.npm_lifecycle_event === undefined) return undefined;
-  const parent = process.ppid;
+  const shell = process.ppid;
+  const npm = parentOf(shell);
   return setInterval(() => {
-    if (process.ppid !== parent) onGone();
+    if (process.ppid !== shell || parentOf(shell) !== npm) onGone();
   }, 500);
+}
+
+/** The parent of a process, where the kernel tells. */
+function parentOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1];
+  } catch {
+    return undefined;
+  }
 }
 
 const [command, ...args] = process.argv.slice(2);
