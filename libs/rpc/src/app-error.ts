@@ -1,4 +1,5 @@
-import { Code, ConnectError } from '@connectrpc/connect';
+import type { Code } from '@connectrpc/connect';
+import { ConnectError } from '@connectrpc/connect';
 import { fromWire } from './wire-error.ts';
 import { type Reason, specOf } from './reasons.ts';
 

@@ -38,8 +38,11 @@ function parse(token: string, key: Uint8Array | undefined): unknown {
   if (bytes.length === 0 || bytes.toString('base64url') !== token) throw new AppError('PAGE_TOKEN_INVALID');
   const body = key ? authenticated(bytes, key) : bytes;
   try {
-    const { v, ...value }: Record<string, unknown> = JSON.parse(body.toString('utf8'));
-    if (v === version) return value;
+    const decoded: unknown = JSON.parse(body.toString('utf8'));
+    if (typeof decoded === 'object' && decoded !== null && 'v' in decoded) {
+      const { v, ...value } = decoded;
+      if (v === version) return value;
+    }
   } catch (error) {
     throw new AppError('PAGE_TOKEN_INVALID', { cause: error });
   }

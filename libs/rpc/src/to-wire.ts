@@ -3,6 +3,7 @@ import { DurationSchema } from '@bufbuild/protobuf/wkt';
 import { ConnectError } from '@connectrpc/connect';
 import { AppError } from './app-error.ts';
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb.ts';
+import type { Reason } from './reasons.ts';
 import { domain, reasonByCode } from './wire-error.ts';
 
 /** An AppError as it travels: code, message, google.rpc.ErrorInfo, and BadRequest and RetryInfo where they say something. */
@@ -35,9 +36,18 @@ export function toWire(error: AppError): ConnectError {
  */
 export function completeError(error: ConnectError): void {
   if (error.details.length > 0 || error.cause instanceof AppError) return;
-  const { rawMessage, details } = toWire(new AppError(reasonByCode[error.code]));
+  const { rawMessage, code, details } = toWire(new AppError(reasonOf(error)));
   error.details = details;
-  Object.defineProperty(error, 'rawMessage', { value: rawMessage });
+  Object.defineProperties(error, { rawMessage: { value: rawMessage }, code: { value: code } });
+}
+
+/** Whether Connect could not parse a binary message. It says internal; on a server it is the caller who sent what it sent. */
+export function isUnparsable(error: unknown): boolean {
+  return error instanceof ConnectError && !error.isWireError && error.rawMessage.startsWith('parse binary: ');
+}
+
+function reasonOf(error: ConnectError): Reason {
+  return isUnparsable(error) ? 'INVALID_ARGUMENT' : reasonByCode[error.code];
 }
 
 function durationOf(ms: number): { seconds: bigint; nanos: number } {

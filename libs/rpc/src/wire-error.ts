@@ -1,4 +1,5 @@
-import { Code, ConnectError } from '@connectrpc/connect';
+import type { ConnectError } from '@connectrpc/connect';
+import { Code } from '@connectrpc/connect';
 import type { AppErrorOptions } from './app-error.ts';
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb.ts';
 import { type Reason, isReason } from './reasons.ts';

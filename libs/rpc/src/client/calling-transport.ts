@@ -14,6 +14,7 @@ import { AppError } from '../app-error.ts';
 import { outgoingOf } from '../call.ts';
 import { type RpcMetrics, createRpcClientMetrics } from '../interceptors/metrics.ts';
 import { wrapIterable } from '../interceptors/wrap-iterable.ts';
+import { isUnparsable } from '../to-wire.ts';
 import type { ClientOptions } from './service-client.ts';
 
 const defaultTimeoutMs = 30_000;
@@ -162,6 +163,7 @@ const brokenCodes: ReadonlySet<Code> = new Set([
 
 function isBroken(error: unknown, signal: AbortSignal | undefined): error is ConnectError {
   if (signal?.aborted || !(error instanceof ConnectError)) return false;
+  if (isUnparsable(error)) return false;
   return !error.isWireError && error.details.length === 0 && brokenCodes.has(error.code);
 }
 

@@ -1,4 +1,4 @@
-import { type DescService } from '@bufbuild/protobuf';
+import type { DescService } from '@bufbuild/protobuf';
 import { type CallOptions, type Client, type Transport, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import type { Telemetry } from '@wardstone/telemetry';

@@ -81,6 +81,8 @@ function deadline(context: HandlerContext, options: ChainOptions): Pick<CallReco
   const endsAt = performance.now() + boundMs;
   const timer = new AbortController();
   const timeout = setTimeout(() => timer.abort(new AppError('DEADLINE_EXCEEDED')), Math.max(0, boundMs));
+  // A call alone does not keep a program running that has closed its server.
+  timeout.unref();
   context.signal.addEventListener('abort', () => clearTimeout(timeout), { once: true });
   return {
     signal: AbortSignal.any([context.signal, timer.signal]),

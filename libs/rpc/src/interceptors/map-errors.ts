@@ -1,7 +1,8 @@
-import { ConnectError, type Interceptor } from '@connectrpc/connect';
+import type { ConnectError } from '@connectrpc/connect';
+import type { Interceptor } from '@connectrpc/connect';
 import { AppError } from '../app-error.ts';
 import { specOf } from '../reasons.ts';
-import { toWire } from '../to-wire.ts';
+import { isUnparsable, toWire } from '../to-wire.ts';
 import { type CallRecord, recordOf } from './call-record.ts';
 import type { ChainOptions } from './index.ts';
 import { wrapIterable } from './wrap-iterable.ts';
@@ -46,6 +47,7 @@ export function mapErrors(options: Pick<ChainOptions, 'telemetry'>): Interceptor
 
 // Work that is aborted fails in many ways (a driver's error, an AbortError, a broken pipe). They all mean what the abort meant.
 function explain(record: CallRecord, error: unknown): AppError {
+  if (isUnparsable(error)) return new AppError('INVALID_ARGUMENT');
   const failure = AppError.from(error);
   if (!record.signal.aborted || (failure.reason !== 'INTERNAL' && failure.reason !== 'CANCELLED')) return failure;
   const aborted = AppError.from(record.signal.reason);

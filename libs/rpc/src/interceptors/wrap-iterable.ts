@@ -1,13 +1,13 @@
 /** What is done around the steps of an iteration. */
 export interface Around<T> {
   /** Runs each step; what it throws is what the consumer sees. */
-  step?(pull: () => Promise<IteratorResult<T>>): Promise<IteratorResult<T>>;
+  readonly step?: (pull: () => Promise<IteratorResult<T>>) => Promise<IteratorResult<T>>;
   /** Sees each value before the consumer does; may throw. */
-  value?(value: T): void;
+  readonly value?: (value: T) => void;
   /** Called once, when the source has ended without an error. */
-  done?(): void;
+  readonly done?: () => void;
   /** Called once, when the consumer stops before the end. */
-  left?(): void;
+  readonly left?: () => void;
 }
 
 /** An iterable that yields what the source yields, with something around each step. Ends with the source, and ends it. */

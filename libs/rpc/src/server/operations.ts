@@ -32,7 +32,9 @@ export function createOperations(options: {
       if (response.headersSent || response.destroyed) return;
       response.statusCode = status;
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-      response.end(request.method === 'HEAD' ? '' : body);
+      // Without a body the headers end the stream, which is how gRPC wants a status that comes alone.
+      if (body === '' || request.method === 'HEAD') response.end();
+      else response.end(body);
     };
     if (!page && request.headers['content-type']?.startsWith('application/grpc')) {
       answer(200, { 'content-type': 'application/grpc', 'grpc-status': '12', 'grpc-message': 'unknown method' }, '');
