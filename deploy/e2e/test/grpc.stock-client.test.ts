@@ -1,0 +1,197 @@
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import type { DescService } from '@bufbuild/protobuf';
+import { status } from '@grpc/grpc-js';
+import { createServiceIdentity, type Principal } from '@wardstone/access';
+import { serviceKeyFile } from '@wardstone/local/platform/service-keys';
+import { repositoryDir } from '@wardstone/local/platform/layout';
+import { clientToken } from '@wardstone/local/sign-in/client';
+import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
+import { EmbeddingService } from '@wardstone/rpc/gen/wardstone/embedding/v1/embedding_pb';
+import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
+import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
+import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import { eventually } from '@wardstone/testing';
+import { expect } from 'chai';
+import { notePdf, syntheticNote } from '../src/documents.ts';
+import { startStack, type Stack } from '../src/stack.ts';
+import { call, type Outcome, stockClient } from '../src/stock-grpc.ts';
+
+const services = {
+  ingestion: IngestionService,
+  embedding: EmbeddingService,
+  retrieval: RetrievalService,
+  llm: LlmService,
+  audit: AuditService,
+  'tenant-key': TenantKeyService,
+} as const satisfies Record<string, DescService>;
+type ServiceName = keyof typeof services;
+
+describe('a stock @grpc/grpc-js client', function () {
+  this.timeout(120_000);
+  let stack: Stack;
+  let documentId = '';
+  const called = new Set<string>();
+  const note = syntheticNote(11, 'Fern');
+
+  /** Calls as a service would: with its own token, and the principal inside. */
+  async function as(
+    peer: string,
+    role: string,
+    service: ServiceName,
+    method: string,
+    ...requests: object[]
+  ): Promise<Outcome> {
+    const identity = await createServiceIdentity({
+      service: peer,
+      privateJwkFile: serviceKeyFile(stack.platform.layout.keysDir, peer),
+    });
+    const token = await identity.authorize(service)(principalOf(role));
+    return callWith(token, service, method, ...requests);
+  }
+
+  async function callWith(
+    token: string | undefined,
+    service: ServiceName,
+    method: string,
+    ...requests: object[]
+  ): Promise<Outcome> {
+    const client = stockClient(services[service], stack.platform.urls[service]);
+    try {
+      called.add(`${service}.${method}`);
+      return await call(client, method, token, ...requests);
+    } finally {
+      client.close();
+    }
+  }
+
+  function principalOf(role: string): Principal {
+    const tenantId = role === 'platform_admin' ? undefined : stack.platform.accounts.tenants[0]?.id;
+    return { subject: `user-${role}`, kind: 'user', tenantId, roles: [role] };
+  }
+
+  before(async () => {
+    stack = await startStack('stock-client');
+  });
+  after(async () => stack.stop());
+
+  it('uploads by client stream and watches by server stream', async () => {
+    const data = await notePdf(note);
+    const metadata = { fileName: note.fileName, title: note.title, idempotencyKey: '' };
+    const pieces = [data.subarray(0, 700), data.subarray(700)].map((piece) => ({ data: piece }));
+    const upload = await as('gateway', 'clinician', 'ingestion', 'UploadDocument', { metadata }, ...pieces);
+    expect(upload.code).to.equal(status.OK);
+    documentId = (upload.messages[0]?.['document'] as { documentId: string }).documentId;
+    const watch = await as('gateway', 'clinician', 'ingestion', 'WatchDocument', { documentId });
+    expect(watch.code).to.equal(status.OK);
+    expect(watch.messages.at(-1)?.['document']).to.include({ state: 'DOCUMENT_STATE_READY', percent: 100 });
+  });
+
+  it('gets, lists and downloads', async () => {
+    const got = await as('gateway', 'clinician', 'ingestion', 'GetDocument', { documentId });
+    expect(got.messages[0]?.['document']).to.include({ documentId, title: note.title });
+    const listed = await as('gateway', 'clinician', 'ingestion', 'ListDocuments', { pageSize: 10 });
+    expect(listed.messages[0]?.['documents']).to.have.length(1);
+    const download = await as('gateway', 'clinician', 'ingestion', 'DownloadDocument', { documentId });
+    const bytes = download.messages.slice(1).map((message) => message['data'] as Buffer);
+    expect(Buffer.concat(bytes).equals(await notePdf(note))).to.equal(true);
+  });
+
+  it('embeds, searches and asks, the latter two with a client-credential token of its own team', async () => {
+    const [team] = stack.platform.accounts.clients;
+    if (!team) throw new Error('no client is seeded');
+    const token = await clientToken({ issuer: stack.platform.urls['sign-in'], ...team });
+    const embedded = await as('retrieval', 'clinician', 'embedding', 'Embed', {
+      texts: ['hello'],
+      kind: 'EMBED_KIND_QUERY',
+    });
+    expect(embedded.messages[0]).to.include({ dimensions: 1024 });
+    const found = await callWith(token, 'retrieval', 'Search', { query: note.question, topK: 3 });
+    expect(found.code).to.equal(status.OK);
+    expect(found.messages[0]?.['hits']).to.have.length.greaterThan(0);
+    const answered = await callWith(token, 'llm', 'Answer', { question: note.question });
+    expect(answered.code).to.equal(status.OK);
+    expect(answered.messages.map((message) => message['event'])).to.include.members([
+      'sources',
+      'delta',
+      'citation',
+      'done',
+    ]);
+  });
+
+  it('appends and lists audit events', async () => {
+    const event = {
+      eventId: '01900000-0000-7000-8000-0000000000aa',
+      occurredAt: { seconds: '1790000000', nanos: 0 },
+      action: 'document.read',
+      resourceType: 'document',
+      outcome: 'OUTCOME_SUCCESS',
+    };
+    const appended = await as('ingestion', 'clinician', 'audit', 'AppendEvents', { events: [event] });
+    expect(appended.messages[0]?.['recorded']).to.have.length(1);
+    const listed = await as('gateway', 'auditor', 'audit', 'ListEvents', { pageSize: 500 });
+    const events = listed.messages[0]?.['events'] as { eventId: string; service: string }[];
+    expect(events.find(({ eventId }) => eventId === event.eventId)?.service).to.equal('ingestion');
+  });
+
+  it('creates, gets and lists tenants, and gets data keys', async () => {
+    const created = await as('gateway', 'platform_admin', 'tenant-key', 'CreateTenant', {
+      displayName: 'Third Clinic',
+    });
+    expect(created.code).to.equal(status.OK);
+    const got = await as('gateway', 'clinician', 'tenant-key', 'GetTenant', { tenantId: '' });
+    expect(got.messages[0]?.['tenant']).to.include({ tenantId: principalOf('clinician').tenantId });
+    const listed = await as('gateway', 'platform_admin', 'tenant-key', 'ListTenants', {});
+    expect(listed.messages[0]?.['tenants']).to.have.length(3);
+    const keys = await as('ingestion', 'service', 'tenant-key', 'GetDataKeys', { purpose: 'KEY_PURPOSE_OBJECTS' });
+    expect((keys.messages[0]?.['dataKey'] as { key: Buffer }).key).to.have.length(32);
+  });
+
+  it('reports progress, removes from the index, deletes', async () => {
+    const report = { documentId, version: 1, state: 'DOCUMENT_STATE_INDEXING', stagePercent: 50 };
+    expect((await as('retrieval', 'service', 'ingestion', 'ReportProgress', report)).code).to.equal(status.OK);
+    const removed = await as('ingestion', 'service', 'retrieval', 'RemoveDocument', { documentId });
+    expect(removed.messages[0]?.['removedChunks']).to.be.greaterThan(0);
+    const deleted = await as('gateway', 'tenant_admin', 'ingestion', 'DeleteDocument', { documentId });
+    expect(deleted.code).to.equal(status.OK);
+    await eventually(
+      async () =>
+        (await as('gateway', 'clinician', 'ingestion', 'GetDocument', { documentId })).code === status.NOT_FOUND,
+      { description: 'the document to be gone' },
+    );
+  });
+
+  it('has called every RPC that the protos declare', () => {
+    const declared = Object.entries(services).flatMap(([name, service]) =>
+      service.methods.map((method) => `${name}.${method.name}`),
+    );
+    expect([...called].sort()).to.deep.equal(declared.sort());
+    const folders = readdirSync(path.join(repositoryDir, 'proto/wardstone')).filter((name) => name !== 'access');
+    expect(folders.sort()).to.deep.equal(
+      Object.keys(services)
+        .map((name) => name.replace('-', '_'))
+        .sort(),
+    );
+  });
+
+  it('gets nothing from any RPC without a token', async () => {
+    for (const [name, service] of Object.entries(services)) {
+      for (const { name: method } of service.methods) {
+        const { code, messages } = await callWith(undefined, name as ServiceName, method, {});
+        expect({ code, messages }, `${name}.${method}`).to.deep.equal({ code: status.UNAUTHENTICATED, messages: [] });
+      }
+    }
+  });
+
+  it('gets nothing from any RPC as a service that it does not accept', async () => {
+    for (const [name, service] of Object.entries(services)) {
+      for (const { name: method } of service.methods) {
+        const { code, messages } = await as('llm', 'tenant_admin', name as ServiceName, method, {});
+        // The two that llm may call.
+        if (['Search', 'GetTenant', 'AppendEvents', 'GetDataKeys'].includes(method)) continue;
+        expect({ code, messages }, `${name}.${method}`).to.deep.equal({ code: status.PERMISSION_DENIED, messages: [] });
+      }
+    }
+  });
+});
