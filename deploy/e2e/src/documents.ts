@@ -28,7 +28,7 @@ export function syntheticNote(number: number, batch = 'Meadow'): SyntheticNote {
         `The laboratory reported a zephyrine level of ${number * 3 + 1} units.`,
       `Plan\n\n${answer} A follow-up with the Larkspurgate cardionexus team is arranged in ${number + 2} weeks.`,
     ],
-    question: `What does ${patient} take and how often?`,
+    question: `How many milligrams of ${drug} does ${patient} take?`,
     answer,
   };
 }

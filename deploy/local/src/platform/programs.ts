@@ -42,9 +42,9 @@ export interface Needs {
 export const needs: Readonly<Record<(typeof serviceNames)[number], Needs>> = {
   audit: { schema: 'audit', calls: [] },
   'tenant-key': { schema: 'tenant_key', kms: true, calls: ['audit'] },
-  embedding: { queue: true, objects: true, calls: ['tenant-key', 'audit'] },
+  embedding: { queue: true, objects: true, calls: ['tenant-key', 'audit', 'ingestion'] },
   ingestion: { schema: 'ingestion', queue: true, objects: true, calls: ['tenant-key', 'audit', 'retrieval'] },
-  retrieval: { schema: 'retrieval', queue: true, objects: true, calls: ['tenant-key', 'audit', 'embedding'] },
+  retrieval: { schema: 'retrieval', queue: true, objects: true, calls: ['tenant-key', 'audit', 'embedding', 'ingestion'] },
   llm: { calls: ['retrieval', 'audit'] },
   gateway: { calls: ['ingestion', 'retrieval', 'llm', 'audit', 'tenant-key'] },
 };
