@@ -5,7 +5,7 @@
 import { AppError, type Principal } from '@wardstone/rpc';
 import { createRemoteJWKSet, errors, jwtVerify, type JWTVerifyGetKey, type RemoteJWKSet } from 'jose';
 import { z } from 'zod';
-import { platformRole, serviceRole } from './policy.ts';
+import { platformRole } from './policy.ts';
 import { maxRoles, principalSchema, purposesOfUse, toPrincipal } from './principal.ts';
 import { asTokenError, clockToleranceS } from './service-token.ts';
 
@@ -79,7 +79,7 @@ function principalOf(claims: z.infer<typeof claimsSchema>): Principal {
   const ofPlatform = claimed.includes(platformRole);
   if (ofPlatform && (tenantId !== undefined || claimed.length > 1)) throw new AppError('TOKEN_INVALID');
   if (!ofPlatform && tenantId === undefined) throw new AppError('TOKEN_INVALID');
-  if (claimed.includes(serviceRole)) throw new AppError('TOKEN_INVALID');
+  // The schema refuses role `service` here: no provider makes services.
   const kind = claims.client_id === claims.sub ? 'client' : 'user';
   return toPrincipal(principalSchema.parse({ subject: claims.sub, kind, tenantId, roles: claimed, purposeOfUse }));
 }

@@ -148,15 +148,15 @@ describe('access tokens: the provider', () => {
   }
 
   const pair = generateKeyPair('ES256', { extractable: true });
-  async function tokenFrom(issuer: string): Promise<string> {
+  async function tokenFrom(issuer: string, alg = 'ES256', keys = pair): Promise<string> {
     return new SignJWT({ wardstone_tenant: tenantA, wardstone_roles: ['clinician'] })
-      .setProtectedHeader({ alg: 'ES256', kid: 'k', typ: 'at+jwt' })
+      .setProtectedHeader({ alg, kid: 'k', typ: 'at+jwt' })
       .setIssuer(issuer)
       .setAudience('wardstone')
       .setSubject('u-1')
       .setIssuedAt()
       .setExpirationTime('5m')
-      .sign((await pair).privateKey);
+      .sign((await keys).privateKey);
   }
 
   it('that is away makes the call fail as unavailable, not as unauthenticated; and works once it is back', async () => {
@@ -175,6 +175,18 @@ describe('access tokens: the provider', () => {
     await down.close();
     expect((await verify(token)).subject, 'keys that are held serve on').to.equal('u-1');
   });
+
+  for (const [alg, accepted] of Object.entries({ RS256: true, ES256: true, EdDSA: true, PS256: false, ES384: false })) {
+    it(`that signs with ${alg} is ${accepted ? 'accepted' : 'refused'}`, async () => {
+      const keys = generateKeyPair(alg, { extractable: true });
+      const jwk = { ...(await exportJWK((await keys).publicKey)), kid: 'k', alg, use: 'sig' };
+      const signing = await provider({ status: 200, body: { keys: [jwk] } });
+      const verify = createAccessTokenVerifier({ issuer: signing.url, audience: 'wardstone', jwksUri: signing.url });
+      const reason = await reasonOf(verify(await tokenFrom(signing.url, alg, keys)));
+      await signing.close();
+      expect(reason).to.equal(accepted ? 'no error' : 'TOKEN_INVALID');
+    });
+  }
 
   it('is not believed when its discovery document names another issuer', async () => {
     const lying = await provider({

@@ -97,8 +97,10 @@ describe('policy: default deny', () => {
   });
 
   it('refuses who has no role, an unknown one, or one that only the rules know', () => {
+    const own: Permission = { resource: 'tenant', action: 'read', scope: 'tenant' };
     for (const role of ['', '*', 'root', 'member', 'Clinician', 'clinician ', tenantA, 'tenant/*']) {
       expect(policy.allows({ roles: [role], tenantId: tenantA }, search), role).to.equal(false);
+      expect(policy.allows({ roles: [role], tenantId: tenantA }, own), role).to.equal(false);
     }
     expect(policy.allows({ roles: [], tenantId: tenantA }, search)).to.equal(false);
   });

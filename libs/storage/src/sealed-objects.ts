@@ -105,9 +105,7 @@ async function sealInto(
     stop.abort();
     sealer.destroy();
   };
-  const pumping = pipeline(measure.read(untilAborted(source, options.signal)), sealer).catch((error: unknown) => {
-    failed(measure.failure?.error ?? error);
-  });
+  const pumping = pipeline(measure.read(untilAborted(source, options.signal)), sealer).catch(failed);
   const storing = store.put(key, sealer, options).catch(failed);
   await Promise.all([pumping, storing]);
   if (signal?.aborted === true) throw new AppError('CANCELLED');
@@ -115,22 +113,16 @@ async function sealInto(
   return measure.result();
 }
 
-/** Counts and hashes what passes, and keeps what the source threw: the streams behind it hide it behind errors of their own. */
+/** Counts and hashes what passes. */
 class Measure {
   readonly #hash = createHash('sha256');
   #bytes = 0;
-  failure: { readonly error: unknown } | undefined;
 
   async *read(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const chunk of source) {
-        this.#hash.update(chunk);
-        this.#bytes += chunk.byteLength;
-        yield chunk;
-      }
-    } catch (error) {
-      this.failure = { error };
-      throw error;
+    for await (const chunk of source) {
+      this.#hash.update(chunk);
+      this.#bytes += chunk.byteLength;
+      yield chunk;
     }
   }
 
