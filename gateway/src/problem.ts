@@ -1,3 +1,4 @@
+import { ConnectError } from '@connectrpc/connect';
 import { AppError, type Reason, reasons } from '@wardstone/rpc';
 import type { z } from 'zod';
 import type { Problem } from './schemas/problem.ts';
@@ -10,7 +11,8 @@ export function toProblem(error: AppError, requestId: string): Problem {
   const { message: title, status } = reasons[error.reason];
   // What was not found is answered with the same words whether it never existed or is another tenant's.
   const detail = status === 404 || error.message === title ? undefined : error.message;
-  const errors = error.violations.map(({ field, description }) => ({ field: camelCase(field), detail: description }));
+  const nameOf = error.cause instanceof ConnectError ? camelCase : (field: string) => field;
+  const errors = error.violations.map(({ field, description }) => ({ field: nameOf(field), detail: description }));
   return {
     type: problemType(error.reason),
     title,

@@ -7,6 +7,7 @@ import { requiredPermission } from './auth/permission.ts';
 import type { Limits } from './config.ts';
 import { preferred } from './http/accept.ts';
 import { whileAnswering } from './http/client-leaves.ts';
+import { eventStreamMediaType } from './http/event-stream.ts';
 import { isJson, isMultipart, parseJson } from './http/json-body.ts';
 import { readBody } from './http/read-body.ts';
 import { asUpstreamError } from './problem.ts';
@@ -90,13 +91,14 @@ function callOf(
   const { principal, id: requestId } = request;
   if (principal === undefined)
     throw new AppError('INTERNAL', { cause: new Error('a route was reached without a principal') });
-  const isStreamed = request.routeOptions.config.operation?.success.streams !== undefined;
-  const signal = whileAnswering(reply, isStreamed ? draining : never);
+  const accepted = preferred(request.headers.accept, offered) ?? '';
+  // Event streams have no end of their own to wait for; everything else may come to its end while the gateway drains.
+  const signal = whileAnswering(reply, accepted === eventStreamMediaType ? draining : never);
   return {
     principal,
     requestId,
     signal,
-    accepted: preferred(request.headers.accept, offered) ?? '',
+    accepted,
     request,
     reply,
     as: (timeoutMs = limits.callTimeoutMs) => asPrincipal(principal, { requestId, signal, timeoutMs }),

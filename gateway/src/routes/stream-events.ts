@@ -1,3 +1,4 @@
+import { AppError } from '@wardstone/rpc';
 import type { Readable } from 'node:stream';
 import type { RouteDeps } from '../deps.ts';
 import { type StreamEvent, eventStream, eventStreamMediaType } from '../http/event-stream.ts';
@@ -12,7 +13,7 @@ import type { RawCall } from '../route.ts';
  */
 export async function streamEvents(
   { streams, limits }: Pick<RouteDeps, 'streams' | 'limits'>,
-  call: Pick<RawCall, 'principal' | 'requestId' | 'request' | 'reply'>,
+  call: Pick<RawCall, 'principal' | 'requestId' | 'request' | 'reply' | 'signal'>,
   source: AsyncIterable<StreamEvent>,
 ): Promise<Readable> {
   const release = streams.take(call.principal.tenantId ?? 'platform');
@@ -20,7 +21,9 @@ export async function streamEvents(
   const body = await eventStream(source, {
     heartbeatMs: limits.heartbeatMs,
     onError: (error) => {
-      const refusal = asUpstreamError(error);
+      // A stream that the gateway itself broke off, because it drains, says so; the broken call only says that it was.
+      const reason: unknown = call.signal.reason;
+      const refusal = reason instanceof AppError ? reason : asUpstreamError(error);
       call.request.refusedWith = refusal.reason;
       return { event: 'error', data: toProblem(refusal, call.requestId) };
     },

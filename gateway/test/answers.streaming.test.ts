@@ -1,0 +1,162 @@
+import { expect } from 'chai';
+import { AppError } from '@wardstone/rpc';
+import { eventually } from '@wardstone/testing';
+import { expectProblem, postJson } from './support/http.ts';
+import { readEvents } from './support/events.ts';
+import { type World, startWorld } from './support/world.ts';
+
+describe('answers and search', () => {
+  let world: World;
+  let headers: { authorization: string };
+  before(async () => {
+    world = await startWorld({ limits: { heartbeatMs: 100, streamsPerTenant: 2 } });
+    headers = await world.bearer();
+  });
+  after(() => world.close());
+  beforeEach(() => {
+    delete world.state.instead.answer;
+    world.state.searches.length = 0;
+  });
+
+  const ask = (accept: string, signal?: AbortSignal) =>
+    fetch(`${world.url}/v1/answers`, {
+      method: 'POST',
+      headers: { ...headers, accept, 'content-type': 'application/json' },
+      body: JSON.stringify({ question: 'How much aspirin?' }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+
+  it('searches', async () => {
+    const documentIds = ['01970000-0000-7000-8000-000000000001'];
+    const response = await postJson(`${world.url}/v1/search`, headers, {
+      query: 'Dosis für Müller?',
+      topK: 3,
+      documentIds,
+    });
+    expect(response.status).to.equal(200);
+    const { hits, unreadableChunks } = (await response.json()) as { hits: object[]; unreadableChunks: number };
+    expect(unreadableChunks).to.equal(0);
+    expect(hits[0]).to.deep.include({
+      text: 'Aspirin 100 mg',
+      span: { pageStart: 1, pageEnd: 2, charStart: 10, charEnd: 24 },
+    });
+    expect(hits[0]).to.deep.include({ pageBreaks: [{ page: 1, chunkOffset: 0 }] });
+    expect(hits[0]).not.to.have.property('$typeName');
+    expect(world.state.searches[0]).to.deep.include({ query: 'Dosis für Müller?', topK: 3, documentIds });
+  });
+
+  it('answers whole, as JSON', async () => {
+    const response = await ask('application/json');
+    expect(response.headers.get('content-type')).to.match(/^application\/json/);
+    const answer = (await response.json()) as { answer: string; sources: object[]; citations: object[] };
+    expect(answer).to.include({ answer: 'Aspirin 100 mg.', outcome: 'ANSWERED', modelId: 'in-test' });
+    expect(answer.sources).to.have.length(1);
+    expect(answer.citations[0]).to.deep.include({
+      sourceNumber: 1,
+      quote: 'Aspirin 100 mg',
+      answerStart: 0,
+      answerEnd: 15,
+    });
+  });
+
+  it('answers as it goes, as named events', async () => {
+    const response = await ask('text/event-stream');
+    expect(response.status).to.equal(200);
+    expect(response.headers.get('content-type')).to.equal('text/event-stream');
+    expect(response.headers.get('cache-control')).to.equal('no-store');
+    const events = await readEvents(response);
+    expect(events.map(({ event }) => event)).to.deep.equal(['sources', 'delta', 'delta', 'citation', 'done']);
+    expect(events.at(-1)?.data).to.deep.equal({ outcome: 'ANSWERED', modelId: 'in-test' });
+  });
+
+  it('keeps a silent stream alive with comments', async () => {
+    const { promise: asked, resolve: go } = Promise.withResolvers<void>();
+    world.state.instead.answer = async function* () {
+      yield { event: { case: 'sources', value: { sources: [] } } };
+      await asked;
+      yield { event: { case: 'done', value: { outcome: 2, modelId: 'm' } } };
+    };
+    const response = await ask('text/event-stream');
+    let comments = 0;
+    const events = await readEvents(response, () => {
+      comments += 1;
+      if (comments === 2) go();
+    });
+    expect(comments).to.be.at.least(2);
+    expect(events.at(-1)).to.deep.equal({ event: 'done', data: { outcome: 'NOT_IN_DOCUMENTS', modelId: 'm' } });
+  });
+
+  it('answers with the right status when the service fails before the first event', async () => {
+    world.state.instead.answer = async function* () {
+      throw new AppError('MODEL_UNAVAILABLE');
+    };
+    for (const accept of ['text/event-stream', 'application/json']) {
+      const response = await ask(accept);
+      await expectProblem(response, 503, 'MODEL_UNAVAILABLE');
+      expect(response.headers.get('retry-after')).to.equal('2');
+    }
+  });
+
+  it('sends an error after the first event as an event with the problem', async () => {
+    world.state.instead.answer = async function* () {
+      yield { event: { case: 'sources', value: { sources: [] } } };
+      throw new AppError('MODEL_UNAVAILABLE');
+    };
+    const response = await ask('text/event-stream');
+    const events = await readEvents(response);
+    expect(events.map(({ event }) => event)).to.deep.equal(['sources', 'error']);
+    expect(events[1]?.data).to.include({
+      reason: 'MODEL_UNAVAILABLE',
+      status: 503,
+      requestId: response.headers.get('x-request-id'),
+    });
+    await expectProblem(await ask('application/json'), 503, 'MODEL_UNAVAILABLE');
+  });
+
+  it('takes an answer without its last event for a failed one', async () => {
+    world.state.instead.answer = async function* () {
+      yield { event: { case: 'delta', value: { text: 'Half an ans' } } };
+    };
+    const events = await readEvents(await ask('text/event-stream'));
+    expect(events.at(-1)).to.deep.include({ event: 'error' });
+    await expectProblem(await ask('application/json'), 503, 'SERVICE_UNAVAILABLE');
+  });
+
+  it('stops the work when the client leaves, in both forms', async () => {
+    for (const accept of ['text/event-stream', 'application/json']) {
+      let stopped = false;
+      let started = false;
+      world.state.instead.answer = async function* (_request, context) {
+        yield { event: { case: 'sources', value: { sources: [] } } };
+        started = true;
+        await new Promise<void>((resolve) => context.signal.addEventListener('abort', () => resolve()));
+        stopped = true;
+      };
+      const leaving = new AbortController();
+      const asking = ask(accept, leaving.signal).catch(() => undefined);
+      await eventually(() => started);
+      leaving.abort();
+      await asking;
+      await eventually(() => stopped, { description: `the work to stop (${accept})` });
+    }
+  });
+
+  it("bounds a tenant's streams, and gives a place back when one ends", async () => {
+    world.state.instead.answer = async function* (_request, context) {
+      yield { event: { case: 'sources', value: { sources: [] } } };
+      await new Promise<void>((resolve) => context.signal.addEventListener('abort', () => resolve()));
+    };
+    const leaving = new AbortController();
+    const open = await Promise.all([
+      ask('text/event-stream', leaving.signal),
+      ask('text/event-stream', leaving.signal),
+    ]);
+    expect(open.map(({ status }) => status)).to.deep.equal([200, 200]);
+    const refused = await ask('text/event-stream');
+    await expectProblem(refused, 429, 'RATE_LIMITED');
+    expect(refused.headers.get('retry-after')).to.equal('2');
+    leaving.abort();
+    delete world.state.instead.answer;
+    await eventually(async () => (await ask('text/event-stream')).status === 200);
+  });
+});

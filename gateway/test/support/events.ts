@@ -1,0 +1,16 @@
+import { createParser } from 'eventsource-parser';
+
+/** Reads an event stream to its end, with a parser of another hand than the gateway's writer. */
+export async function readEvents(
+  response: Response,
+  onComment: () => void = () => undefined,
+): Promise<{ event: string; data: unknown }[]> {
+  const events: { event: string; data: unknown }[] = [];
+  const parser = createParser({
+    onEvent: ({ event, data }) => events.push({ event: event ?? 'message', data: JSON.parse(data) as unknown }),
+    onComment,
+  });
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body ?? []) parser.feed(decoder.decode(chunk, { stream: true }));
+  return events;
+}
