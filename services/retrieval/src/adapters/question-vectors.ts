@@ -1,0 +1,40 @@
+/** Vectors of questions, through embedding's RPC. */
+import { AppError, forward, type CallContext, type Reason, type ServiceClient } from '@wardstone/rpc';
+import { type EmbeddingService, EmbedKind } from '@wardstone/rpc/gen/wardstone/embedding/v1/embedding_pb';
+import type { QuestionVectors } from '../ports.ts';
+
+/** A question is a few words; a model that takes longer is as good as away. */
+const timeoutMs = 10_000;
+
+/** What a caller has to hear as it is: about its own rights, its own deadline, or the audit log. */
+const passedOn: ReadonlySet<Reason> = new Set<Reason>([
+  'AUDIT_UNAVAILABLE',
+  'CANCELLED',
+  'CALLER_NOT_ACCEPTED',
+  'INVALID_ARGUMENT',
+  'PERMISSION_DENIED',
+  'RATE_LIMITED',
+  'TENANT_REQUIRED',
+]);
+
+export function createQuestionVectors(client: Pick<ServiceClient<typeof EmbeddingService>, 'embed'>): QuestionVectors {
+  return {
+    async vectorOf(question, call) {
+      const request = { texts: [question], kind: EmbedKind.QUERY };
+      const { embeddings, modelId } = await client
+        .embed(request, forward(call, { timeoutMs }))
+        .catch((error: unknown) => {
+          throw unavailable(error, call);
+        });
+      const [values] = embeddings.map((embedding) => Float32Array.from(embedding.values));
+      if (values?.length !== 1024 || embeddings.length !== 1) throw new AppError('MODEL_UNAVAILABLE');
+      return { modelId, vector: values };
+    },
+  };
+}
+
+function unavailable(error: unknown, call: CallContext): AppError {
+  const known = AppError.from(error);
+  const outOfTime = known.reason === 'DEADLINE_EXCEEDED' && (call.signal.aborted || (call.timeoutMs() ?? 1) < 100);
+  return outOfTime || passedOn.has(known.reason) ? known : new AppError('MODEL_UNAVAILABLE', { cause: known });
+}

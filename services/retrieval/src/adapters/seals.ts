@@ -1,0 +1,47 @@
+/** Sealing of what the index holds of a document, under the tenant's content key. */
+import { open, seal, type KeyRing } from '@wardstone/crypto';
+import { AppError } from '@wardstone/rpc';
+import { z } from 'zod';
+import { chunkIdOf, type ChunkKey, type Passage } from '../domain/chunk.ts';
+
+const count = z.int().min(0);
+const passageSchema = z.strictObject({
+  text: z.string(),
+  pageStart: count,
+  pageEnd: count,
+  charStart: count,
+  charEnd: count,
+  pageBreaks: z.array(z.strictObject({ page: count, chunkOffset: count })),
+});
+
+/** Seals a chunk's text and place; it opens only as this chunk of this document, version and tenant. */
+export async function sealPassage(keys: KeyRing, tenantId: string, chunk: ChunkKey, passage: Passage): Promise<string> {
+  return seal(keys, 'content', passageContext(tenantId, chunk), JSON.stringify(passage));
+}
+
+/** Thrown: SEALED_VALUE_INVALID, KEY_UNAVAILABLE. */
+export async function openPassage(keys: KeyRing, tenantId: string, chunk: ChunkKey, sealed: string): Promise<Passage> {
+  const json = await open(keys, 'content', passageContext(tenantId, chunk), sealed);
+  const passage = passageSchema.safeParse(JSON.parse(json));
+  if (!passage.success) throw new AppError('SEALED_VALUE_INVALID');
+  return passage.data;
+}
+
+/** Seals a document's title. */
+export async function sealTitle(keys: KeyRing, tenantId: string, documentId: string, title: string): Promise<string> {
+  return seal(keys, 'content', titleContext(tenantId, documentId), title);
+}
+
+/** Thrown: SEALED_VALUE_INVALID, KEY_UNAVAILABLE. */
+export async function openTitle(keys: KeyRing, tenantId: string, documentId: string, sealed: string): Promise<string> {
+  return open(keys, 'content', titleContext(tenantId, documentId), sealed);
+}
+
+function passageContext(tenantId: string, chunk: ChunkKey) {
+  return { tenantId, resource: chunkIdOf(chunk), field: 'passage' };
+}
+
+function titleContext(tenantId: string, documentId: string) {
+  // Not "title": ingestion seals one of that name for the same document, and the two are not to be exchanged.
+  return { tenantId, resource: documentId, field: 'index_title' };
+}

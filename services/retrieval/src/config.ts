@@ -1,0 +1,42 @@
+/** The configuration: every environment variable that this service reads, checked once. */
+import {
+  ConfigError,
+  embeddedFields,
+  fields,
+  readConfig,
+  refuseEmbeddedInProduction,
+  serviceFields,
+} from '@wardstone/config';
+import type { QueueBackend } from '@wardstone/queue';
+import { z } from 'zod';
+
+const schema = z.object({
+  ...serviceFields,
+  ...embeddedFields,
+  WARDSTONE_DATABASE_URL: fields.postgresUrl,
+  WARDSTONE_DATABASE_POOL_SIZE: fields.positiveInt.default(10),
+  WARDSTONE_QUEUE_DATABASE_URL: fields.postgresUrl.optional(),
+  WARDSTONE_REDIS_URL: fields.redisUrl.optional(),
+  WARDSTONE_OBJECTS_DIR: fields.filePath,
+  WARDSTONE_TENANT_KEY_URL: fields.url,
+  WARDSTONE_AUDIT_URL: fields.url,
+  WARDSTONE_EMBEDDING_URL: fields.url,
+  WARDSTONE_INGESTION_URL: fields.url.optional(),
+  WARDSTONE_INDEX_CONCURRENCY: fields.positiveInt.default(2),
+});
+
+/** The service's configuration, by variable name, and where its queue lives. */
+export type Config = Readonly<z.infer<typeof schema>> & { readonly queueBackend: QueueBackend };
+
+/** Thrown: ConfigError listing every problem. */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const config = readConfig(schema, env);
+  refuseEmbeddedInProduction(config, 'the object store in WARDSTONE_OBJECTS_DIR');
+  return Object.freeze({ ...config, queueBackend: queueBackendOf(config) });
+}
+
+function queueBackendOf(config: Readonly<z.infer<typeof schema>>): QueueBackend {
+  if (config.WARDSTONE_REDIS_URL !== undefined) return { redisUrl: config.WARDSTONE_REDIS_URL };
+  if (config.WARDSTONE_QUEUE_DATABASE_URL !== undefined) return { postgresUrl: config.WARDSTONE_QUEUE_DATABASE_URL };
+  throw new ConfigError(['WARDSTONE_QUEUE_DATABASE_URL: is required unless WARDSTONE_REDIS_URL is set']);
+}

@@ -1,0 +1,72 @@
+import { EntitySchema } from 'typeorm';
+
+/** Row of `retrieval.indexed_document`: the version of a document that searches see. */
+export interface IndexedDocumentRow {
+  tenantId: string;
+  documentId: string;
+  version: number;
+  /** Sealed under the tenant's content key; opens in this document's field `title` only. */
+  titleSealed: string;
+  chunkCount: number;
+  modelId: string;
+  indexedAt: Date;
+}
+
+export const indexedDocumentEntity = new EntitySchema<IndexedDocumentRow>({
+  name: 'indexed_document',
+  columns: {
+    tenantId: { name: 'tenant_id', type: 'uuid', primary: true },
+    documentId: { name: 'document_id', type: 'uuid', primary: true },
+    version: { type: 'int' },
+    titleSealed: { name: 'title_sealed', type: 'text' },
+    chunkCount: { name: 'chunk_count', type: 'int' },
+    modelId: { name: 'model_id', type: 'text' },
+    indexedAt: { name: 'indexed_at', type: 'timestamptz' },
+  },
+});
+
+/** Row of `retrieval.chunk`. */
+export interface ChunkRow {
+  tenantId: string;
+  documentId: string;
+  version: number;
+  /** Position in the document, from 0. */
+  ordinal: number;
+  /** Text and place, sealed; opens as this chunk of this document and version only. */
+  passageSealed: string;
+  /** Model that made the vector; vectors of two models are never compared. */
+  modelId: string;
+  embedding: number[];
+}
+
+export const chunkEntity = new EntitySchema<ChunkRow>({
+  name: 'chunk',
+  columns: {
+    tenantId: { name: 'tenant_id', type: 'uuid', primary: true },
+    documentId: { name: 'document_id', type: 'uuid', primary: true },
+    version: { type: 'int', primary: true },
+    ordinal: { type: 'int', primary: true },
+    passageSealed: { name: 'passage_sealed', type: 'text' },
+    modelId: { name: 'model_id', type: 'text' },
+    embedding: { type: 'halfvec', length: 1024 },
+  },
+});
+
+/** Row of `retrieval.removed_document`: a tombstone, so that a stage that still runs writes nothing. */
+export interface RemovedDocumentRow {
+  tenantId: string;
+  documentId: string;
+  removedAt: Date;
+}
+
+export const removedDocumentEntity = new EntitySchema<RemovedDocumentRow>({
+  name: 'removed_document',
+  columns: {
+    tenantId: { name: 'tenant_id', type: 'uuid', primary: true },
+    documentId: { name: 'document_id', type: 'uuid', primary: true },
+    removedAt: { name: 'removed_at', type: 'timestamptz' },
+  },
+});
+
+/** Every entity of the schema `retrieval`. */
+export const entities = [indexedDocumentEntity, chunkEntity, removedDocumentEntity];

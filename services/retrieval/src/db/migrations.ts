@@ -1,0 +1,5 @@
+/** The migrations of schema `retrieval`, oldest first. A migration that ran anywhere is never changed. */
+import type { MigrationClass } from '@wardstone/db';
+import { CreateChunk1795310000000 } from './1795310000000-create-chunk.ts';
+
+export const migrations: readonly MigrationClass[] = [CreateChunk1795310000000];

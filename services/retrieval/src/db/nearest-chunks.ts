@@ -1,0 +1,70 @@
+import { toSql } from 'pgvector';
+import type { EntityManager } from 'typeorm';
+import type { ChunkKey } from '../domain/chunk.ts';
+
+/** A chunk near the question, still sealed. */
+export interface SealedHit extends ChunkKey {
+  readonly passageSealed: string;
+  readonly titleSealed: string;
+  /** Cosine similarity, -1 to 1. */
+  readonly score: number;
+}
+
+/** What is searched for. */
+export interface NearestQuery {
+  readonly tenantId: string;
+  readonly vector: Float32Array;
+  readonly modelId: string;
+  /** Empty means all of the tenant's. */
+  readonly documentIds: readonly string[];
+  readonly limit: number;
+}
+
+interface Row {
+  readonly document_id: string;
+  readonly version: number;
+  readonly ordinal: number;
+  readonly passage_sealed: string;
+  readonly title_sealed: string;
+  readonly distance: number;
+}
+
+/**
+ * The chunks nearest to a vector, best first: an exact scan of the tenant's rows, so that never fewer come than exist.
+ * Equal distances are ordered by document and position. One statement: it sees a document's old version or the new one.
+ */
+export async function findNearest(tx: EntityManager, query: NearestQuery): Promise<SealedHit[]> {
+  // A plan for "some tenant" would be wrong for most: plan for this one. Compiling a plan costs more than it runs.
+  await tx.query(`select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)`);
+  const rows: Row[] = await tx.query(nearestSql, [
+    query.tenantId,
+    query.modelId,
+    toSql(Array.from(query.vector)),
+    query.documentIds.length === 0 ? null : [...query.documentIds],
+    query.limit,
+  ]);
+  return rows.map((row) => ({
+    documentId: row.document_id,
+    version: row.version,
+    ordinal: row.ordinal,
+    passageSealed: row.passage_sealed,
+    titleSealed: row.title_sealed,
+    score: Math.max(-1, Math.min(1, 1 - row.distance)),
+  }));
+}
+
+// The tenant stands beside row-level security, which says the same, so that the planner can use it. The passages are read
+// after the sort, for the best rows only.
+const nearestSql = `
+  with nearest as materialized (
+    select c.document_id, c.version, c.ordinal, c.embedding <=> $3::halfvec(1024) as distance
+    from chunk c
+    where c.tenant_id = $1 and c.model_id = $2 and ($4::uuid[] is null or c.document_id = any ($4::uuid[]))
+    order by distance, c.document_id, c.version, c.ordinal
+    limit $5
+  )
+  select n.document_id, n.version, n.ordinal, n.distance, c.passage_sealed, d.title_sealed
+  from nearest n
+  join chunk c on c.tenant_id = $1 and c.document_id = n.document_id and c.version = n.version and c.ordinal = n.ordinal
+  join indexed_document d on d.tenant_id = $1 and d.document_id = n.document_id
+  order by n.distance, n.document_id, n.version, n.ordinal`;

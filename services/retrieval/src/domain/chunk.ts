@@ -1,0 +1,33 @@
+import { v5 as uuidv5 } from 'uuid';
+
+/** Start of a page within a chunk. */
+export interface PageBreak {
+  readonly page: number;
+  readonly chunkOffset: number;
+}
+
+/** What is sealed of a chunk: its text and where it stands, so that a citation's place is as trustworthy as its words. */
+export interface Passage {
+  readonly text: string;
+  /** Pages, from 1. */
+  readonly pageStart: number;
+  readonly pageEnd: number;
+  /** UTF-16 code units of the document's text; the end is exclusive. */
+  readonly charStart: number;
+  readonly charEnd: number;
+  readonly pageBreaks: readonly PageBreak[];
+}
+
+/** Which chunk: stable for the same document, version and position. */
+export interface ChunkKey {
+  readonly documentId: string;
+  readonly version: number;
+  readonly ordinal: number;
+}
+
+const namespace = '6f0f1f7a-6f0a-5d39-9c8e-2f4f6a0a7b51';
+
+/** UUIDv5 of a chunk. It follows from the row's key, so that a row under another key does not open. */
+export function chunkIdOf({ documentId, version, ordinal }: ChunkKey): string {
+  return uuidv5(`${documentId}/${String(version)}/${String(ordinal)}`, namespace);
+}

@@ -1,0 +1,95 @@
+/** Stage `index`: from the artefacts `chunks` and `vectors` to the rows that searches see. */
+import { systemPrincipal } from '@wardstone/access';
+import type { StageContext, StageJob } from '@wardstone/queue';
+import { needs } from '@wardstone/rpc';
+import type { EntityManager } from 'typeorm';
+import { sealPassage, sealTitle } from '../adapters/seals.ts';
+import { insertChunks, isRemoved, liveVersion, lockDocument, replaceDocument } from '../db/documents.ts';
+import type { ChunkRow } from '../db/entities.ts';
+import type { Deps } from '../ports.ts';
+import { type EmbeddedChunk, type EmbeddedDocument, openArtefacts } from './read-artefacts.ts';
+
+/** Rows of one insert: about half a megabyte. */
+const batchRows = 64;
+
+/**
+ * Replaces a document's rows in one transaction: a search sees the old version or the new one, and a kill at any point leaves
+ * the old one. Idempotent. An older version than the one that is there changes nothing. Memory holds one batch.
+ *
+ * Thrown: DOCUMENT_NOT_FOUND when the document was removed, so that nothing is written for it; INTERNAL when the artefacts
+ * do not belong together; transient reasons, for which the queue repeats the job.
+ */
+export function indexJob(deps: Omit<Deps, 'vectors'>) {
+  return async (job: StageJob, { signal }: Pick<StageContext, 'signal'>): Promise<void> => {
+    const startedAt = performance.now();
+    deps.progress.report(job, 0);
+    const artefacts = await openArtefacts(deps.objects, job, signal);
+    try {
+      await deps.database.inTenant(job.tenantId, (tx) => replaceRows(deps, tx, job, artefacts, signal));
+    } finally {
+      await artefacts.close();
+    }
+    deps.metrics.indexed(artefacts.header.count, (performance.now() - startedAt) / 1_000);
+    await deps.auditor.record(
+      { principal: systemPrincipal('retrieval', job.tenantId), requestId: job.requestId, signal },
+      {
+        action: 'document.process',
+        resourceType: 'document',
+        resourceIds: [job.documentId],
+        outcome: 'success',
+        attributes: { stage: 'index', chunks: String(artefacts.header.count), model: artefacts.header.modelId },
+      },
+    );
+    deps.progress.report(job, 100);
+  };
+}
+
+async function replaceRows(
+  deps: Pick<Deps, 'keys' | 'progress'>,
+  tx: EntityManager,
+  job: StageJob,
+  { document, header, chunks }: EmbeddedDocument,
+  signal: AbortSignal,
+): Promise<void> {
+  const { tenantId, documentId, version } = job;
+  await lockDocument(tx, job);
+  needs(!(await isRemoved(tx, job)), 'DOCUMENT_NOT_FOUND');
+  if (((await liveVersion(tx, job)) ?? 0) > version) return;
+  const { modelId, count } = header;
+  const titleSealed = await sealTitle(deps.keys, tenantId, documentId, document.title);
+  await replaceDocument(tx, { tenantId, documentId, version, titleSealed, chunkCount: count, modelId });
+
+  let written = 0;
+  for await (const batch of batches(chunks)) {
+    signal.throwIfAborted();
+    const rows = batch.map((embedded) => sealedRow(deps, job, modelId, embedded));
+    await insertChunks(tx, await Promise.all(rows));
+    written += batch.length;
+    deps.progress.report(job, (99 * written) / count);
+  }
+  needs(written === count, 'INTERNAL', { cause: new Error('fewer chunks than the vectors promise') });
+  // Whoever took the job over writes; a worker that lost it does not.
+  signal.throwIfAborted();
+}
+
+async function sealedRow(
+  { keys }: Pick<Deps, 'keys'>,
+  { tenantId, documentId, version }: StageJob,
+  modelId: string,
+  { chunk, vector }: EmbeddedChunk,
+): Promise<ChunkRow> {
+  const { kind: _kind, ordinal, ...passage } = chunk;
+  const passageSealed = await sealPassage(keys, tenantId, { documentId, version, ordinal }, passage);
+  return { tenantId, documentId, version, ordinal, passageSealed, modelId, embedding: Array.from(vector) };
+}
+
+async function* batches(chunks: AsyncIterable<EmbeddedChunk>): AsyncGenerator<EmbeddedChunk[]> {
+  let batch: EmbeddedChunk[] = [];
+  for await (const chunk of chunks) {
+    batch.push(chunk);
+    if (batch.length < batchRows) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}

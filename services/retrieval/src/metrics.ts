@@ -1,0 +1,50 @@
+/** Counters of this service. Labels are words of fixed lists: never an id, never content. */
+import { Counter, Histogram, type Registry } from '@wardstone/telemetry';
+
+export interface RetrievalMetrics {
+  /** One part of a search. */
+  searched(step: 'embed' | 'scan' | 'open', seconds: number): void;
+  /** Chunks that were found but did not open. */
+  unreadable(chunks: number): void;
+  /** A document's rows were replaced. */
+  indexed(chunks: number, seconds: number): void;
+}
+
+export function createMetrics(registry: Registry): RetrievalMetrics {
+  const registers = [registry];
+  const searchSeconds = new Histogram({
+    name: 'wardstone_retrieval_search_seconds',
+    help: 'Time of the parts of a search',
+    labelNames: ['step'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers,
+  });
+  const unreadable = new Counter({
+    name: 'wardstone_retrieval_unreadable_chunks_total',
+    help: 'Chunks that were found but could not be opened',
+    registers,
+  });
+  const chunks = new Counter({
+    name: 'wardstone_retrieval_indexed_chunks_total',
+    help: 'Chunks that were written to the index',
+    registers,
+  });
+  const indexSeconds = new Histogram({
+    name: 'wardstone_retrieval_index_seconds',
+    help: 'Time to replace the rows of one document',
+    buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+    registers,
+  });
+  return {
+    searched: (step, seconds) => {
+      searchSeconds.observe({ step }, seconds);
+    },
+    unreadable: (count) => {
+      unreadable.inc(count);
+    },
+    indexed(count, seconds) {
+      chunks.inc(count);
+      indexSeconds.observe(seconds);
+    },
+  };
+}

@@ -1,0 +1,28 @@
+/** What handlers and jobs need, as narrow as they need it. main.ts fills it in; tests fill in real or failing parts. */
+import type { Auditor } from '@wardstone/access';
+import type { KeyRing } from '@wardstone/crypto';
+import type { Database } from '@wardstone/db';
+import type { StageJob } from '@wardstone/queue';
+import type { CallContext } from '@wardstone/rpc';
+import type { SealedObjects } from '@wardstone/storage';
+import type { RetrievalMetrics } from './metrics.ts';
+
+/** Turns questions into vectors. Thrown: MODEL_UNAVAILABLE, AUDIT_UNAVAILABLE, and what the caller may not do. */
+export interface QuestionVectors {
+  vectorOf(question: string, call: CallContext): Promise<{ readonly modelId: string; readonly vector: Float32Array }>;
+}
+
+/** Tells ingestion how far a document's indexing is. Best effort: it does not wait, and never throws. */
+export interface ProgressReporter {
+  report(job: StageJob, stagePercent: number): void;
+}
+
+export interface Deps {
+  readonly database: Pick<Database, 'inTenant'>;
+  readonly keys: KeyRing;
+  readonly objects: Pick<SealedObjects, 'readJsonLines'>;
+  readonly vectors: QuestionVectors;
+  readonly auditor: Pick<Auditor, 'record'>;
+  readonly progress: ProgressReporter;
+  readonly metrics: RetrievalMetrics;
+}

@@ -1,0 +1,97 @@
+import type { HandlerContext } from '@connectrpc/connect';
+import { AppError, callContext, tenantOf, type CallContext } from '@wardstone/rpc';
+import type { SearchRequest } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
+import { openPassage, openTitle } from '../adapters/seals.ts';
+import { findNearest, type SealedHit } from '../db/nearest-chunks.ts';
+import { chunkIdOf, type Passage } from '../domain/chunk.ts';
+import type { Deps } from '../ports.ts';
+
+type SearchDeps = Pick<Deps, 'database' | 'keys' | 'vectors' | 'auditor' | 'metrics'>;
+
+const defaultTopK = 8;
+/** Rows fetched beyond what was asked for, to take the places of damaged ones. */
+const spareRows = 16;
+
+interface OpenHit extends SealedHit {
+  readonly chunkId: string;
+  readonly title: string;
+  readonly passage: Passage;
+}
+
+/** The chunks nearest to a question. The event of the search is durable before a word of a document leaves. */
+export function search(deps: SearchDeps) {
+  return async (request: SearchRequest, context: HandlerContext) => {
+    const call = callContext(context);
+    const tenantId = tenantOf(call);
+    const topK = request.topK === 0 ? defaultTopK : request.topK;
+
+    const { vector, modelId } = await timed(deps, 'embed', () => deps.vectors.vectorOf(request.query, call));
+    const documentIds = request.documentIds.map((id) => id.toLowerCase());
+    const wanted = { tenantId, vector, modelId, documentIds, limit: topK + spareRows };
+    const found = await timed(deps, 'scan', () => deps.database.inTenant(tenantId, (tx) => findNearest(tx, wanted)));
+    const { hits, unreadable } = await timed(deps, 'open', () => openBest(deps, call, found, topK));
+
+    await deps.auditor.record(call, {
+      action: 'search.read',
+      resourceType: 'document',
+      resourceIds: [...new Set(hits.map(({ documentId }) => documentId))],
+      outcome: 'success',
+      attributes: { hits: String(hits.length), unreadable: String(unreadable), top_k: String(topK), model: modelId },
+    });
+    return { hits: hits.map(toWire), unreadableChunks: unreadable };
+  };
+}
+
+/** Opens the best rows; where one is damaged, the next one takes its place. */
+async function openBest(deps: SearchDeps, call: CallContext, found: readonly SealedHit[], topK: number) {
+  const hits: OpenHit[] = [];
+  let unreadable = 0;
+  for (let at = 0; at < found.length && hits.length < topK;) {
+    const next = found.slice(at, at + topK - hits.length);
+    at += next.length;
+    const opened = await Promise.all(next.map((hit) => openHit(deps, call, hit)));
+    const readable = opened.filter((hit) => hit !== undefined);
+    unreadable += next.length - readable.length;
+    hits.push(...readable);
+  }
+  if (unreadable > 0) deps.metrics.unreadable(unreadable);
+  return { hits, unreadable };
+}
+
+/** The hit, or undefined when its row is damaged: one bad row must not take the others with it. */
+async function openHit({ keys }: SearchDeps, call: CallContext, hit: SealedHit): Promise<OpenHit | undefined> {
+  const tenantId = tenantOf(call);
+  const chunkId = chunkIdOf(hit);
+  try {
+    const [passage, title] = await Promise.all([
+      openPassage(keys, tenantId, hit, hit.passageSealed),
+      openTitle(keys, tenantId, hit.documentId, hit.titleSealed),
+    ]);
+    return { ...hit, chunkId, passage, title };
+  } catch (error) {
+    if (AppError.from(error).reason !== 'SEALED_VALUE_INVALID') throw error;
+    call.log.error({ documentId: hit.documentId, version: hit.version, chunkId }, 'a chunk could not be opened');
+    return undefined;
+  }
+}
+
+function toWire({ chunkId, documentId, version, title, passage, score }: OpenHit) {
+  const { text, pageStart, pageEnd, charStart, charEnd, pageBreaks } = passage;
+  return {
+    chunkId,
+    documentId,
+    version,
+    documentTitle: title,
+    text,
+    span: { pageStart, pageEnd, charStart, charEnd },
+    score,
+    pageBreaks: pageBreaks.map(({ page, chunkOffset }) => ({ page, chunkOffset })),
+  };
+}
+
+async function timed<T>({ metrics }: SearchDeps, step: 'embed' | 'scan' | 'open', work: () => Promise<T>): Promise<T> {
+  const startedAt = performance.now();
+  const result = await work();
+  metrics.searched(step, (performance.now() - startedAt) / 1_000);
+  return result;
+}

@@ -1,0 +1,184 @@
+import { expect } from 'chai';
+import { v7 as uuidv7 } from 'uuid';
+import { AppError, type Reason } from '@wardstone/rpc';
+import { createQuestionVectors } from '../src/adapters/question-vectors.ts';
+import { as, clinician, type Harness, openHarness, reasonOf, seededVector } from './support/harness.ts';
+
+const secret = 'Mrs Abernathy has polycythaemia';
+
+describe('search: protection', () => {
+  let harness: Harness;
+  before(async () => {
+    harness = await openHarness();
+  });
+  afterEach(() => {
+    harness.faults.audit = false;
+    harness.faults.keys = false;
+    harness.events.length = 0;
+    harness.logs.length = 0;
+  });
+  after(() => harness.close());
+
+  const texts = [secret, 'second', 'third', 'fourth'];
+  const document = (tenantId: string) => ({
+    tenantId,
+    title: `Letter on ${secret}`,
+    chunks: texts.map((text, at) => ({ text, vector: seededVector(at) })),
+  });
+  const searchAll = (tenantId: string, topK = 100) => harness.client.search({ query: secret, topK }, as(tenantId));
+
+  it('is audited with the documents it shows, in the name of who asked', async () => {
+    const tenantId = uuidv7();
+    const { documentId } = await harness.index(document(tenantId));
+    harness.events.length = 0;
+    await searchAll(tenantId);
+    expect(harness.events).to.have.length(1);
+    expect(harness.events[0]).to.deep.include({
+      action: 'search.read',
+      resourceType: 'document',
+      resourceIds: [documentId],
+      outcome: 'success',
+      attributes: { hits: '4', unreadable: '0', top_k: '100', model: 'test-model' },
+    });
+    expect(harness.events[0]?.principal.subject).to.equal('user-1');
+  });
+
+  it('shows nothing while audit is down', async () => {
+    const tenantId = uuidv7();
+    await harness.index(document(tenantId));
+    harness.faults.audit = true;
+    expect(await reasonOf(searchAll(tenantId))).to.equal('AUDIT_UNAVAILABLE');
+  });
+
+  it('says KEY_UNAVAILABLE, and counts no chunk as damaged, while keys cannot be had', async () => {
+    const tenantId = uuidv7();
+    await harness.index(document(tenantId));
+    harness.faults.keys = true;
+    expect(await reasonOf(searchAll(tenantId))).to.equal('KEY_UNAVAILABLE');
+    expect(harness.events.filter(({ action }) => action === 'search.read')).to.deep.equal([]);
+  });
+
+  it('says DATABASE_UNAVAILABLE while the database is away, and works when it is back', async () => {
+    const tenantId = uuidv7();
+    await harness.index(document(tenantId));
+    const server = await harness.testDatabase.refuseConnections();
+    expect(await reasonOf(searchAll(tenantId))).to.equal('DATABASE_UNAVAILABLE');
+    await server.accept();
+    expect((await searchAll(tenantId)).hits).to.have.length(4);
+  });
+
+  it('leaves a damaged row out, tells so, and gives the next best in its place', async () => {
+    const tenantId = uuidv7();
+    const { documentId } = await harness.index(document(tenantId));
+    await harness.testDatabase.query(
+      `update retrieval.chunk set passage_sealed = passage_sealed || 'x' where document_id = $1 and ordinal = 0`,
+      [documentId],
+    );
+    const { hits, unreadableChunks } = await searchAll(tenantId, 3);
+    expect(hits.map(({ text }) => text).toSorted()).to.deep.equal(['fourth', 'second', 'third']);
+    expect(unreadableChunks).to.equal(1);
+    expect(harness.logs.join('')).to.contain('a chunk could not be opened').and.to.contain(documentId);
+    expect(await harness.registry.metrics()).to.contain('wardstone_retrieval_unreadable_chunks_total 1');
+  });
+
+  it('does not open a row that was moved to another tenant, document, position or version', async () => {
+    const [tenantId, other] = [uuidv7(), uuidv7()];
+    const from = await harness.index(document(tenantId));
+    const foreign = await harness.index({ ...document(other), chunks: [{ text: 'foreign', vector: seededVector(9) }] });
+    const own = await harness.index({ ...document(tenantId), chunks: [{ text: 'own', vector: seededVector(8) }] });
+    const copy = (target: string, into: string, version: number, ordinal: number) =>
+      harness.testDatabase.query(
+        `insert into retrieval.chunk select $1, $2, $3, $4, passage_sealed, model_id, embedding
+         from retrieval.chunk where document_id = $5 and ordinal = 0`,
+        [target, into, version, ordinal, from.documentId],
+      );
+    await copy(other, foreign.documentId, 1, 1);
+    await copy(tenantId, own.documentId, 1, 1);
+    await copy(tenantId, from.documentId, 1, 7);
+    await copy(tenantId, from.documentId, 2, 0);
+    const theirs = await searchAll(other);
+    expect([theirs.hits.map(({ text }) => text), theirs.unreadableChunks]).to.deep.equal([['foreign'], 1]);
+    const ours = await searchAll(tenantId);
+    expect(ours.hits.map(({ text }) => text).toSorted()).to.deep.equal([...texts, 'own'].toSorted());
+    expect(ours.unreadableChunks).to.equal(3);
+  });
+
+  it('sees nothing of another tenant even in SQL of its own role', async () => {
+    const [tenantId, other] = [uuidv7(), uuidv7()];
+    await harness.index(document(tenantId));
+    for (const table of ['chunk', 'indexed_document', 'removed_document']) {
+      const count = async (bound: string): Promise<unknown> =>
+        harness.database.inTenant(bound, (tx) => tx.query(`select count(*)::int as n from ${table}`));
+      expect(await count(other)).to.deep.equal([{ n: 0 }]);
+      const unbound: unknown = await harness.database.inPlatform((tx) =>
+        tx.query(`select count(*)::int as n from ${table}`),
+      );
+      expect(unbound).to.deep.equal([{ n: 0 }]);
+    }
+    const insert = harness.database.inTenant(other, (tx) =>
+      tx.query(`insert into removed_document (tenant_id, document_id) values ($1, $2)`, [tenantId, uuidv7()]),
+    );
+    await insert.then(
+      () => expect.fail('a row of another tenant was written'),
+      (error: unknown) => expect(String(error)).to.contain('row-level security'),
+    );
+  });
+
+  it('keeps no word in the database, the log or the audit events', async () => {
+    const tenantId = uuidv7();
+    await harness.index(document(tenantId));
+    await searchAll(tenantId);
+    const rows = [
+      ...(await harness.testDatabase.query('select * from retrieval.chunk')),
+      ...(await harness.testDatabase.query('select * from retrieval.indexed_document')),
+    ];
+    for (const kept of [JSON.stringify(rows), harness.logs.join(''), JSON.stringify(harness.events)]) {
+      for (const word of secret.split(' ').filter(({ length }) => length > 4)) expect(kept).not.to.contain(word);
+    }
+  });
+
+  it('keeps vectors in the row', async () => {
+    const storage = await harness.testDatabase.query(
+      `select attname, attstorage::text from pg_attribute
+       where attrelid = 'retrieval.chunk'::regclass and attname in ('embedding', 'passage_sealed') order by attname`,
+    );
+    expect(storage).to.deep.equal([
+      { attname: 'embedding', attstorage: 'p' },
+      { attname: 'passage_sealed', attstorage: 'e' },
+    ]);
+  });
+});
+
+describe('question vectors: the model away', () => {
+  const call = {
+    principal: clinician(uuidv7()),
+    peer: 'gateway',
+    requestId: 'request-1',
+    signal: new AbortController().signal,
+    timeoutMs: () => 5_000,
+    log: undefined as never,
+  };
+  const failing = (reason: Reason) => createQuestionVectors({ embed: () => Promise.reject(new AppError(reason)) });
+
+  for (const reason of ['SERVICE_UNAVAILABLE', 'INTERNAL', 'DEADLINE_EXCEEDED', 'TOKEN_INVALID'] as const) {
+    it(`turns ${reason} into MODEL_UNAVAILABLE`, async () => {
+      expect(await reasonOf(failing(reason).vectorOf('x', call))).to.equal('MODEL_UNAVAILABLE');
+    });
+  }
+
+  for (const reason of ['AUDIT_UNAVAILABLE', 'PERMISSION_DENIED', 'CANCELLED'] as const) {
+    it(`passes ${reason} on`, async () => {
+      expect(await reasonOf(failing(reason).vectorOf('x', call))).to.equal(reason);
+    });
+  }
+
+  it("passes the caller's own deadline on", async () => {
+    const late = { ...call, timeoutMs: () => 10 };
+    expect(await reasonOf(failing('DEADLINE_EXCEEDED').vectorOf('x', late))).to.equal('DEADLINE_EXCEEDED');
+  });
+
+  it('takes a vector of another length for no vector', async () => {
+    const embed = () => Promise.resolve({ embeddings: [{ values: [1, 0] }], modelId: 'm', dimensions: 2 } as never);
+    expect(await reasonOf(createQuestionVectors({ embed }).vectorOf('x', call))).to.equal('MODEL_UNAVAILABLE');
+  });
+});

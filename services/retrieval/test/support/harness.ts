@@ -1,0 +1,216 @@
+/** The service's handlers over a real database, a real object store and real seals; peers are plain objects. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NewAuditEvent } from '@wardstone/access';
+import { createKeyRing, type KeyRing } from '@wardstone/crypto';
+import { migrate, openDatabase, type Database } from '@wardstone/db';
+import { chunksArtefact, vectorsArtefact, type StageJob } from '@wardstone/queue';
+import {
+  AppError,
+  asPrincipal,
+  createInMemoryTransport,
+  createServiceClient,
+  type Principal,
+  type ServiceClient,
+} from '@wardstone/rpc';
+import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
+import { createFileStore, createSealedObjects, type SealedObjects } from '@wardstone/storage';
+import { createTelemetry, Registry } from '@wardstone/telemetry';
+import { createTestDatabase, type TestDatabase } from '@wardstone/testing';
+import { v7 as uuidv7 } from 'uuid';
+import { entities } from '../../src/db/entities.ts';
+import { migrations } from '../../src/db/migrations.ts';
+import { indexJob } from '../../src/jobs/index-document.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import type { Deps } from '../../src/ports.ts';
+import { routes } from '../../src/rpc/routes.ts';
+
+export const modelId = 'test-model';
+export const running = { signal: new AbortController().signal };
+
+export interface RecordedEvent extends NewAuditEvent {
+  readonly principal: Principal;
+}
+
+export interface Harness {
+  readonly deps: Deps;
+  readonly database: Database;
+  readonly testDatabase: TestDatabase;
+  readonly objects: SealedObjects;
+  readonly registry: Registry;
+  readonly events: RecordedEvent[];
+  readonly logs: string[];
+  /** What a test may break, and the vector and model of the next questions. */
+  readonly faults: { audit: boolean; keys: boolean };
+  readonly question: { vector: Float32Array; modelId: string };
+  readonly client: ServiceClient<typeof RetrievalService>;
+  /** Writes both artefacts of a document and runs the stage. */
+  index(document: TestDocument): Promise<StageJob>;
+  writeArtefacts(document: TestDocument): Promise<StageJob>;
+  close(): Promise<void>;
+}
+
+export interface TestDocument {
+  readonly tenantId: string;
+  readonly documentId?: string;
+  readonly version?: number;
+  readonly title?: string;
+  readonly modelId?: string;
+  readonly chunks: readonly { readonly text: string; readonly vector: Float32Array }[];
+}
+
+/** A clinician of a tenant, as the in-memory server takes them from the token `tenant:<id>`. */
+export function as(tenantId: string) {
+  return asPrincipal(clinician(tenantId), { requestId: 'request-1' });
+}
+
+export function clinician(tenantId: string): Principal {
+  return { subject: 'user-1', kind: 'user', tenantId, roles: ['clinician'] };
+}
+
+/** A unit vector that follows from its seed. */
+export function seededVector(seed: number): Float32Array {
+  let state = (seed + 1) * 0x9e3779b9;
+  const vector = Float32Array.from({ length: 1024 }, () => {
+    state = Math.imul(state ^ (state >>> 15), 0x85ebca6b) + 0x6d2b79f5;
+    return ((state ^ (state >>> 13)) >>> 0) / 0xffffffff - 0.5;
+  });
+  const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
+  return vector.map((value) => value / length);
+}
+
+export async function openHarness(): Promise<Harness> {
+  const testDatabase = await createTestDatabase({ schemas: ['retrieval'] });
+  const { ownerUrl, appRole, appUrl } = testDatabase.schema('retrieval');
+  await migrate({ ownerUrl, appRole, schema: 'retrieval', migrations });
+  const database = await openDatabase({
+    url: appUrl,
+    schema: 'retrieval',
+    entities,
+    applicationName: 'retrieval-test',
+    acquireTimeoutMs: 2_000,
+  });
+  const logs: string[] = [];
+  const destination = { write: (line: string) => void logs.push(line) };
+  const telemetry = createTelemetry({ service: 'retrieval', version: '0', logLevel: 'debug', destination });
+  const dir = await mkdtemp(join(tmpdir(), 'wardstone-retrieval-'));
+  const faults = { audit: false, keys: false };
+  const keys = testKeys(faults);
+  const objects = createSealedObjects({ store: createFileStore({ dir }), keys: testKeys({ keys: false }) });
+  const events: RecordedEvent[] = [];
+  const question = { vector: seededVector(0), modelId };
+  const registry = new Registry();
+  const deps: Deps = {
+    database,
+    keys,
+    objects,
+    vectors: { vectorOf: () => Promise.resolve({ ...question }) },
+    auditor: {
+      record: (call, event) => {
+        if (faults.audit) return Promise.reject(new AppError('AUDIT_UNAVAILABLE'));
+        events.push({ ...event, principal: call.principal });
+        return Promise.resolve();
+      },
+    },
+    progress: { report: () => undefined },
+    metrics: createMetrics(registry),
+  };
+  const transport = createInMemoryTransport({
+    routes: routes(deps),
+    telemetry,
+    callerCheck: ({ authorization }) =>
+      Promise.resolve({ principal: clinician(authorization?.replace('Bearer ', '') ?? ''), peer: 'gateway' }),
+  });
+  const writeArtefacts = (document: TestDocument) => writeBoth(objects, document);
+  return {
+    deps,
+    database,
+    testDatabase,
+    objects,
+    registry,
+    events,
+    logs,
+    faults,
+    question,
+    client: createServiceClient(RetrievalService, {
+      baseUrl: 'http://in-memory',
+      audience: 'retrieval',
+      authorize: (principal) => Promise.resolve(principal.tenantId ?? ''),
+      transport,
+    }),
+    writeArtefacts,
+    index: async (document) => {
+      const job = await writeArtefacts(document);
+      await indexJob(deps)(job, running);
+      return job;
+    },
+    close: async () => {
+      await database.close();
+      await testDatabase.drop();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function writeBoth(objects: SealedObjects, document: TestDocument): Promise<StageJob> {
+  const { tenantId, documentId = uuidv7(), version = 1, title = 'Title', chunks } = document;
+  const ref = { tenantId, documentId, version };
+  const lines = chunksArtefact(
+    {
+      ...{ kind: 'document', documentId, version, title },
+      ...{ fileName: 'file.txt', pageCount: 2, charCount: 100_000, mediaType: 'text/plain' },
+    },
+    chunks.map(({ text }, ordinal) => ({
+      ...{ kind: 'chunk', ordinal, text, pageStart: 1, pageEnd: 2 },
+      ...{ charStart: ordinal * 100, charEnd: ordinal * 100 + text.length },
+      pageBreaks: [
+        { page: 1, chunkOffset: 0 },
+        { page: 2, chunkOffset: 3 },
+      ],
+    })),
+  );
+  const header = {
+    kind: 'vectors',
+    modelId: document.modelId ?? modelId,
+    dimensions: 1024,
+    count: chunks.length,
+  } as const;
+  await objects.writeJsonLines({ ...ref, name: 'chunks' }, lines);
+  await objects.writeJsonLines(
+    { ...ref, name: 'vectors' },
+    vectorsArtefact(
+      header,
+      chunks.map(({ vector }) => vector),
+    ),
+  );
+  return { ...ref, requestId: 'request-1', requestedBy: 'user-1' };
+}
+
+/** Keys that follow from what they are for. */
+function testKeys(faults: { readonly keys: boolean }): KeyRing {
+  const ring = createKeyRing({
+    fetch: (tenant, purpose, version) =>
+      Promise.resolve({
+        key: new Uint8Array(createHash('sha256').update(`${tenant}/${purpose}`).digest()),
+        version: version === 0 ? 1 : version,
+        currentVersion: 1,
+        maxAgeMs: 60_000,
+      }),
+  });
+  const guard = <T>(work: () => Promise<T>): Promise<T> =>
+    faults.keys ? Promise.reject(new AppError('KEY_UNAVAILABLE')) : work();
+  return {
+    current: (tenant, purpose) => guard(() => ring.current(tenant, purpose)),
+    version: (tenant, purpose, version) => guard(() => ring.version(tenant, purpose, version)),
+    clear: () => ring.clear(),
+  };
+}
+
+export async function reasonOf(work: Promise<unknown>): Promise<string> {
+  return work.then(
+    () => 'none',
+    (error: unknown) => AppError.from(error).reason,
+  );
+}
