@@ -54,7 +54,7 @@ describe('database faults', () => {
     let inside = 0;
     const holders = [1, 2].map(async () =>
       database.inTenant(tenantA, async (tx) => {
-        await tx.query('select 1');
+        await tx.query<unknown>('select 1');
         inside += 1;
         await held;
       }),
@@ -72,7 +72,7 @@ describe('database faults', () => {
 
   it('ends a statement that runs too long', async () => {
     const database = await fixture.open({ statementTimeoutMs: 200 });
-    const failure = await rejection(database.inTenant(tenantA, async (tx) => tx.query('select pg_sleep(30)')));
+    const failure = await rejection(database.inTenant(tenantA, async (tx) => tx.query<unknown>('select pg_sleep(30)')));
     expect(failure).to.have.property('reason', 'DATABASE_UNAVAILABLE');
   });
 
@@ -94,9 +94,13 @@ describe('database faults', () => {
 
   it('runs in the isolation that was asked for', async () => {
     const database = await fixture.open();
-    const shown: unknown = await database.inTenant(tenantA, async (tx) => tx.query('show transaction_isolation'), {
-      isolation: 'REPEATABLE READ',
-    });
+    const shown: unknown = await database.inTenant(
+      tenantA,
+      async (tx) => tx.query<unknown>('show transaction_isolation'),
+      {
+        isolation: 'REPEATABLE READ',
+      },
+    );
     expect(shown).to.deep.equal([{ transaction_isolation: 'repeatable read' }]);
   });
 

@@ -68,7 +68,7 @@ describe('row-level security', () => {
 
   it('gives ids across tenants through the ids-only function, and nothing else', async () => {
     const [mine, theirs] = [await noteOf(tenantA), await noteOf(tenantB)];
-    const rows: unknown = await database.inPlatform(async (tx) => tx.query('select * from all_notes(1000)'));
+    const rows: unknown = await database.inPlatform(async (tx) => tx.query<unknown>('select * from all_notes(1000)'));
     expect(rows).to.deep.include({ tenant_id: tenantA, note_id: mine });
     expect(rows).to.deep.include({ tenant_id: tenantB, note_id: theirs });
   });
@@ -85,7 +85,7 @@ describe('row-level security', () => {
   ]) {
     it(`cannot be got round by the application role: ${sql}`, async () => {
       await noteOf(tenantB);
-      expect(await rejection(database.inTenant(tenantA, async (tx) => tx.query(sql)))).to.have.nested.property(
+      expect(await rejection(database.inTenant(tenantA, async (tx) => tx.query<unknown>(sql)))).to.have.nested.property(
         'driverError.code',
         '42501',
       );
@@ -96,10 +96,12 @@ describe('row-level security', () => {
     const single = await fixture.open({ poolSize: 1, applicationName: 'db-single' });
     await noteOf(tenantA);
     const backend = async (): Promise<unknown> =>
-      single.inPlatform(async (tx) => tx.query(`select pg_backend_pid(), current_setting('app.tenant_id', true) as t`));
+      single.inPlatform(async (tx) =>
+        tx.query<unknown>(`select pg_backend_pid(), current_setting('app.tenant_id', true) as t`),
+      );
     const before = await backend();
     await single.inTenant(tenantA, async (tx) => tx.count(NoteEntity));
-    await rejection(single.inTenant(tenantA, async (tx) => tx.query('select 1/0')));
+    await rejection(single.inTenant(tenantA, async (tx) => tx.query<unknown>('select 1/0')));
     expect(await backend()).to.deep.equal(before);
     expect(await single.inPlatform(async (tx) => tx.count(NoteEntity))).to.equal(0);
   });

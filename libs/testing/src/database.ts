@@ -87,7 +87,7 @@ export async function createTestDatabase(options: TestDatabaseOptions): Promise<
       return found;
     },
     query: async (sql, values = []) =>
-      withClient(adminUrl, async (client) => (await client.query(sql, [...values])).rows),
+      withClient(adminUrl, async (client) => (await client.query<Record<string, unknown>>(sql, [...values])).rows),
     terminateConnections: async () => terminate(serverUrl, name),
     refuseConnections: async () => {
       await once(serverUrl, [`alter database ${name} allow_connections false`]);

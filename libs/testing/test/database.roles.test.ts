@@ -11,7 +11,7 @@ describe('createTestDatabase', () => {
     const client = new pg.Client(url);
     await client.connect();
     try {
-      const { rows } = await client.query(sql);
+      const { rows } = await client.query<Record<string, unknown>>(sql);
       return rows;
     } finally {
       await client.end();

@@ -23,7 +23,7 @@ describe('the log is append-only', () => {
   ];
   for (const sql of changes) {
     it(`for the service's own role: ${sql}`, async () => {
-      const failure = await rejection(test.database.inTenant(tenantA, async (tx) => tx.query(sql)));
+      const failure = await rejection(test.database.inTenant(tenantA, async (tx) => tx.query<unknown>(sql)));
       expect(failure).to.have.nested.property('driverError.code', '42501');
     });
   }
@@ -48,8 +48,8 @@ describe('the log is append-only', () => {
   it('shows a tenant neither another’s events nor the platform’s, and the platform no tenant’s', async () => {
     const seen = async (sql: string, tenantId?: string): Promise<unknown> =>
       tenantId === undefined
-        ? test.database.inPlatform(async (tx) => tx.query(sql))
-        : test.database.inTenant(tenantId, async (tx) => tx.query(sql));
+        ? test.database.inPlatform(async (tx) => tx.query<unknown>(sql))
+        : test.database.inTenant(tenantId, async (tx) => tx.query<unknown>(sql));
     const all = 'select tenant_id from audit_event';
     expect(await seen(all, tenantB)).to.deep.equal([]);
     expect(await seen(all, tenantA)).to.deep.equal([{ tenant_id: tenantA }]);
@@ -64,8 +64,8 @@ describe('the log is append-only', () => {
         actor_kind, actor_roles, purpose_of_use, service, action, resource_type, resource_ids, outcome, reason, request_id,
         attributes, previous_hash, hash from audit_event`;
       return as === undefined
-        ? test.database.inPlatform(async (tx) => tx.query(sql, [into]))
-        : test.database.inTenant(as, async (tx) => tx.query(sql, [into]));
+        ? test.database.inPlatform(async (tx) => tx.query<unknown>(sql, [into]))
+        : test.database.inTenant(as, async (tx) => tx.query<unknown>(sql, [into]));
     };
     for (const [as, into] of [
       [tenantA, tenantB],

@@ -1,10 +1,10 @@
 /** Program of the kill tests: a worker for one stage that tells when a job begins, and whether it lets it end. */
 import { createTelemetry } from '@wardstone/telemetry';
-import { createStageWorker, stages, type QueueBackend } from '../../src/index.ts';
+import { createStageWorker, type QueueBackend, type Stage } from '../../src/index.ts';
 
 interface Instructions {
   readonly backend: QueueBackend;
-  readonly stage: (typeof stages)[number];
+  readonly stage: Stage;
   readonly mode: 'hang' | 'work';
 }
 
