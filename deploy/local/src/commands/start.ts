@@ -8,6 +8,9 @@ const progress = (line: string): void => {
   console.log(`[wardstone] ${line}`);
 };
 
+const note = 'The dressing of the left knee is changed every second day.\n';
+const noteBase64 = Buffer.from(note).toString('base64');
+
 await runCommandLine(async (stop) => {
   const platform = await startPlatform({ stateDir: defaultStateDir(process.env), progress, signal: stop });
   try {
@@ -49,5 +52,3 @@ curl -sS ${urls.gateway}/v1/documents -H 'authorization: Bearer ${token}' -H 'co
 curl -sS ${urls.gateway}/v1/answers -H 'authorization: Bearer ${token}' -H 'content-type: application/json' -d '{"question":"When is the dressing changed?"}'
 `;
 }
-
-const noteBase64 = Buffer.from('The dressing of the left knee is changed every second day.\n').toString('base64');

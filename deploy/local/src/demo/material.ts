@@ -53,10 +53,10 @@ async function realMaterial(): Promise<Material | undefined> {
       [...chosen, ...others].map(async (file) => toFile(path.basename(file), await readFile(file))),
     ),
     questions: [
-      'What was prescribed for the patient with chest pain and hypertension?',
-      'Which medicine has controlled Donna Torres’s anxiety?',
-      'What is the likely cause of the left shoulder pain, and which examination is recommended?',
-      'What explains the twitch of the right eye?',
+      'How will his blood pressure regimen be changed?',
+      'What did Dr. Brown start for the anxiety?',
+      'What is recommended for the left shoulder pain?',
+      'Is there a family history of seizures?',
     ],
     unanswerable,
   };

@@ -44,7 +44,12 @@ export const needs: Readonly<Record<(typeof serviceNames)[number], Needs>> = {
   'tenant-key': { schema: 'tenant_key', kms: true, calls: ['audit'] },
   embedding: { queue: true, objects: true, calls: ['tenant-key', 'audit', 'ingestion'] },
   ingestion: { schema: 'ingestion', queue: true, objects: true, calls: ['tenant-key', 'audit', 'retrieval'] },
-  retrieval: { schema: 'retrieval', queue: true, objects: true, calls: ['tenant-key', 'audit', 'embedding', 'ingestion'] },
+  retrieval: {
+    schema: 'retrieval',
+    queue: true,
+    objects: true,
+    calls: ['tenant-key', 'audit', 'embedding', 'ingestion'],
+  },
   llm: { calls: ['retrieval', 'audit'] },
   gateway: { calls: ['ingestion', 'retrieval', 'llm', 'audit', 'tenant-key'] },
 };
