@@ -26,6 +26,8 @@ export function stockClient(service: DescService, url: string): grpc.Client {
 export interface Outcome {
   readonly messages: readonly Record<string, unknown>[];
   readonly code: grpc.status;
+  /** What the server said beside the code. */
+  readonly details: string;
 }
 
 const deadlineMs = 30_000;
@@ -46,7 +48,11 @@ export function call(
   return new Promise((resolve) => {
     const messages: Record<string, unknown>[] = [];
     const done = (error: grpc.ServiceError | null, message?: Record<string, unknown>): void => {
-      resolve({ messages: message ? [message] : [], code: error?.code ?? grpc.status.OK });
+      resolve({
+        messages: message ? [message] : [],
+        code: error?.code ?? grpc.status.OK,
+        details: error?.details ?? '',
+      });
     };
     if (invoke.requestStream) {
       const stream = (invoke as ClientStreamFunction).call(client, metadata, options, done);
@@ -55,8 +61,8 @@ export function call(
     } else if (invoke.responseStream) {
       const stream = (invoke as ServerStreamFunction).call(client, requests[0] ?? {}, metadata, options);
       stream.on('data', (message: Record<string, unknown>) => messages.push(message));
-      stream.on('error', (error: grpc.ServiceError) => resolve({ messages, code: error.code }));
-      stream.on('end', () => resolve({ messages, code: grpc.status.OK }));
+      stream.on('error', (error: grpc.ServiceError) => resolve({ messages, code: error.code, details: error.details }));
+      stream.on('end', () => resolve({ messages, code: grpc.status.OK, details: '' }));
     } else {
       (invoke as UnaryFunction).call(client, requests[0] ?? {}, metadata, options, done);
     }

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { DescService } from '@bufbuild/protobuf';
 import { status } from '@grpc/grpc-js';
-import { createServiceIdentity, type Principal } from '@wardstone/access';
+import { createServiceIdentity, type Principal, systemPrincipal } from '@wardstone/access';
 import { serviceKeyFile } from '@wardstone/local/platform/service-keys';
 import { repositoryDir } from '@wardstone/local/platform/layout';
 import { clientToken } from '@wardstone/local/sign-in/client';
@@ -47,7 +47,7 @@ describe('a stock @grpc/grpc-js client', function () {
       service: peer,
       privateJwkFile: serviceKeyFile(stack.platform.layout.keysDir, peer),
     });
-    const token = await identity.authorize(service)(principalOf(role));
+    const token = await identity.authorize(service)(role === 'service' ? serviceOf(peer) : principalOf(role));
     return callWith(token, service, method, ...requests);
   }
 
@@ -66,6 +66,10 @@ describe('a stock @grpc/grpc-js client', function () {
     }
   }
 
+  function serviceOf(peer: string): Principal {
+    return systemPrincipal(peer, stack.platform.accounts.tenants[0]?.id ?? '');
+  }
+
   function principalOf(role: string): Principal {
     const tenantId = role === 'platform_admin' ? undefined : stack.platform.accounts.tenants[0]?.id;
     return { subject: `user-${role}`, kind: 'user', tenantId, roles: [role] };
@@ -78,22 +82,22 @@ describe('a stock @grpc/grpc-js client', function () {
 
   it('uploads by client stream and watches by server stream', async () => {
     const data = await notePdf(note);
-    const metadata = { fileName: note.fileName, title: note.title, idempotencyKey: '' };
+    const metadata = { file_name: note.fileName, title: note.title };
     const pieces = [data.subarray(0, 700), data.subarray(700)].map((piece) => ({ data: piece }));
     const upload = await as('gateway', 'clinician', 'ingestion', 'UploadDocument', { metadata }, ...pieces);
-    expect(upload.code).to.equal(status.OK);
-    documentId = (upload.messages[0]?.['document'] as { documentId: string }).documentId;
-    const watch = await as('gateway', 'clinician', 'ingestion', 'WatchDocument', { documentId });
+    expect(upload.code, upload.details).to.equal(status.OK);
+    documentId = (upload.messages[0]?.['document'] as { document_id: string }).document_id;
+    const watch = await as('gateway', 'clinician', 'ingestion', 'WatchDocument', { document_id: documentId });
     expect(watch.code).to.equal(status.OK);
     expect(watch.messages.at(-1)?.['document']).to.include({ state: 'DOCUMENT_STATE_READY', percent: 100 });
   });
 
   it('gets, lists and downloads', async () => {
-    const got = await as('gateway', 'clinician', 'ingestion', 'GetDocument', { documentId });
-    expect(got.messages[0]?.['document']).to.include({ documentId, title: note.title });
-    const listed = await as('gateway', 'clinician', 'ingestion', 'ListDocuments', { pageSize: 10 });
+    const got = await as('gateway', 'clinician', 'ingestion', 'GetDocument', { document_id: documentId });
+    expect(got.messages[0]?.['document']).to.include({ document_id: documentId, title: note.title });
+    const listed = await as('gateway', 'clinician', 'ingestion', 'ListDocuments', { page_size: 10 });
     expect(listed.messages[0]?.['documents']).to.have.length(1);
-    const download = await as('gateway', 'clinician', 'ingestion', 'DownloadDocument', { documentId });
+    const download = await as('gateway', 'clinician', 'ingestion', 'DownloadDocument', { document_id: documentId });
     const bytes = download.messages.slice(1).map((message) => message['data'] as Buffer);
     expect(Buffer.concat(bytes).equals(await notePdf(note))).to.equal(true);
   });
@@ -107,7 +111,7 @@ describe('a stock @grpc/grpc-js client', function () {
       kind: 'EMBED_KIND_QUERY',
     });
     expect(embedded.messages[0]).to.include({ dimensions: 1024 });
-    const found = await callWith(token, 'retrieval', 'Search', { query: note.question, topK: 3 });
+    const found = await callWith(token, 'retrieval', 'Search', { query: note.question, top_k: 3 });
     expect(found.code).to.equal(status.OK);
     expect(found.messages[0]?.['hits']).to.have.length.greaterThan(0);
     const answered = await callWith(token, 'llm', 'Answer', { question: note.question });
@@ -122,42 +126,43 @@ describe('a stock @grpc/grpc-js client', function () {
 
   it('appends and lists audit events', async () => {
     const event = {
-      eventId: '01900000-0000-7000-8000-0000000000aa',
-      occurredAt: { seconds: '1790000000', nanos: 0 },
+      event_id: '01900000-0000-7000-8000-0000000000aa',
+      occurred_at: { seconds: '1790000000', nanos: 0 },
       action: 'document.read',
-      resourceType: 'document',
+      resource_type: 'document',
       outcome: 'OUTCOME_SUCCESS',
     };
     const appended = await as('ingestion', 'clinician', 'audit', 'AppendEvents', { events: [event] });
     expect(appended.messages[0]?.['recorded']).to.have.length(1);
-    const listed = await as('gateway', 'auditor', 'audit', 'ListEvents', { pageSize: 500 });
-    const events = listed.messages[0]?.['events'] as { eventId: string; service: string }[];
-    expect(events.find(({ eventId }) => eventId === event.eventId)?.service).to.equal('ingestion');
+    const listed = await as('gateway', 'auditor', 'audit', 'ListEvents', { page_size: 500 });
+    const events = listed.messages[0]?.['events'] as { event_id: string; service: string }[];
+    expect(events.find(({ event_id: id }) => id === event.event_id)?.service).to.equal('ingestion');
   });
 
   it('creates, gets and lists tenants, and gets data keys', async () => {
     const created = await as('gateway', 'platform_admin', 'tenant-key', 'CreateTenant', {
-      displayName: 'Third Clinic',
+      display_name: 'Third Clinic',
     });
-    expect(created.code).to.equal(status.OK);
-    const got = await as('gateway', 'clinician', 'tenant-key', 'GetTenant', { tenantId: '' });
-    expect(got.messages[0]?.['tenant']).to.include({ tenantId: principalOf('clinician').tenantId });
+    expect(created.code, created.details).to.equal(status.OK);
+    const got = await as('gateway', 'clinician', 'tenant-key', 'GetTenant', { tenant_id: '' });
+    expect(got.messages[0]?.['tenant']).to.include({ tenant_id: principalOf('clinician').tenantId });
     const listed = await as('gateway', 'platform_admin', 'tenant-key', 'ListTenants', {});
     expect(listed.messages[0]?.['tenants']).to.have.length(3);
     const keys = await as('ingestion', 'service', 'tenant-key', 'GetDataKeys', { purpose: 'KEY_PURPOSE_OBJECTS' });
-    expect((keys.messages[0]?.['dataKey'] as { key: Buffer }).key).to.have.length(32);
+    expect((keys.messages[0]?.['data_key'] as { key: Buffer }).key).to.have.length(32);
   });
 
   it('reports progress, removes from the index, deletes', async () => {
-    const report = { documentId, version: 1, state: 'DOCUMENT_STATE_INDEXING', stagePercent: 50 };
+    const report = { document_id: documentId, version: 1, state: 'DOCUMENT_STATE_INDEXING', stage_percent: 50 };
     expect((await as('retrieval', 'service', 'ingestion', 'ReportProgress', report)).code).to.equal(status.OK);
-    const removed = await as('ingestion', 'service', 'retrieval', 'RemoveDocument', { documentId });
-    expect(removed.messages[0]?.['removedChunks']).to.be.greaterThan(0);
-    const deleted = await as('gateway', 'tenant_admin', 'ingestion', 'DeleteDocument', { documentId });
+    const removed = await as('ingestion', 'service', 'retrieval', 'RemoveDocument', { document_id: documentId });
+    expect(removed.messages[0]?.['removed_chunks']).to.be.greaterThan(0);
+    const deleted = await as('gateway', 'tenant_admin', 'ingestion', 'DeleteDocument', { document_id: documentId });
     expect(deleted.code).to.equal(status.OK);
     await eventually(
       async () =>
-        (await as('gateway', 'clinician', 'ingestion', 'GetDocument', { documentId })).code === status.NOT_FOUND,
+        (await as('gateway', 'clinician', 'ingestion', 'GetDocument', { document_id: documentId })).code ===
+        status.NOT_FOUND,
       { description: 'the document to be gone' },
     );
   });

@@ -74,7 +74,8 @@ export const Scope = {
   UNSPECIFIED: 0,
 
   /**
-   * Within the principal's own tenant. A principal without a tenant is refused.
+   * Within the principal's own tenant. A principal without a tenant is judged on the platform, where only rights on
+   * tenants and on the platform's own audit events exist.
    *
    * @generated from enum value: SCOPE_TENANT = 1;
    */
