@@ -108,7 +108,7 @@ async function expectChainWithoutGaps(stack: Stack): Promise<void> {
     client.query<{ gaps: string }>(
       `select count(*) as gaps from (
          select sequence - lag(sequence, 1, 0::bigint) over (partition by tenant_id order by sequence) as step
-         from audit.event) s where step <> 1`,
+         from audit.audit_event) s where step <> 1`,
     ),
   );
   expect(rows[0]?.gaps).to.equal('0');
