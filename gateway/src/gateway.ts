@@ -41,8 +41,8 @@ export async function createGateway(deps: GatewayDeps): Promise<Gateway> {
   observe(app, telemetry);
   setSecurityHeaders(app);
   refuseWithProblems(app, telemetry);
-  refuseUnknownPaths(app);
   allowOrigins(app, deps.corsOrigins);
+  refuseUnknownPaths(app);
   await app.register(rateLimit, { global: false });
   await app.register(multipart, { limits: { fileSize: limits.uploadMaxBytes } });
 

@@ -51,24 +51,29 @@ export function contentRoute({
         .header('Content-Type', safeMediaType(mediaType))
         .header('Content-Disposition', attachment(fileName))
         .header('Content-Length', sizeBytes.toString());
-      return Readable.from(dataOf(messages, streamMemory), { objectMode: false });
+      return Readable.from(dataOf(messages, sizeBytes, streamMemory), { objectMode: false });
     },
   });
 }
 
+// Half a file must not be taken for a whole one: when the bytes are not as many as announced, the connection breaks.
 async function* dataOf(
   messages: AsyncIterator<DownloadDocumentResponse>,
+  sizeBytes: bigint,
   streamMemory: StreamMemory,
 ): AsyncGenerator<Uint8Array> {
+  let left = sizeBytes;
   try {
     for (;;) {
       const message = await messages.next();
-      if (message.done === true) return;
+      if (message.done === true) break;
       const { part } = message.value;
-      needs(part.case === 'data', 'INTERNAL');
+      needs(part.case === 'data' && part.value.byteLength <= left, 'INTERNAL');
+      left -= BigInt(part.value.byteLength);
       if (part.value.byteLength > 0) yield part.value;
       streamMemory.passed(part.value.byteLength);
     }
+    needs(left === 0n, 'INTERNAL');
   } finally {
     await messages.return?.();
   }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '@wardstone/testing';
@@ -40,7 +40,10 @@ export async function startChildGateway(
   const output: string[] = [];
   child.stdout.on('data', (chunk: Buffer) => output.push(...chunk.toString().split('\n').filter(Boolean)));
   child.stderr.on('data', (chunk: Buffer) => output.push(chunk.toString()));
-  const port = await eventually(() => listeningPort(child, output), { description: 'the gateway to listen' });
+  const ended = once(child, 'exit').then(() => Promise.reject(new Error(`the gateway ended: ${output.join('\n')}`)));
+  ended.catch(() => undefined);
+  const listening = eventually(() => listeningPort(output), { description: 'the gateway to listen' });
+  const port = await Promise.race([listening, ended]);
   const url = `http://127.0.0.1:${port}`;
   return {
     url,
@@ -60,8 +63,7 @@ export async function startChildGateway(
   };
 }
 
-function listeningPort(child: ChildProcess, output: readonly string[]): number | undefined {
-  if (child.exitCode !== null) throw new Error(`the gateway ended: ${output.join('\n')}`);
+function listeningPort(output: readonly string[]): number | undefined {
   const line = output.find((text) => text.includes('"msg":"listening"'));
   return line === undefined ? undefined : (JSON.parse(line) as { port: number }).port;
 }

@@ -1,0 +1,155 @@
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { expect } from 'chai';
+import { type World, startWorld, tenantA } from './support/world.ts';
+import { addDocument } from './support/in-test-services.ts';
+
+interface Described {
+  readonly openapi: string;
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: { readonly schemas: Record<string, object>; readonly securitySchemes: Record<string, object> };
+  readonly security: object[];
+}
+interface Operation {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description: string;
+  readonly tags: string[];
+  readonly parameters: { readonly name: string; readonly in: string }[];
+  readonly requestBody?: { readonly content: Record<string, object> };
+  readonly responses: Record<string, { readonly description: string; readonly content?: Record<string, object> }>;
+}
+
+describe("the API's description", () => {
+  let world: World;
+  const documents: Described[] = [];
+  before(async () => {
+    world = await startWorld();
+    for (const path of ['/openapi.json', '/openapi-3.0.json']) {
+      documents.push((await (await fetch(`${world.url}${path}`)).json()) as Described);
+    }
+  });
+  after(() => world.close());
+
+  it('is valid OpenAPI, 3.1 and 3.0.3, every reference resolved', async () => {
+    expect(documents.map(({ openapi }) => openapi)).to.deep.equal(['3.1.0', '3.0.3']);
+    for (const document of documents) {
+      const validator = new Validator();
+      const { valid, errors } = await validator.validate(structuredClone(document) as never);
+      expect(valid, JSON.stringify(errors)).to.equal(true);
+      for (const [, name] of JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
+        expect(document.components.schemas).to.have.property(name ?? '');
+      }
+    }
+  });
+
+  it('would not pass a document that is not valid', async () => {
+    const broken = structuredClone(documents[0]) as unknown as Record<string, unknown>;
+    delete broken['info'];
+    expect((await new Validator().validate(broken as never)).valid).to.equal(false);
+  });
+
+  it('describes every operation that is served, and no other', () => {
+    const described = Object.entries(documents[0]?.paths ?? {}).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(described).to.have.members([
+      'POST /v1/documents',
+      'GET /v1/documents',
+      'GET /v1/documents/{documentId}',
+      'DELETE /v1/documents/{documentId}',
+      'GET /v1/documents/{documentId}/events',
+      'GET /v1/documents/{documentId}/content',
+      'POST /v1/search',
+      'POST /v1/answers',
+      'POST /v1/tenants',
+      'GET /v1/tenants',
+      'GET /v1/tenants/{tenantId}',
+      'GET /v1/audit-events',
+      'GET /v1/me',
+    ]);
+  });
+
+  it('gives every operation an id, words, a tag, its problems, and the bearer scheme', () => {
+    for (const document of documents) {
+      expect(document.security).to.deep.equal([{ bearer: [] }]);
+      expect(document.components.securitySchemes).to.have.property('bearer');
+      const operations = Object.values(document.paths).flatMap((path) => Object.values(path));
+      expect(new Set(operations.map(({ operationId }) => operationId)).size).to.equal(operations.length);
+      for (const { operationId, summary, description, tags, responses, requestBody } of operations) {
+        expect(summary, operationId).to.be.a('string').with.length.above(3);
+        expect(description, operationId).to.match(/Needs /);
+        expect(tags, operationId).to.have.length(1);
+        const statuses = [
+          '400',
+          '401',
+          '403',
+          '406',
+          '429',
+          '500',
+          '503',
+          '504',
+          ...(requestBody ? ['413', '415'] : []),
+        ];
+        expect(responses, operationId).to.include.all.keys(statuses);
+        for (const status of statuses) {
+          expect(responses[status]?.content, operationId).to.have.all.keys('application/problem+json');
+          expect(responses[status]?.description).to.match(/^- `[A-Z_]+`: /);
+        }
+      }
+    }
+  });
+
+  it('writes 3.0 without what only 3.1 knows', () => {
+    const text = JSON.stringify(documents[1]);
+    expect(text).not.to.match(/"const":|"examples":\[|"type":\[|"contentEncoding"|"\$schema"|"type":"null"/);
+  });
+
+  it('describes uploads in both forms, and answers in both', () => {
+    for (const { paths } of documents) {
+      const upload = paths['/v1/documents']?.['post'];
+      expect(upload?.requestBody?.content).to.have.all.keys('multipart/form-data', 'application/json');
+      expect(upload?.parameters.map(({ name }) => name)).to.include('Idempotency-Key');
+      const answers = paths['/v1/answers']?.['post'];
+      expect(answers?.responses['200']?.content).to.have.all.keys('application/json', 'text/event-stream');
+    }
+  });
+
+  it('is true of what is answered', async () => {
+    const { Ajv2020 } = await import('ajv/dist/2020.js');
+    const { documentId } = addDocument(world.state, tenantA);
+    const headers = { ...(await world.bearer({ roles: ['tenant_admin'] })), 'content-type': 'application/json' };
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    ajv.addSchema({ $id: 'api', ...documents[0] });
+    const answers: [string, string, RequestInit][] = [
+      ['Document', `/v1/documents/${documentId}`, {}],
+      ['DocumentPage', '/v1/documents', {}],
+      ['SearchResponse', '/v1/search', { method: 'POST', body: '{"query":"x"}' }],
+      ['Answer', '/v1/answers', { method: 'POST', body: '{"question":"x"}' }],
+      ['AuditEventPage', '/v1/audit-events', {}],
+      ['Me', '/v1/me', {}],
+      ['Problem', '/v1/nothing', {}],
+    ];
+    for (const [name, path, init] of answers) {
+      const body: unknown = await (await fetch(`${world.url}${path}`, { ...init, headers })).json();
+      const valid = ajv.validate({ $ref: `api#/components/schemas/${name}` }, body);
+      expect(valid, `${name}: ${ajv.errorsText()}`).to.equal(true);
+    }
+  });
+
+  it('can be browsed from assets of our own, under a policy that runs nothing else', async () => {
+    const page = await fetch(`${world.url}/docs`);
+    expect(page.status).to.equal(200);
+    const policy = page.headers.get('content-security-policy') ?? '';
+    expect(policy).to.contain("default-src 'none'").and.contain("script-src 'self'");
+    expect(policy).not.to.match(/unsafe|https?:|\*/);
+    const html = await page.text();
+    expect(html).not.to.match(/<script>|<style>|\son\w+=/);
+    const assets = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, asset]) => asset ?? '');
+    expect(assets).to.have.length.above(3);
+    for (const asset of assets) {
+      expect(asset).to.match(/^\/docs\/static\//);
+      expect((await fetch(`${world.url}${asset}`)).status, asset).to.equal(200);
+    }
+    expect(await (await fetch(`${world.url}/docs/json`)).json()).to.deep.equal(documents[0]);
+  });
+});
