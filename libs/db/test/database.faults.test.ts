@@ -74,6 +74,7 @@ describe('database faults', () => {
     const database = await fixture.open({ statementTimeoutMs: 200 });
     const failure = await rejection(database.inTenant(tenantA, async (tx) => tx.query<unknown>('select pg_sleep(30)')));
     expect(failure).to.have.property('reason', 'DATABASE_UNAVAILABLE');
+    expect(failure).to.have.nested.property('cause.driverError.code', '57014');
   });
 
   it('passes on what the work throws, and what the statement is to blame for', async () => {

@@ -102,6 +102,9 @@ describe('row-level security', () => {
     const before = await backend();
     await single.inTenant(tenantA, async (tx) => tx.count(NoteEntity));
     await rejection(single.inTenant(tenantA, async (tx) => tx.query<unknown>('select 1/0')));
+    // Outside of any transaction of ours, where nothing sets it anew.
+    const left: unknown = await single.dataSource.query(`select current_setting('app.tenant_id', true) as t`);
+    expect(left).to.deep.equal([{ t: '' }]);
     expect(await backend()).to.deep.equal(before);
     expect(await single.inPlatform(async (tx) => tx.count(NoteEntity))).to.equal(0);
   });

@@ -86,6 +86,32 @@ onEveryBackend('faults of the server', (bench) => {
     expect(runs.filter((stage) => stage === 'publish')).to.have.length(1);
   });
 
+  it('does not run a finished job again because its end could not be told at once', async () => {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let runs = 0;
+    await bench().worker(
+      'extract',
+      async () => {
+        runs += 1;
+        await held;
+      },
+      { backend: proxy.backend },
+    );
+    const ahead: string[] = [];
+    await bench().worker('embed', async (job) => void ahead.push(job.documentId));
+    const queue = await bench().queue();
+    const job = newJob();
+    await queue.addDocumentFlow(job);
+    await eventually(() => runs === 1, { description: 'extract to start' });
+    proxy.hangUp();
+    release();
+    await eventually(() => proxy.hungUp() >= 2, { description: 'the worker to try to reach its server' });
+    await proxy.mend();
+    await eventually(() => ahead.includes(job.documentId), { description: 'the next stage', timeoutMs: 18_000 });
+    expect(runs).to.equal(1);
+  });
+
   it('loses no flow while connections are ended again and again', async () => {
     const runs = await bench().allWorkers();
     const queue = await bench().queue();

@@ -68,6 +68,18 @@ onEveryBackend('retries', (bench) => {
     expect(failures).to.deep.equal(['NO_TEXT', 'NO_TEXT', 'NO_TEXT']);
   });
 
+  it('leaves nothing of what an error says in the store while it is repeated', async () => {
+    const runs = await bench().allWorkers((stage) => {
+      if (stage === 'extract') throw new AppError('MODEL_UNAVAILABLE', { message: 'zebrafish-penicillin' });
+    });
+    const queue = await bench().queue();
+    const job = newJob();
+    await queue.addDocumentFlow(job);
+    await eventually(() => runs.length > 3, { description: 'a few attempts' });
+    const dump = await dumpStore(bench().open);
+    expect(dump).to.include(job.documentId).and.to.include('MODEL_UNAVAILABLE').and.not.to.include('zebrafish');
+  });
+
   it('leaves nothing of what an error says in the store or in the log', async () => {
     const secret = 'zebrafish-penicillin';
     await bench().allWorkers((stage) => {

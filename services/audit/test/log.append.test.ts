@@ -46,6 +46,18 @@ describe('appending to the log', () => {
     expect(test.commits.length).to.be.lessThan(100);
   });
 
+  it('lets two processes take turns, event by event', async () => {
+    const tenantId = newTenant();
+    const logs = [test.log, await test.another()];
+    const turns = logs.map(async (log) => {
+      for (let at = 0; at < 40; at += 1) await log.append(tenantId, [content({ tenantId })]);
+    });
+    await Promise.all(turns);
+    const chain = await test.chain(tenantId);
+    expect(chain).to.have.length(80);
+    expect(verifyChain(chain).ok).to.equal(true);
+  });
+
   it('records a repeated event once, and answers with its place', async () => {
     const tenantId = newTenant();
     const event = content({ tenantId });

@@ -6,6 +6,10 @@ export interface CutProxy {
   readonly backend: QueueBackend;
   /** Ends every connection and refuses new ones. */
   cut(): Promise<void>;
+  /** Ends every connection, and every new one as soon as it is made: a server that is there but does not serve. */
+  hangUp(): void;
+  /** Connections ended by hangUp so far. */
+  hungUp(): number;
   mend(): Promise<void>;
   close(): Promise<void>;
 }
@@ -17,9 +21,18 @@ export async function cutProxy(backend: QueueBackend): Promise<CutProxy> {
   const sockets = new Set<Socket>();
   let server: Server | undefined;
   let port = 0;
+  let hangingUp = false;
+  let hungUp = 0;
 
   async function listen(): Promise<void> {
+    hangingUp = false;
+    if (server !== undefined) return;
     const next = createServer((client) => {
+      if (hangingUp) {
+        hungUp += 1;
+        client.destroy();
+        return;
+      }
       const upstream = connect(target);
       for (const socket of [client, upstream]) {
         sockets.add(socket);
@@ -54,6 +67,11 @@ export async function cutProxy(backend: QueueBackend): Promise<CutProxy> {
         ? { postgresUrl: url.href }
         : { redisUrl: url.href, ...(backend.prefix === undefined ? {} : { prefix: backend.prefix }) },
     cut,
+    hangUp: () => {
+      hangingUp = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    hungUp: () => hungUp,
     mend: listen,
     close: cut,
   };
