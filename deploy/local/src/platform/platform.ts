@@ -57,7 +57,7 @@ export interface Platform {
   stop(): Promise<void>;
 }
 
-const readyTimeoutMs = 60_000;
+const readyTimeoutMs = 120_000;
 const stopTimeoutMs = 15_000;
 const tokenKeptMs = 10 * 60_000;
 
