@@ -8,8 +8,10 @@ import {
   refuseEmbeddedInProduction,
   serviceFields,
 } from '@wardstone/config';
+import type { DatabaseOptions } from '@wardstone/db';
 import type { QueueBackend } from '@wardstone/queue';
 import { z } from 'zod';
+import { entities } from './db/entities.ts';
 import type { PoolOptions } from './extraction/pool.ts';
 import type { ReconcilerOptions } from './jobs/reconciler.ts';
 import type { Limits } from './ports.ts';
@@ -56,6 +58,10 @@ function queueBackendOf(config: Readonly<z.infer<typeof schema>>): QueueBackend 
   if (config.WARDSTONE_REDIS_URL !== undefined) return { redisUrl: config.WARDSTONE_REDIS_URL };
   if (config.WARDSTONE_QUEUE_DATABASE_URL !== undefined) return { postgresUrl: config.WARDSTONE_QUEUE_DATABASE_URL };
   throw new ConfigError(['WARDSTONE_QUEUE_DATABASE_URL: is required unless WARDSTONE_REDIS_URL is set']);
+}
+
+export function databaseOptions(config: Config): DatabaseOptions {
+  return { url: config.WARDSTONE_DATABASE_URL, schema: 'ingestion', entities, applicationName: 'ingestion' };
 }
 
 /** Bounds of the handlers and jobs. */

@@ -18,9 +18,9 @@ import { createFileStore, createSealedObjects } from '@wardstone/storage';
 import { createTelemetry, requestContext } from '@wardstone/telemetry';
 import { listenForChanges } from './adapters/document-changes.ts';
 import { createDocumentIndex } from './adapters/document-index.ts';
+import { createStreamMemory } from './adapters/stream-memory.ts';
 import { createTenantSettings } from './adapters/tenant-settings.ts';
-import { extractionLimits, limitsOf, loadConfig, reconcilerOptions } from './config.ts';
-import { entities } from './db/entities.ts';
+import { databaseOptions, extractionLimits, limitsOf, loadConfig, reconcilerOptions } from './config.ts';
 import { createExtractionPool } from './extraction/pool.ts';
 import { extractJob } from './jobs/extract.ts';
 import { publishJob } from './jobs/publish.ts';
@@ -42,23 +42,15 @@ await runUntilSignal(async () => {
 
   // Peers.
   const identity = await createServiceIdentity({ service, privateJwkFile: config.WARDSTONE_SERVICE_KEY_FILE });
-  const peer = (baseUrl: string, audience: string) => ({
-    baseUrl,
-    audience,
-    authorize: identity.authorize(audience),
-    telemetry,
-  });
+  const peer = (baseUrl: string, audience: string) => {
+    return { baseUrl, audience, authorize: identity.authorize(audience), telemetry };
+  };
   const tenantKey = createServiceClient(TenantKeyService, peer(config.WARDSTONE_TENANT_KEY_URL, 'tenant-key'));
   const retrieval = createServiceClient(RetrievalService, peer(config.WARDSTONE_RETRIEVAL_URL, 'retrieval'));
   const auditor = createAuditor(createServiceClient(AuditService, peer(config.WARDSTONE_AUDIT_URL, 'audit')));
 
   // Data.
-  const database = await openDatabase({
-    url: config.WARDSTONE_DATABASE_URL,
-    schema: service,
-    entities,
-    applicationName: service,
-  });
+  const database = await openDatabase(databaseOptions(config));
   const changes = await listenForChanges(database);
   const keys = createRemoteKeyRing(tenantKey, service);
   const objects = createSealedObjects({ store: createFileStore({ dir: config.WARDSTONE_OBJECTS_DIR }), keys });
@@ -77,6 +69,7 @@ await runUntilSignal(async () => {
     settings: createTenantSettings(tenantKey),
     index: createDocumentIndex(retrieval),
     pool,
+    streamMemory: createStreamMemory(),
     metrics,
     limits: limitsOf(config),
     log: telemetry.log,

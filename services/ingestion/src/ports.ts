@@ -7,6 +7,7 @@ import type { SealedObjects } from '@wardstone/storage';
 import type { Logger } from '@wardstone/telemetry';
 import type { ChunkSizes } from './domain/chunking.ts';
 import type { DocumentChanges } from './adapters/document-changes.ts';
+import type { StreamMemory } from './adapters/stream-memory.ts';
 import type { ExtractionPool } from './extraction/pool.ts';
 import type { IngestionMetrics } from './metrics.ts';
 
@@ -43,6 +44,7 @@ export interface Deps {
   readonly settings: TenantSettings;
   readonly index: DocumentIndex;
   readonly pool: Pick<ExtractionPool, 'extract'>;
+  readonly streamMemory: StreamMemory;
   readonly metrics: IngestionMetrics;
   readonly limits: Limits;
   readonly log: Logger;

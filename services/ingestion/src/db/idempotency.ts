@@ -28,10 +28,10 @@ export async function claimKey(tx: EntityManager, row: Omit<IdempotencyRow, 'exp
 
 /** Removes at most `maxRows` keys that ran out; gives their number. */
 export async function removeExpiredKeys(tx: EntityManager, maxRows: number): Promise<number> {
-  const [, removed] = (await tx.query(
+  const [, removed] = await tx.query<[unknown, number]>(
     `delete from idempotency_key where ctid = any (array(
        select ctid from idempotency_key where expires_at <= now() limit $1))`,
     [maxRows],
-  )) as [unknown, number];
+  );
   return removed;
 }

@@ -13,24 +13,24 @@ export async function unsettledDocuments(
   checkedBefore: Date,
   maxRows: number,
 ): Promise<DocumentKey[]> {
-  const found = (await tx.query('select tenant_id, document_id from unsettled_documents($1, $2)', [
-    checkedBefore,
-    maxRows,
-  ])) as { tenant_id: string; document_id: string }[];
+  const found = await tx.query<{ tenant_id: string; document_id: string }[]>(
+    'select tenant_id, document_id from unsettled_documents($1, $2)',
+    [checkedBefore, maxRows],
+  );
   return found.map((row) => ({ tenantId: row.tenant_id, documentId: row.document_id }));
 }
 
 export async function tenantsWithExpiredKeys(tx: EntityManager, maxRows: number): Promise<string[]> {
-  const found = (await tx.query('select tenant_id from tenants_with_expired_keys($1)', [maxRows])) as {
-    tenant_id: string;
-  }[];
+  const found = await tx.query<{ tenant_id: string }[]>('select tenant_id from tenants_with_expired_keys($1)', [
+    maxRows,
+  ]);
   return found.map((row) => row.tenant_id);
 }
 
 /** True for one process at a time, until the transaction ends. */
 export async function becomeReconciler(tx: EntityManager): Promise<boolean> {
-  const [row] = (await tx.query(
+  const [row] = await tx.query<{ locked: boolean }[]>(
     `select pg_try_advisory_xact_lock(hashtextextended('wardstone-ingestion-reconciler', 0)) as locked`,
-  )) as { locked: boolean }[];
+  );
   return row?.locked === true;
 }

@@ -25,7 +25,8 @@ class Refused extends Error {
 
 async function main(): Promise<void> {
   // pdfjs warns through the console, and standard output is the protocol's alone.
-  for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const) console[method] = () => undefined;
+  const silent = (): void => undefined;
+  Object.assign(globalThis.console, { log: silent, info: silent, warn: silent, error: silent, debug: silent });
   const pdfjsUrl = process.argv[2] ?? '';
   const pdfjs = (await import(pdfjsUrl)) as typeof Pdfjs;
   await import(new URL('pdf.worker.mjs', pdfjsUrl).href);

@@ -9,7 +9,7 @@ import { toWire } from './wire.ts';
 const pieceBytes = 64 * 1024;
 
 /** The original bytes as they were uploaded, 64 KiB at a time, no faster than the caller takes them. */
-export function downloadDocument(deps: Pick<Deps, 'database' | 'auditor' | 'keys' | 'objects'>) {
+export function downloadDocument(deps: Pick<Deps, 'database' | 'auditor' | 'keys' | 'objects' | 'streamMemory'>) {
   return async function* (request: DownloadDocumentRequest, context: HandlerContext) {
     const call = callContext(context);
     const tenantId = tenantOf(call);
@@ -24,6 +24,7 @@ export function downloadDocument(deps: Pick<Deps, 'database' | 'auditor' | 'keys
         for (let at = 0; at < bytes.length; at += pieceBytes) {
           yield { part: { case: 'data' as const, value: bytes.subarray(at, at + pieceBytes) } };
         }
+        deps.streamMemory.passed(bytes.length);
       }
     } finally {
       original.destroy();

@@ -15,7 +15,10 @@ import type { Deps } from '../ports.ts';
 import { openUpload, type OpenUpload } from './upload-stream.ts';
 import { toWire } from './wire.ts';
 
-type UploadDeps = Pick<Deps, 'database' | 'auditor' | 'keys' | 'objects' | 'queue' | 'metrics' | 'limits'>;
+type UploadDeps = Pick<
+  Deps,
+  'database' | 'auditor' | 'keys' | 'objects' | 'queue' | 'streamMemory' | 'metrics' | 'limits'
+>;
 
 /** A row that is uploading says so at least this often; the reconciler gives up those that fell silent. */
 const heartbeatMs = 60_000;
@@ -120,7 +123,7 @@ async function accept(
     resourceType: 'document',
     resourceIds: [documentId],
     outcome: 'success',
-    attributes: { mediaType, sizeBytes: String(original.bytes) },
+    attributes: { media_type: mediaType, size_bytes: String(original.bytes) },
   });
   return deps.database.inTenant(tenantId, async (tx) => {
     if (keyHash !== undefined && fingerprintSealed !== undefined) {
@@ -173,13 +176,14 @@ async function digestOf(body: AsyncIterable<Uint8Array>): Promise<string> {
 }
 
 async function* withHeartbeat(
-  deps: Pick<Deps, 'database'>,
+  deps: Pick<Deps, 'database' | 'streamMemory'>,
   { tenantId, documentId }: Accepted,
   body: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   let toldAt = performance.now();
   for await (const piece of body) {
     yield piece;
+    deps.streamMemory.passed(piece.length);
     if (performance.now() - toldAt < heartbeatMs) continue;
     toldAt = performance.now();
     needs(await deps.database.inTenant(tenantId, (tx) => keepUploading(tx, documentId)), 'UPLOAD_INCOMPLETE');

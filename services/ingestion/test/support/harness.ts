@@ -2,19 +2,22 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Auditor, NewAuditEvent } from '@wardstone/access';
+import type { ServiceImpl } from '@connectrpc/connect';
+import { createAuditor, type Auditor, type AuditOutcome } from '@wardstone/access';
 import { createKeyRing, type KeyRing } from '@wardstone/crypto';
 import { migrate, openDatabase, type Database } from '@wardstone/db';
 import type { FlowState, StageJob } from '@wardstone/queue';
 import {
   AppError,
   asPrincipal,
+  callContext,
   createInMemoryTransport,
   createServiceClient,
   type CallerCheck,
   type Principal,
   type ServiceClient,
 } from '@wardstone/rpc';
+import { AuditService, Outcome } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { createFileStore, createSealedObjects, type SealedObjects } from '@wardstone/storage';
 import { createTelemetry, type Telemetry } from '@wardstone/telemetry';
@@ -29,7 +32,14 @@ import type { Deps, Limits } from '../../src/ports.ts';
 import { routes } from '../../src/rpc/routes.ts';
 import { testLimits } from './pdf.ts';
 
-export interface RecordedEvent extends NewAuditEvent {
+/** An event as the audit service got it. */
+export interface RecordedEvent {
+  readonly action: string;
+  readonly resourceType: string;
+  readonly resourceIds: readonly string[];
+  readonly outcome: AuditOutcome;
+  readonly reason: string;
+  readonly attributes: Readonly<Record<string, string>>;
   readonly subject: string;
   readonly tenantId: string | undefined;
 }
@@ -110,7 +120,7 @@ export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness
     keys,
     objects,
     queue: failing(memoryQueue(flows), () => faults.queue, 'QUEUE_UNAVAILABLE'),
-    auditor: memoryAuditor(events, faults),
+    auditor: memoryAuditor(events, faults, telemetry),
     changes,
     settings: { chunkSizes: () => Promise.resolve({ chunkSizeChars: 400, chunkOverlapChars: 60 }) },
     index: {
@@ -121,6 +131,7 @@ export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness
       },
     },
     pool,
+    streamMemory: { passed: () => undefined },
     metrics: createMetrics(telemetry.metrics),
     limits: { ...defaultLimits, ...limits },
     log: telemetry.log,
@@ -129,7 +140,7 @@ export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness
   const client = createServiceClient(IngestionService, {
     baseUrl: 'http://in-memory',
     audience: 'ingestion',
-    authorize: (principal) => Promise.resolve(Buffer.from(JSON.stringify(principal)).toString('base64url')),
+    authorize,
     transport,
   });
   return {
@@ -173,14 +184,35 @@ export function testKeys(): KeyRing {
   });
 }
 
-function memoryAuditor(events: RecordedEvent[], faults: Faults): Auditor {
-  const recordAll: Auditor['recordAll'] = (call, added) => {
-    if (faults.audit) return Promise.reject(new AppError('AUDIT_UNAVAILABLE'));
-    const { subject, tenantId } = call.principal;
-    events.push(...added.map((event) => ({ ...event, subject, tenantId })));
-    return Promise.resolve();
+/** The real auditor over an audit service that keeps events in memory, behind the checks of its contract. */
+function memoryAuditor(events: RecordedEvent[], faults: Faults, telemetry: Telemetry): Auditor {
+  const outcomes = new Map<Outcome, AuditOutcome>([
+    [Outcome.SUCCESS, 'success'],
+    [Outcome.DENIED, 'denied'],
+    [Outcome.FAILURE, 'failure'],
+  ]);
+  const appendEvents: ServiceImpl<typeof AuditService>['appendEvents'] = (request, context) => {
+    if (faults.audit) throw new AppError('DATABASE_UNAVAILABLE');
+    const { subject, tenantId } = callContext(context).principal;
+    for (const { action, resourceType, resourceIds, outcome, reason, attributes } of request.events) {
+      const event = { action, resourceType, resourceIds, reason, attributes };
+      events.push({ ...event, subject, tenantId, outcome: outcomes.get(outcome) ?? 'failure' });
+    }
+    return { recorded: request.events.map(({ eventId }) => ({ eventId })) };
   };
-  return { recordAll, record: (call, event) => recordAll(call, [event]) };
+  const transport = createInMemoryTransport({
+    routes: (router) => router.service(AuditService, { appendEvents }),
+    telemetry,
+    callerCheck: trustingCheck,
+  });
+  return createAuditor(
+    createServiceClient(AuditService, { baseUrl: 'http://in-memory', audience: 'audit', authorize, transport }),
+  );
+}
+
+/** The token that `trustingCheck` reads. */
+function authorize(principal: Principal): Promise<string> {
+  return Promise.resolve(Buffer.from(JSON.stringify(principal)).toString('base64url'));
 }
 
 function memoryQueue(flows: Harness['flows']): Deps['queue'] {

@@ -1,0 +1,49 @@
+import { ConfigError } from '@wardstone/config';
+import { expect } from 'chai';
+import { extractionLimits, limitsOf, loadConfig } from '../src/config.ts';
+
+const required = {
+  WARDSTONE_PORT: '7101',
+  WARDSTONE_SERVICE_KEY_FILE: '/keys/ingestion.json',
+  WARDSTONE_SERVICE_JWKS_FILE: '/keys/services.json',
+  WARDSTONE_OIDC_ISSUER: 'https://issuer.example',
+  WARDSTONE_DATABASE_URL: 'postgres://app@db/wardstone',
+  WARDSTONE_QUEUE_DATABASE_URL: 'postgres://queue@db/wardstone',
+  WARDSTONE_OBJECTS_DIR: '/data/objects',
+  WARDSTONE_TENANT_KEY_URL: 'http://tenant-key:7106',
+  WARDSTONE_AUDIT_URL: 'http://audit:7105',
+  WARDSTONE_RETRIEVAL_URL: 'http://retrieval:7103',
+};
+
+describe('configuration', () => {
+  it('has a default for every bound', () => {
+    const config = loadConfig(required);
+    expect(limitsOf(config)).to.include({ maxUploadBytes: 2 ** 31, maxExtractBytes: 2 ** 28 });
+    expect(extractionLimits(config).limits).to.include({ maxPages: 5_000 });
+    expect(config.queueBackend).to.deep.equal({ postgresUrl: required.WARDSTONE_QUEUE_DATABASE_URL });
+    expect(Object.isFrozen(config)).to.equal(true);
+  });
+
+  it('prefers Redis for the queue when it is given, and needs one of the two', () => {
+    const { WARDSTONE_QUEUE_DATABASE_URL: _queue, ...none } = required;
+    expect(loadConfig({ ...required, WARDSTONE_REDIS_URL: 'redis://r' }).queueBackend).to.deep.equal({
+      redisUrl: 'redis://r',
+    });
+    expect(() => loadConfig(none)).to.throw(ConfigError, 'WARDSTONE_QUEUE_DATABASE_URL');
+  });
+
+  it('refuses names that it does not know and values that make no sense', () => {
+    expect(() => loadConfig({ ...required, WARDSTONE_MAX_UPLOAD_BYTE: '1' })).to.throw(
+      ConfigError,
+      'WARDSTONE_MAX_UPLOAD_BYTE',
+    );
+    expect(() => loadConfig({ ...required, WARDSTONE_MAX_PAGES: '0' })).to.throw(ConfigError, 'WARDSTONE_MAX_PAGES');
+  });
+
+  it('refuses the embedded store in production unless told twice', () => {
+    const production = { ...required, NODE_ENV: 'production' };
+    expect(() => loadConfig(production)).to.throw(ConfigError, 'NODE_ENV');
+    const told = { ...production, WARDSTONE_ALLOW_EMBEDDED: 'yes-this-is-not-production' };
+    expect(() => loadConfig(told)).not.to.throw();
+  });
+});
