@@ -1,6 +1,8 @@
 /** What is done to documents' rows, each in the caller's transaction. */
+import { toSql } from 'pgvector';
 import type { EntityManager } from 'typeorm';
-import { type ChunkRow, chunkEntity, indexedDocumentEntity, removedDocumentEntity } from './entities.ts';
+import { chunkEntity, indexedDocumentEntity, removedDocumentEntity } from './entities.ts';
+import { runSql } from './run-sql.ts';
 
 /** Names a document of a tenant. */
 export interface DocumentKey {
@@ -10,7 +12,7 @@ export interface DocumentKey {
 
 /** Lets one transaction at a time change a document; the others wait until it ends. */
 export async function lockDocument(tx: EntityManager, { tenantId, documentId }: DocumentKey): Promise<void> {
-  await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`retrieval/${tenantId}/${documentId}`]);
+  await runSql(tx, 'select pg_advisory_xact_lock(hashtextextended($1, 0))', [`retrieval/${tenantId}/${documentId}`]);
 }
 
 export async function isRemoved(tx: EntityManager, { tenantId, documentId }: DocumentKey): Promise<boolean> {
@@ -40,14 +42,31 @@ export async function replaceDocument(tx: EntityManager, document: NewIndexedDoc
   await tx.upsert(indexedDocumentEntity, { ...document, indexedAt: new Date() }, ['tenantId', 'documentId']);
 }
 
-export async function insertChunks(tx: EntityManager, rows: readonly ChunkRow[]): Promise<void> {
-  await tx
-    .createQueryBuilder()
-    .insert()
-    .into(chunkEntity)
-    .values([...rows])
-    .updateEntity(false)
-    .execute();
+/** A chunk's row, sealed. */
+export interface NewChunk {
+  readonly ordinal: number;
+  readonly passageSealed: string;
+  readonly vector: Float32Array;
+}
+
+/** Inserts chunks of one document in one statement: arrays keep it the same for any number of rows. */
+export async function insertChunks(
+  tx: EntityManager,
+  { tenantId, documentId, version, modelId }: Omit<NewIndexedDocument, 'titleSealed' | 'chunkCount'>,
+  chunks: readonly NewChunk[],
+): Promise<void> {
+  await runSql(
+    tx,
+    `insert into chunk (tenant_id, document_id, version, model_id, ordinal, passage_sealed, embedding)
+     select $1, $2, $3, $4, n.ordinal, n.passage_sealed, n.embedding::halfvec(1024)
+     from unnest($5::int[], $6::text[], $7::text[]) as n (ordinal, passage_sealed, embedding)`,
+    [
+      ...[tenantId, documentId, version, modelId],
+      chunks.map(({ ordinal }) => ordinal),
+      chunks.map(({ passageSealed }) => passageSealed),
+      chunks.map(({ vector }) => toSql(Array.from(vector))),
+    ],
+  );
 }
 
 /** Removes every row of a document and leaves the tombstone. Answers how many chunks there were. */

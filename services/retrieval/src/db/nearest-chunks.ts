@@ -1,6 +1,7 @@
 import { toSql } from 'pgvector';
 import type { EntityManager } from 'typeorm';
 import type { ChunkKey } from '../domain/chunk.ts';
+import { runSql } from './run-sql.ts';
 
 /** A chunk near the question, still sealed. */
 export interface SealedHit extends ChunkKey {
@@ -35,8 +36,8 @@ interface Row {
  */
 export async function findNearest(tx: EntityManager, query: NearestQuery): Promise<SealedHit[]> {
   // A plan for "some tenant" would be wrong for most: plan for this one. Compiling a plan costs more than it runs.
-  await tx.query(`select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)`);
-  const rows: Row[] = await tx.query(nearestSql, [
+  await runSql(tx, `select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)`);
+  const rows = await runSql<Row>(tx, nearestSql, [
     query.tenantId,
     query.modelId,
     toSql(Array.from(query.vector)),
@@ -53,18 +54,17 @@ export async function findNearest(tx: EntityManager, query: NearestQuery): Promi
   }));
 }
 
-// The tenant stands beside row-level security, which says the same, so that the planner can use it. The passages are read
-// after the sort, for the best rows only.
+// The tenant stands beside row-level security, which says the same, so that the planner can use it. Passages lie outside of
+// their rows (see the migration): the sort carries pointers, and only the best ones are read.
 const nearestSql = `
   with nearest as materialized (
-    select c.document_id, c.version, c.ordinal, c.embedding <=> $3::halfvec(1024) as distance
+    select c.document_id, c.version, c.ordinal, c.passage_sealed, c.embedding <=> $3::halfvec(1024) as distance
     from chunk c
     where c.tenant_id = $1 and c.model_id = $2 and ($4::uuid[] is null or c.document_id = any ($4::uuid[]))
     order by distance, c.document_id, c.version, c.ordinal
     limit $5
   )
-  select n.document_id, n.version, n.ordinal, n.distance, c.passage_sealed, d.title_sealed
+  select n.document_id, n.version, n.ordinal, n.distance, n.passage_sealed, d.title_sealed
   from nearest n
-  join chunk c on c.tenant_id = $1 and c.document_id = n.document_id and c.version = n.version and c.ordinal = n.ordinal
   join indexed_document d on d.tenant_id = $1 and d.document_id = n.document_id
   order by n.distance, n.document_id, n.version, n.ordinal`;

@@ -4,8 +4,7 @@ import type { StageContext, StageJob } from '@wardstone/queue';
 import { needs } from '@wardstone/rpc';
 import type { EntityManager } from 'typeorm';
 import { sealPassage, sealTitle } from '../adapters/seals.ts';
-import { insertChunks, isRemoved, liveVersion, lockDocument, replaceDocument } from '../db/documents.ts';
-import type { ChunkRow } from '../db/entities.ts';
+import { insertChunks, isRemoved, liveVersion, lockDocument, type NewChunk, replaceDocument } from '../db/documents.ts';
 import type { Deps } from '../ports.ts';
 import { type EmbeddedChunk, type EmbeddedDocument, openArtefacts } from './read-artefacts.ts';
 
@@ -62,12 +61,12 @@ async function replaceRows(
   let written = 0;
   for await (const batch of batches(chunks)) {
     signal.throwIfAborted();
-    const rows = batch.map((embedded) => sealedRow(deps, job, modelId, embedded));
-    await insertChunks(tx, await Promise.all(rows));
+    const rows = batch.map((embedded) => sealedRow(deps, job, embedded));
+    await insertChunks(tx, { tenantId, documentId, version, modelId }, await Promise.all(rows));
     written += batch.length;
     deps.progress.report(job, (99 * written) / count);
   }
-  needs(written === count, 'INTERNAL', { cause: new Error('fewer chunks than the vectors promise') });
+  needs(written === count, 'INTERNAL', { message: 'there are fewer chunks than vectors were promised' });
   // Whoever took the job over writes; a worker that lost it does not.
   signal.throwIfAborted();
 }
@@ -75,12 +74,11 @@ async function replaceRows(
 async function sealedRow(
   { keys }: Pick<Deps, 'keys'>,
   { tenantId, documentId, version }: StageJob,
-  modelId: string,
   { chunk, vector }: EmbeddedChunk,
-): Promise<ChunkRow> {
+): Promise<NewChunk> {
   const { kind: _kind, ordinal, ...passage } = chunk;
   const passageSealed = await sealPassage(keys, tenantId, { documentId, version, ordinal }, passage);
-  return { tenantId, documentId, version, ordinal, passageSealed, modelId, embedding: Array.from(vector) };
+  return { ordinal, passageSealed, vector };
 }
 
 async function* batches(chunks: AsyncIterable<EmbeddedChunk>): AsyncGenerator<EmbeddedChunk[]> {

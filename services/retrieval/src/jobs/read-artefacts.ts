@@ -85,8 +85,8 @@ function isUnit(vector: Float32Array): boolean {
   return Math.abs(squares - 1) < 0.01;
 }
 
-function mismatch(what: string): { readonly cause: Error } {
-  return { cause: new Error(`chunks and vectors do not belong together: ${what}`) };
+function mismatch(what: string): { readonly message: string } {
+  return { message: `chunks and vectors do not belong together: ${what}` };
 }
 
 function gone(error: unknown): never {
