@@ -1,4 +1,4 @@
-import { AppError, reasons, type Reason } from '@wardstone/rpc';
+import { AppError, isReason, isTransient, type Reason } from '@wardstone/rpc';
 
 /** What becomes of a job whose handler threw. */
 export type Verdict =
@@ -8,20 +8,6 @@ export type Verdict =
   | 'unsure'
   /** Repeating changes nothing. */
   | 'permanent';
-
-/** Reasons beyond those of the catalogue that say when to come back. */
-const waiting: ReadonlySet<Reason> = new Set<Reason>([
-  'KEY_UNAVAILABLE',
-  'DATABASE_UNAVAILABLE',
-  'QUEUE_UNAVAILABLE',
-  'OBJECT_STORE_UNAVAILABLE',
-  'MODEL_UNAVAILABLE',
-  'AUDIT_UNAVAILABLE',
-  'SERVICE_UNAVAILABLE',
-  'DEADLINE_EXCEEDED',
-  'CANCELLED',
-  'RATE_LIMITED',
-]);
 
 /** Reasons that speak of our own services, not of the document: a deployment half done, a clock that is off. */
 const unsure: ReadonlySet<Reason> = new Set<Reason>([
@@ -50,8 +36,7 @@ export const defaultRetryDelays: RetryDelays = { firstMs: 500, maxMs: 15_000 };
 export function judge(error: unknown): { readonly verdict: Verdict; readonly reason: Reason } {
   const { reason } = AppError.from(error);
   if (unsure.has(reason)) return { verdict: 'unsure', reason };
-  const verdict = waiting.has(reason) || 'retryAfterMs' in reasons[reason] ? 'wait' : 'permanent';
-  return { verdict, reason };
+  return { verdict: isTransient(reason) ? 'wait' : 'permanent', reason };
 }
 
 /** Pause before attempt `attempt + 1`: doubles up to the cap; between half and all of it, so that jobs spread out. */
@@ -62,5 +47,5 @@ export function retryDelayMs(attempt: number, delays: RetryDelays, random: () =>
 
 /** A reason that came out of the queue, where anything could stand. */
 export function reasonFromQueue(value: unknown): Reason {
-  return typeof value === 'string' && Object.hasOwn(reasons, value) ? (value as Reason) : 'INTERNAL';
+  return typeof value === 'string' && isReason(value) ? value : 'INTERNAL';
 }

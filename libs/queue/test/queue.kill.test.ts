@@ -19,13 +19,13 @@ onEveryBackend('kill -9', (bench) => {
       await bench().worker(stage, async () => void runs.push(stage));
       await eventually(async () => (await queue.flowState(job)) === 'completed', {
         description: 'the flow to complete',
-        timeoutMs: 20_000,
+        timeoutMs: 30_000,
       });
       expect(runs.toSorted()).to.deep.equal([...stages].toSorted());
       expect(await bench().telemetry.metrics.metrics()).to.match(
         new RegExp(`wardstone_queue_jobs_stalled_total\\{stage="${stage}"[^}]*\\} 1\\b`),
       );
-    }).timeout(40_000);
+    }).timeout(60_000);
   }
 
   it('a job outlives many killed workers', async () => {
@@ -37,7 +37,7 @@ onEveryBackend('kill -9', (bench) => {
       try {
         await eventually(() => child.began.includes(job.documentId), {
           description: `take-over ${kill}`,
-          timeoutMs: 25_000,
+          timeoutMs: 40_000,
         });
       } finally {
         await child.kill();
@@ -46,11 +46,11 @@ onEveryBackend('kill -9', (bench) => {
     const runs = await bench().allWorkers();
     await eventually(async () => (await queue.flowState(job)) === 'completed', {
       description: 'the flow to complete',
-      timeoutMs: 25_000,
+      timeoutMs: 40_000,
     });
     expect(runs.map(({ stage }) => stage)).to.deep.equal([...stages]);
     expect(runs.at(-1)?.context).not.to.have.property('failure');
-  }).timeout(90_000);
+  }).timeout(180_000);
 
   it('fifty documents arrive, each once, while the worker of each stage is killed in turn', async () => {
     const { backend } = bench().open;
@@ -63,14 +63,17 @@ onEveryBackend('kill -9', (bench) => {
       const jobs = Array.from({ length: 50 }, () => newJob());
       await Promise.all(jobs.map(async (job) => queue.addDocumentFlow(job)));
       for (const [index, stage] of (['extract', 'embed', 'index'] as const).entries()) {
-        await eventually(() => published.length >= Math.min(index * 5, 10), { description: 'some to be published' });
+        await eventually(() => published.length >= Math.min(index * 5, 10), {
+          description: 'some to be published',
+          timeoutMs: 40_000,
+        });
         await children.get(stage)?.kill();
         children.set(stage, startChild(backend, stage, 'work'));
       }
-      await eventually(() => published.length >= jobs.length, { description: 'all of them', timeoutMs: 40_000 });
+      await eventually(() => published.length >= jobs.length, { description: 'all of them', timeoutMs: 60_000 });
       expect(published.toSorted()).to.deep.equal(jobs.map(({ documentId }) => documentId).toSorted());
     } finally {
       for (const child of children.values()) await child.kill();
     }
-  }).timeout(90_000);
+  }).timeout(180_000);
 });

@@ -31,7 +31,10 @@ export function startChild(backend: QueueBackend, stage: Stage, mode: 'hang' | '
 export async function killInTheMiddle(backend: QueueBackend, stage: Stage, documentId: string): Promise<void> {
   const child = startChild(backend, stage, 'hang');
   try {
-    await eventually(() => child.began.includes(documentId), { description: `${stage} to begin in the child` });
+    await eventually(() => child.began.includes(documentId), {
+      description: `${stage} to begin in the child`,
+      timeoutMs: 30_000,
+    });
   } finally {
     await child.kill();
   }
