@@ -20,6 +20,7 @@ interface Live {
   retired: boolean;
   calls: number;
   aliveAt: number;
+  pinging: Promise<boolean> | undefined;
 }
 
 // Each round uses another connection; a server that closes them all at once is down.
@@ -102,7 +103,7 @@ export class Connection {
       maxSessionMemory: maxSessionMemoryMb,
     });
     const { promise: connected, resolve, reject } = Promise.withResolvers<void>();
-    const live: Live = { session, connected, retired: false, calls: 0, aliveAt: performance.now() };
+    const live: Live = { session, connected, retired: false, calls: 0, aliveAt: performance.now(), pinging: undefined };
     const timer = setTimeout(
       () => session.destroy(new Error('connecting took too long')),
       this.#timeouts.connectTimeoutMs,
@@ -140,7 +141,15 @@ export class Connection {
     if (!(await this.#ping(live))) live.session.destroy();
   }
 
+  /** Whether the other side answers. One question at a time: calls on the connection share it. */
   #ping(live: Live): Promise<boolean> {
+    live.pinging ??= this.#askOnce(live).finally(() => {
+      live.pinging = undefined;
+    });
+    return live.pinging;
+  }
+
+  async #askOnce(live: Live): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => resolve(false), this.#timeouts.pingTimeoutMs);
     try {
@@ -148,12 +157,11 @@ export class Connection {
     } catch {
       resolve(false);
     }
-    return promise.then((alive) => {
-      clearTimeout(timer);
-      if (alive) live.aliveAt = performance.now();
-      else live.retired = true;
-      return alive;
-    });
+    const alive = await promise;
+    clearTimeout(timer);
+    if (alive) live.aliveAt = performance.now();
+    else live.retired = true;
+    return alive;
   }
 
   #follow(live: Live, stream: http2.ClientHttp2Stream): void {
@@ -181,7 +189,7 @@ export class Connection {
       // Said when either side's count (see maxSessionMemoryMb) is full. It never shrinks, so calls go elsewhere.
       if (stream.rstCode === http2.constants.NGHTTP2_ENHANCE_YOUR_CALM) retire(live);
       if (live.calls > 0) return;
-      if (live.retired) live.session.close();
+      if (live.retired) retire(live);
       else live.session.unref();
     });
   }

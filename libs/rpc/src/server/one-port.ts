@@ -115,7 +115,7 @@ function sniff(socket: Socket, timeoutMs: number, decide: (isHttp2: boolean) => 
 function createHttp1(listener: NodeListener, limits: ServerLimits, isStopping: () => boolean): http.Server {
   const server = http.createServer({
     maxHeaderSize: limits.maxHeaderBytes,
-    headersTimeout: limits.headersTimeoutMs,
+    headersTimeout: Math.min(limits.headersTimeoutMs, limits.maxTimeoutMs),
     requestTimeout: limits.maxTimeoutMs,
     keepAliveTimeout: limits.idleTimeoutMs,
     connectionsCheckingInterval: Math.min(5_000, limits.headersTimeoutMs),
