@@ -56,9 +56,10 @@ function registerRoute(app: FastifyInstance, operation: Route, env: RouteEnviron
           (error: unknown) => done(error as Error),
         );
       },
-      (request, _reply, done) => {
+      (request, reply, done) => {
         needsAcceptable(request, offered);
         needsReadableBody(request, operation);
+        holdBody(request, reply, operation);
         done();
       },
     ],
@@ -117,6 +118,12 @@ function mediaTypesOf({ success }: Route): string[] {
 function needsAcceptable(request: FastifyRequest, offered: readonly string[]): void {
   if (offered.length === 0 || preferred(request.headers.accept, offered) !== undefined) return;
   throw new AppError('NOT_ACCEPTABLE');
+}
+
+/** Takes the place of a large body in memory before any of it is read; it is given back with the answer. */
+function holdBody({ headers }: FastifyRequest, reply: FastifyReply, { body }: Route): void {
+  if (body?.held === undefined || !isJson(headers['content-type'])) return;
+  reply.raw.once('close', body.held.take('all'));
 }
 
 function needsReadableBody({ headers }: FastifyRequest, { body }: Route): void {

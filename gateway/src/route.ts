@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { AppError } from '@wardstone/rpc';
+import type { Slots } from './http/slots.ts';
 import { refusedBySchema } from './problem.ts';
 
 /** Groups of operations in the API's description. */
@@ -38,6 +39,8 @@ export interface BodySpec<Body extends z.ZodType> {
   readonly maxBytes: number;
   /** Longest time for a JSON body to come in. */
   readonly timeoutMs: number;
+  /** Bounds how many JSON bodies of this route are in memory at once; where they are small, it is left out. */
+  readonly held?: Slots;
   /** The same as multipart/form-data, read by the handler itself as it streams in. */
   readonly multipart?: { readonly schema: z.ZodType; readonly name: string };
 }

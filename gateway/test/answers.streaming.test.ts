@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { AppError } from '@wardstone/rpc';
 import { eventually } from '@wardstone/testing';
 import { expectProblem, postJson } from './support/http.ts';
+import { failing } from './support/in-test-services.ts';
 import { readEvents } from './support/events.ts';
 import { type World, startWorld } from './support/world.ts';
 
@@ -87,9 +88,7 @@ describe('answers and search', () => {
   });
 
   it('answers with the right status when the service fails before the first event', async () => {
-    world.state.instead.answer = async function* () {
-      throw new AppError('MODEL_UNAVAILABLE');
-    };
+    world.state.instead.answer = failing('MODEL_UNAVAILABLE');
     for (const accept of ['text/event-stream', 'application/json']) {
       const response = await ask(accept);
       await expectProblem(response, 503, 'MODEL_UNAVAILABLE');

@@ -3,7 +3,7 @@ import { AppError } from '@wardstone/rpc';
 import { eventually } from '@wardstone/testing';
 import { createHash, randomBytes } from 'node:crypto';
 import { expectProblem } from './support/http.ts';
-import { addDocument } from './support/in-test-services.ts';
+import { addDocument, failing } from './support/in-test-services.ts';
 import { type World, startWorld, tenantA } from './support/world.ts';
 
 describe("a document's content", () => {
@@ -45,9 +45,7 @@ describe("a document's content", () => {
   });
 
   it('answers with the right status when there is nothing to stream', async () => {
-    world.state.instead.downloadDocument = async function* () {
-      throw new AppError('KEY_UNAVAILABLE');
-    };
+    world.state.instead.downloadDocument = failing('KEY_UNAVAILABLE');
     const response = await fetch(`${world.url}/v1/documents/01970000-0000-7000-8000-000000000001/content`, { headers });
     await expectProblem(response, 503, 'KEY_UNAVAILABLE');
     expect(response.headers.get('content-disposition')).to.equal(null);

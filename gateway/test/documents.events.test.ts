@@ -1,10 +1,9 @@
 import { expect } from 'chai';
-import { AppError } from '@wardstone/rpc';
 import { DocumentState } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { eventually } from '@wardstone/testing';
 import { readEvents } from './support/events.ts';
 import { expectProblem } from './support/http.ts';
-import { addDocument } from './support/in-test-services.ts';
+import { addDocument, failing } from './support/in-test-services.ts';
 import { type World, startWorld, tenantA } from './support/world.ts';
 
 describe("a document's events", () => {
@@ -44,9 +43,7 @@ describe("a document's events", () => {
   });
 
   it('answers 404 before it becomes a stream', async () => {
-    world.state.instead.watchDocument = async function* () {
-      throw new AppError('DOCUMENT_NOT_FOUND');
-    };
+    world.state.instead.watchDocument = failing('DOCUMENT_NOT_FOUND');
     await expectProblem(await watch('01970000-0000-7000-8000-000000000009'), 404, 'DOCUMENT_NOT_FOUND');
   });
 

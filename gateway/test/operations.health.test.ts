@@ -4,7 +4,9 @@ import { startChildGateway } from './support/child-gateway.ts';
 import { expectProblem, postJson } from './support/http.ts';
 import { type ServiceName, type World, startWorld } from './support/world.ts';
 
-describe('health, metrics and services that are down', () => {
+describe('health, metrics and services that are down', function () {
+  // Two of the tests start a whole process, which takes long on a busy machine.
+  this.timeout(90_000);
   let world: World;
   beforeEach(async () => {
     world = await startWorld();

@@ -1,4 +1,6 @@
+import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
+import { connect } from 'node:net';
 import { createHash, randomBytes } from 'node:crypto';
 import { expectProblem, postJson } from './support/http.ts';
 import { type World, startWorld } from './support/world.ts';
@@ -48,6 +50,28 @@ describe('upload as JSON', () => {
     expect((await postJson(`${world.url}/v1/documents`, headers, body)).status).to.equal(202);
     const longer = { ...body, title: '🩺'.repeat(501) };
     await expectProblem(await postJson(`${world.url}/v1/documents`, headers, longer), 400, 'INVALID_ARGUMENT');
+  });
+
+  it('bounds how many bodies are held at once, before it reads any of them', async () => {
+    const small = await startWorld({ limits: { jsonUploads: 1 } });
+    try {
+      const { authorization } = await small.bearer();
+      const { hostname, port } = new URL(small.url);
+      const socket = connect(Number(port), hostname);
+      const type = 'Content-Type: application/json\r\nContent-Length: 1000';
+      socket.write(`POST /v1/documents HTTP/1.1\r\nHost: g\r\nAuthorization: ${authorization}\r\n${type}\r\n\r\n{`);
+      const body = { fileName: 'a.txt', contentBase64: 'SGk=' };
+      const attempt = () => postJson(`${small.url}/v1/documents`, { authorization }, body);
+      const refused = await eventually(async () => {
+        const response = await attempt();
+        return response.status === 429 ? response : undefined;
+      });
+      await expectProblem(refused, 429, 'RATE_LIMITED');
+      socket.destroy();
+      await eventually(async () => (await attempt()).status === 202);
+    } finally {
+      await small.close();
+    }
   });
 
   it('refuses a body beyond the bound, announced or not', async () => {

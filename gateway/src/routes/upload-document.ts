@@ -1,6 +1,7 @@
 import { AppError, asPrincipal } from '@wardstone/rpc';
 import { IngestionService, type Document } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import type { RouteDeps } from '../deps.ts';
+import { entityTag } from '../http/entity-tag.ts';
 import { readUpload } from '../http/multipart-upload.ts';
 import { Sending, type Upload } from './upload-stream.ts';
 import { refusedBySchema } from '../problem.ts';
@@ -38,6 +39,7 @@ export function uploadRoute(deps: UploadDeps): Route {
       name: 'UploadJson',
       maxBytes: limits.jsonUploadMaxBytes,
       timeoutMs: limits.answerTimeoutMs,
+      held: jsonUploads,
       multipart: { schema: uploadMultipartSchema, name: 'UploadMultipart' },
     },
     success: {
@@ -60,12 +62,11 @@ export function uploadRoute(deps: UploadDeps): Route {
     ],
     handle: async ({ body, ...call }) => {
       const idempotencyKey = idempotencyKeyOf(call);
-      const slots = body === undefined ? uploads : jsonUploads;
-      const release = slots.take(body === undefined ? (call.principal.tenantId ?? '') : 'all');
+      const release = uploads.take(call.principal.tenantId ?? '');
       try {
         const upload = body === undefined ? await multipart(call, deps) : json(body);
         const document = toDocument(await send(deps, call, { ...upload, idempotencyKey }));
-        call.reply.header('Location', `/v1/documents/${document.documentId}`).header('ETag', `"${document.etag}"`);
+        call.reply.header('Location', `/v1/documents/${document.documentId}`).header('ETag', entityTag(document.etag));
         return document;
       } finally {
         release();

@@ -1,4 +1,4 @@
-import { type DescEnum } from '@bufbuild/protobuf';
+import type { DescEnum } from '@bufbuild/protobuf';
 
 /** The name of an enum's value without the enum's own prefix, as the API shows it; `fallback` for one it does not know. */
 export function enumName(descriptor: DescEnum, value: number, fallback: string): string {

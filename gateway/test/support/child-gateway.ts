@@ -42,7 +42,10 @@ export async function startChildGateway(
   child.stderr.on('data', (chunk: Buffer) => output.push(chunk.toString()));
   const ended = once(child, 'exit').then(() => Promise.reject(new Error(`the gateway ended: ${output.join('\n')}`)));
   ended.catch(() => undefined);
-  const listening = eventually(() => listeningPort(output), { description: 'the gateway to listen' });
+  const listening = eventually(() => listeningPort(output), {
+    timeoutMs: 60_000,
+    description: 'the gateway to listen',
+  });
   const port = await Promise.race([listening, ended]);
   const url = `http://127.0.0.1:${port}`;
   return {

@@ -11,6 +11,8 @@ export async function readEvents(
     onComment,
   });
   const decoder = new TextDecoder();
-  for await (const chunk of response.body ?? []) parser.feed(decoder.decode(chunk, { stream: true }));
+  const body: AsyncIterable<Uint8Array> | undefined = response.body ?? undefined;
+  if (body === undefined) return events;
+  for await (const chunk of body) parser.feed(decoder.decode(chunk, { stream: true }));
   return events;
 }

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { ConnectRouter, HandlerContext, ServiceImpl } from '@connectrpc/connect';
-import { AppError, callContext, decodePageToken, encodePageToken, tenantOf } from '@wardstone/rpc';
+import { AppError, type Reason, callContext, decodePageToken, encodePageToken, tenantOf } from '@wardstone/rpc';
 import { AuditService, type NewEvent } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import {
   type Document,
@@ -66,6 +66,11 @@ export function createState(): InTestState {
     questions: [],
     instead: {},
   };
+}
+
+/** A stream that fails before its first message. */
+export function failing(reason: Reason): () => AsyncIterable<never> {
+  return () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new AppError(reason)) }) });
 }
 
 export function addDocument(
