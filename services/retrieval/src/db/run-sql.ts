@@ -8,5 +8,6 @@ import type { EntityManager } from 'typeorm';
 export async function runSql<Row>(tx: EntityManager, sql: string, values: unknown[] = []): Promise<Row[]> {
   const runner = tx.queryRunner;
   needs(runner, 'INTERNAL', { message: 'there is no transaction' });
-  return runner.query<Row[]>(sql, values);
+  const rows: unknown = await runner.query(sql, values);
+  return rows as Row[];
 }
