@@ -20,7 +20,20 @@ const maxFrames = 20;
  * dropped, and with them everything else an error may carry (pg's detail, where and parameters, fetch's url), because a
  * driver's message quotes values.
  */
-export function describeError(error: unknown, depth = 0): ErrorDescription {
+export function describeError(error: unknown): ErrorDescription {
+  const description = describe(error, 0);
+  made.add(description);
+  return description;
+}
+
+/** Whether a value is what describeError made, and so may be logged as it is. */
+export function isDescription(value: object): boolean {
+  return made.has(value);
+}
+
+const made = new WeakSet();
+
+function describe(error: unknown, depth: number): ErrorDescription {
   if (!(error instanceof Error)) return { name: error === null ? 'null' : typeof error };
   const ours = isAppError(error);
   const code = 'code' in error ? safeCode(error.code) : undefined;
@@ -29,9 +42,9 @@ export function describeError(error: unknown, depth = 0): ErrorDescription {
     ...(ours && { reason: error.reason, message: error.message }),
     ...(code !== undefined && { code }),
     stack: frames(error.stack),
-    ...(error.cause !== undefined && depth < maxDepth && { cause: describeError(error.cause, depth + 1) }),
+    ...(error.cause !== undefined && depth < maxDepth && { cause: describe(error.cause, depth + 1) }),
     ...(error instanceof AggregateError &&
-      depth < maxDepth && { errors: error.errors.slice(0, maxErrors).map((inner) => describeError(inner, depth + 1)) }),
+      depth < maxDepth && { errors: error.errors.slice(0, maxErrors).map((inner) => describe(inner, depth + 1)) }),
   };
 }
 

@@ -1,3 +1,5 @@
+import { describeError, isDescription } from './describe-error.ts';
+
 // Text is what carries content, so text is logged only under names that are known to hold ids and states. Numbers and
 // booleans are logged under any name. A withheld field is visible as such, so that its author notices.
 
@@ -57,8 +59,6 @@ const namesThatMayHoldText = new Set([
 
 const endingsThatMayHoldText = /(?:^id|Id|^ids|Ids|Kind|State|Stage|Reason|Code|Version)$/;
 
-const errorKeys = new Set(['err', 'error']);
-
 /** Lets through what may be in a log line; everything else is replaced by a mark. */
 export function allowFields(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, allow(name, value)]));
@@ -68,8 +68,8 @@ function allow(name: string, value: unknown): unknown {
   if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined) return value;
   if (typeof value === 'bigint') return value.toString();
   if (typeof value === 'string') return mayHoldText(name) ? value.slice(0, maxTextChars) : withheld;
-  // describeError has made these before they come here.
-  if (errorKeys.has(name) && typeof value === 'object') return value;
+  if (value instanceof Error) return describeError(value);
+  if (typeof value === 'object' && isDescription(value)) return value;
   if (Array.isArray(value)) return value.slice(0, maxItems).map((item: unknown) => allow(name, item));
   return withheld;
 }

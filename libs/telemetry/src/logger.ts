@@ -1,6 +1,5 @@
 import { trace } from '@opentelemetry/api';
 import { type DestinationStream, type Logger, type LoggerOptions, pino, stdTimeFunctions } from 'pino';
-import { describeError } from './describe-error.ts';
 import { allowFields } from './log-fields.ts';
 import { requestContext } from './request-context.ts';
 
@@ -31,7 +30,14 @@ export function createLogger(options: {
       },
     },
   };
-  return options.destination ? pino(settings, options.destination) : pino(settings);
+  const log = options.destination ? pino(settings, options.destination) : pino(settings);
+  // Pino takes a child's bindings as they are. Children inherit from the logger, and so get this child() too.
+  const makeChild: (this: Logger, bindings: object) => Logger = log.child;
+  return Object.assign(log, {
+    child(this: Logger, bindings: Record<string, unknown>) {
+      return makeChild.call(this, allowFields(bindings));
+    },
+  });
 }
 
 function whoAsked(): object {
@@ -40,16 +46,13 @@ function whoAsked(): object {
 }
 
 // Pino uses an error's message as the line's when none is given, and formats further arguments into it. Neither may happen:
-// errors are described before pino sees them, and a line's message is the one constant string that the code wrote.
+// a line's message is the one constant string that the code wrote.
 function safeArguments(args: readonly unknown[]): [object, string] | [string] {
   const [first, second] = args;
   if (typeof first === 'string') return [first.slice(0, maxMessageChars)];
   const fields = first instanceof Error ? { err: first } : isRecord(first) ? first : {};
-  const described = Object.fromEntries(
-    Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? describeError(value) : value]),
-  );
   const message = typeof second === 'string' ? second.slice(0, maxMessageChars) : 'no message';
-  return [described, message];
+  return [fields, message];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
