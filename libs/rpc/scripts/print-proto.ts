@@ -55,7 +55,9 @@ function printMessage(message: DescriptorProto, proto2: boolean): string {
         ? []
         : [`oneof ${oneof.name} {\n${fields.map((f) => printField(f, proto2, maps, true)).join('\n')}\n}`];
     }),
-    ...message.extensionRange.map((range) => `extensions ${range.start} to ${(range.end ?? 0) > 536870911 ? 'max' : (range.end ?? 0) - 1};`),
+    ...message.extensionRange.map(
+      (range) => `extensions ${range.start} to ${(range.end ?? 0) > 536870911 ? 'max' : (range.end ?? 0) - 1};`,
+    ),
     ...message.reservedRange.map((range) => `reserved ${range.start} to ${(range.end ?? 0) - 1};`),
     ...message.reservedName.map((name) => `reserved "${name}";`),
     ...message.extension.map((field) => `extend ${field.extendee} {\n${printField(field, proto2)}\n}`),

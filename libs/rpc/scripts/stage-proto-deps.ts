@@ -14,7 +14,10 @@ const target = path.resolve(import.meta.dirname, '../../../.wardstone/proto-deps
 rmSync(target, { recursive: true, force: true });
 
 const copies: [from: string, to: string][] = [
-  [path.join(packageDir('google-gax'), 'build/protos/google/rpc/error_details.proto'), 'google/rpc/error_details.proto'],
+  [
+    path.join(packageDir('google-gax'), 'build/protos/google/rpc/error_details.proto'),
+    'google/rpc/error_details.proto',
+  ],
   [path.join(packageDir('grpc-health-check'), 'proto/health/v1/health.proto'), 'grpc/health/v1/health.proto'],
   ...(['v1', 'v1alpha'] as const).map((version): [string, string] => [
     path.join(packageDir('@grpc/reflection'), `build/proto/grpc/reflection/${version}/reflection.proto`),

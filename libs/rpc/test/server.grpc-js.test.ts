@@ -122,9 +122,7 @@ describe('a stock @grpc/grpc-js client', () => {
       for (let piece = 0; piece < 100; piece++) call.write({ data: Buffer.alloc(65_536) });
       call.end();
     });
-    expect(answer['document'])
-      .property('size_bytes')
-      .property('low', 6_553_600);
+    expect(answer['document']).property('size_bytes').property('low', 6_553_600);
   });
 
   it('sees codes, and the reason in the details', async () => {
