@@ -12,6 +12,7 @@ import {
   type WorkerOptions,
 } from 'bullmq';
 import pg from 'pg';
+import { postgresExclusive, redisExclusive, type Exclusive } from './exclusive.ts';
 import { isConnectionFault } from './faults.ts';
 import { SteadyClient } from './steady-client.ts';
 
@@ -34,6 +35,8 @@ export interface FlowHandle {
   waitUntilReady(): Promise<void>;
   close(): Promise<void>;
   on(event: 'error', listener: (error: Error) => void): unknown;
+  /** Runs work while no other producer of any process runs work for the same key. */
+  exclusively<T>(key: string, work: () => Promise<T>): Promise<T>;
   /** Operations on the jobs of one queue, over the producer's own connection. */
   queue(queueName: string): Pick<IQueueBackend, 'getState' | 'getCounts' | 'remove'>;
 }
@@ -85,8 +88,10 @@ function postgresClasses(connectionString: string): QueueClasses {
     keepAliveInitialDelayMillis: keepAliveDelayMs,
   });
   return {
-    flowProducer: () =>
-      flowHandle(new FlowProducer({ connection: options('producer', producerConnections) }), undefined),
+    flowProducer: () => {
+      const producer = new FlowProducer({ connection: options('producer', producerConnections) });
+      return flowHandle(producer, undefined, postgresExclusive(options('producer-lock', producerConnections)));
+    },
     worker: (queueName, processor, workerOptions) => {
       // One to listen, and a few for jobs that begin and end: each takes one for milliseconds.
       const max = Math.min(3 + Math.ceil((workerOptions.concurrency ?? 1) / 2), 12);
@@ -97,14 +102,14 @@ function postgresClasses(connectionString: string): QueueClasses {
 
 function redisClasses(url: string, prefix: string): QueueClasses {
   const { FlowProducer, Worker } = withBackend<IQueueBackend, ConnectionOptions>(createRedisBackend);
-  const shared = {
-    url,
+  const socket = {
     // Private networks of some platforms are IPv6 only: 0 takes what the name resolves to.
     family: 0,
     connectTimeout: connectTimeoutMs,
     keepAlive: keepAliveDelayMs,
     retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 10), maxReconnectDelayMs),
   };
+  const shared = { ...socket, url };
   return {
     flowProducer: () => {
       const connection = {
@@ -113,7 +118,10 @@ function redisClasses(url: string, prefix: string): QueueClasses {
         enableOfflineQueue: false,
         maxRetriesPerRequest: 1,
       };
-      return flowHandle(new FlowProducer({ connection, prefix }), prefix);
+      // Its first command may come before it is connected, and waits for that one attempt.
+      const lockConnection = { ...socket, commandTimeout: connectTimeoutMs, maxRetriesPerRequest: 1 };
+      const exclusive = redisExclusive(url, prefix, lockConnection);
+      return flowHandle(new FlowProducer({ connection, prefix }), prefix, exclusive);
     },
     worker: (queueName, processor, options) =>
       new Worker(queueName, processor, {
@@ -132,11 +140,14 @@ interface Producer {
   getBackend(): IQueueBackend;
 }
 
-function flowHandle(producer: Producer, prefix: string | undefined): FlowHandle {
+function flowHandle(producer: Producer, prefix: string | undefined, exclusive: Exclusive): FlowHandle {
   return {
     add: async (flow) => producer.add(flow),
     waitUntilReady: async () => producer.waitUntilReady(),
-    close: async () => producer.close(),
+    close: async () => {
+      await Promise.all([producer.close(), exclusive.close()]);
+    },
+    exclusively: async (key, work) => exclusive.run(key, work),
     on: (event, listener) => producer.on(event, listener),
     queue: (queueName) => producer.getBackend().forQueue(queueName, prefix),
   };

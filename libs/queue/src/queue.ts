@@ -63,15 +63,17 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
   const queue: Queue = {
     addDocumentFlow: async (job) => {
       const checked = parseStageJob(job);
-      await run(async (flow) => {
-        const state = await readFlowState(flow, checked);
-        if (state === 'active') return;
-        if (state !== 'absent') await removeJobs(flow, checked);
-        await flow.add(documentFlow(checked));
-      });
+      await run(async (flow) =>
+        flow.exclusively(flowKey(checked), async () => {
+          const state = await readFlowState(flow, checked);
+          if (state === 'active') return;
+          if (state !== 'absent') await removeJobs(flow, checked);
+          await flow.add(documentFlow(checked));
+        }),
+      );
     },
     flowState: async (job) => run(async (flow) => readFlowState(flow, job)),
-    removeFlow: async (job) => run(async (flow) => removeJobs(flow, job)),
+    removeFlow: async (job) => run(async (flow) => flow.exclusively(flowKey(job), async () => removeJobs(flow, job))),
     check: async () => {
       await run(async (flow) => flow.queue('publish').getCounts(['active']));
     },
@@ -81,6 +83,10 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
     run(async (flow) => flow.queue(stage).getCounts([...states])),
   );
   return queue;
+}
+
+function flowKey({ documentId, version }: FlowKey): string {
+  return `${documentId}.${version}`;
 }
 
 /** `publish` at the root, each stage the child of the next. */

@@ -110,6 +110,24 @@ onEveryBackend('flow of a document', (bench) => {
     await runOnce('completed');
   });
 
+  it('runs once when several producers start it at once, for the first time and again', async () => {
+    let release = (): void => undefined;
+    let held = Promise.resolve();
+    const runs = await bench().allWorkers(async (stage) => (stage === 'extract' ? held : undefined));
+    const queues = [await bench().queue(), await bench().queue(), await bench().queue()];
+    const job = newJob();
+    for (let round = 1; round <= 5; round += 1) {
+      runs.length = 0;
+      held = new Promise((resolve) => (release = resolve));
+      await Promise.all([...queues, ...queues].map(async (queue) => queue.addDocumentFlow(job)));
+      release();
+      await eventually(async () => (await queues[0]?.flowState(job)) === 'completed', {
+        description: `round ${round}`,
+      });
+      expect(runs.map(({ stage }) => stage)).to.deep.equal([...stages]);
+    }
+  });
+
   it('is failed, and can be added again, when a part of its jobs was lost', async () => {
     const queue = await bench().queue();
     const job = newJob();
