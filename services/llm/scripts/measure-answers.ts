@@ -24,9 +24,9 @@ interface Chunk {
 interface Case {
   readonly question: string;
   /** Whether a stretch of a chunk is the answer, or part of it. */
-  isGold(chunk: Chunk, start: number, end: number): boolean;
+  readonly isGold: (chunk: Chunk, start: number, end: number) => boolean;
   /** Whether a chunk has to go when the answer is to be removed. */
-  isRelated(chunk: Chunk): boolean;
+  readonly isRelated: (chunk: Chunk) => boolean;
 }
 
 const sourcesPerQuestion = 8;
@@ -134,7 +134,17 @@ function judgedCases(folder: string): Case[] {
 function toSource(chunk: Chunk, index: number): AnswerSource {
   const { documentId, title, text, start } = chunk;
   const pageBreaks = [{ page: 1, chunkOffset: 0 }];
-  return { number: index + 1, chunkId: chunk.id, documentId, version: 1, title, text, charStart: start, pageBreaks, score: 0 };
+  return {
+    number: index + 1,
+    chunkId: chunk.id,
+    documentId,
+    version: 1,
+    title,
+    text,
+    charStart: start,
+    pageBreaks,
+    score: 0,
+  };
 }
 
 function bm25(chunks: readonly Chunk[], k1 = 0.9, b = 0.4): (question: string) => Chunk[] {

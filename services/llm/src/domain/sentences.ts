@@ -13,7 +13,12 @@ const shortLineShare = 0.7;
 const unprintable = /[[\p{Cc}\p{Cf}\ufffd]--[\t\n\r\xad\u200c\u200d]]+/v;
 const blankLine = /\n[^\S\n]*(?:\n[^\S\n]*)+/u;
 const listMark = /^[^\S\n]*(?:[-–—•▪◦‣·*o]|\(?\d{1,2}[.)]|\(?[a-z][.)])[^\S\n]+/u;
-const endOfSentence = /[.!?…]+["'”’»)\]]*(?=\s+["'“‘«([]*[\p{Lu}\p{Lt}\p{N}])|[。！？]+[」』）]*/gu;
+/** "Heart rate: 72", "CONCLUSION: we found". */
+const label = /^\s*\p{Lu}[\p{L}\p{N} /()-]{0,40}:\s/u;
+// It begins where a run of stops begins, or a text of nothing but dots would be tried from each of them.
+const endOfSentence = /(?<![.!?…])[.!?…]+["'”’»)\]]*(?=\s+["'“‘«([]*[\p{Lu}\p{Lt}\p{N}])|[。！？]+[」』）]*/gu;
+/** What stands before a full stop is looked at no further back than this. */
+const longestAbbreviation = 12;
 const abbreviations = new Set(
   (
     'dr mr mrs ms prof st jr sr vs no nos fig figs tab eq eqs ref refs al approx ca cf eg ie e.g i.e etc resp vol pp p ' +
@@ -66,7 +71,7 @@ function splitLines(block: Stretch, text: string): Stretch[] {
 
 function endsOnPurpose(line: Stretch, next: Stretch, text: string, longest: number): boolean {
   const [here, after] = [text.slice(line.start, line.end).trimEnd(), text.slice(next.start, next.end)];
-  if (listMark.test(after)) return true;
+  if (listMark.test(after) || label.test(after)) return true;
   const beginsAnew = /^\s*(?:\[|["'“‘«(]*[\p{Lu}\p{N}])/u.test(after);
   if (!beginsAnew) return false;
   if (/[.!?…:]["'”’)\]]*$/u.test(here)) return true;
@@ -80,7 +85,8 @@ function splitAtStops(part: Stretch, text: string): Stretch[] {
   let from = 0;
   for (const match of content.matchAll(endOfSentence)) {
     const end = match.index + match[0].length;
-    if (match[0].startsWith('.') && isAbbreviation(content.slice(from, match.index))) continue;
+    const before = content.slice(Math.max(from, match.index - longestAbbreviation), match.index);
+    if (match[0].startsWith('.') && isAbbreviation(before)) continue;
     parts.push({ start: part.start + from, end: part.start + end });
     from = end;
   }

@@ -51,9 +51,20 @@ export function termsOf(text: string): string[] {
 
 /** Reads a question. */
 export function readQuestion(text: string): Question {
+  const type = questionType(text.toLowerCase());
   const terms = [...new Set(termsOf(text))];
-  return { terms, type: questionType(text.toLowerCase()) };
+  const asked = namesOfType[type];
+  const subject = asked === undefined ? terms : terms.filter((term) => !asked.includes(term));
+  return { terms: subject.length === 0 ? terms : subject, type };
 }
+
+/** Words that only name what is asked for (stems): a sentence answers with a dose or a date, not with the word. */
+const namesOfType: Partial<Record<QuestionType, readonly string[]>> = {
+  dose: ['dose', 'dosag', 'often'],
+  amount: ['number', 'percentag', 'proport', 'percent'],
+  time: ['year', 'date', 'month', 'dai', 'time', 'soon'],
+  cause: ['caus', 'reason', 'becaus'],
+};
 
 const types: readonly (readonly [QuestionType, RegExp])[] = [
   ['dose', /\b(dose|dosage|dosing|how much|mg|how often)\b/],
