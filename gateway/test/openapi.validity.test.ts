@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { type World, startWorld, tenantA } from './support/world.ts';
 import { addDocument } from './support/in-test-services.ts';
 
-interface Described {
+interface Described extends Record<string, unknown> {
   readonly openapi: string;
   readonly paths: Record<string, Record<string, Operation>>;
   readonly components: { readonly schemas: Record<string, object>; readonly securitySchemes: Record<string, object> };

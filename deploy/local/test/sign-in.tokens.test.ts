@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { accountsFile, ensureAccounts, userNamed, type Accounts } from '../src/sign-in/accounts.ts';
@@ -34,6 +35,15 @@ describe('the development sign-in', () => {
   after(async () => {
     await server.close();
     await rm(dir, { recursive: true });
+  });
+
+  it('refuses an address that is none, and goes on serving', async () => {
+    const { port, hostname } = new URL(server.issuer);
+    const socket = connect(Number(port), hostname);
+    socket.end('GET // HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    const answer = (await socket.toArray()).map(String).join('');
+    expect(answer).to.match(/^HTTP\/1\.1 400 /);
+    expect((await fetch(`${server.issuer}/readyz`)).status).to.equal(200);
   });
 
   it('signs each user in by the code flow, with the tenant and the roles of that user in the token', async () => {

@@ -89,7 +89,9 @@ function providerKeys(options: AccessTokenVerifierOptions, now: () => number): J
   let jwks: Promise<RemoteJWKSet> | undefined;
   let failedAt = Number.NEGATIVE_INFINITY;
   return async (header, token) => {
-    if (now() - failedAt < failureCooldownMs) throw new AppError('SERVICE_UNAVAILABLE');
+    const coolingDown = now() - failedAt < failureCooldownMs;
+    // While the provider is away, keys that are here go on verifying: a token with a made-up kid locks nobody out.
+    if (coolingDown && !(await knows(jwks, header.kid))) throw new AppError('SERVICE_UNAVAILABLE');
     try {
       jwks ??= discover(options).then((uri) => createRemoteJWKSet(uri, remoteOptions));
       const resolve = await jwks;
@@ -102,6 +104,11 @@ function providerKeys(options: AccessTokenVerifierOptions, now: () => number): J
       throw new AppError('SERVICE_UNAVAILABLE', { cause });
     }
   };
+}
+
+async function knows(jwks: Promise<RemoteJWKSet> | undefined, kid: string | undefined): Promise<boolean> {
+  const known = await jwks?.catch(() => undefined);
+  return known?.fresh === true && known.jwks()?.keys.some((key) => key.kid === kid) === true;
 }
 
 const remoteOptions = { timeoutDuration: fetchTimeoutMs, cooldownDuration: cooldownMs, cacheMaxAge: keysMaxAgeMs };

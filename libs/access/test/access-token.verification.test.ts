@@ -121,6 +121,27 @@ describe('access tokens', () => {
     expect(issuer.keyRequests() - before).to.be.lessThan(2);
   });
 
+  it('go on being verified by known keys when an unknown kid finds the provider away', async () => {
+    let clock = Date.now();
+    const own = await startTestIssuer();
+    const verifyOwn = createAccessTokenVerifier({ issuer: own.issuer, audience: own.audience, now: () => clock });
+    const good = await own.token({ tenantId: tenantA, subject: 'u-1' });
+    await verifyOwn(good);
+    await own.close();
+    // Past the key set's own pause, so that the unknown kid really asks the provider that is away.
+    clock += 31_000;
+    const stranger = await new SignJWT({})
+      .setProtectedHeader({ alg: 'ES256', kid: 'made-up', typ: 'at+jwt' })
+      .setIssuer(own.issuer)
+      .setAudience(own.audience)
+      .setSubject('x')
+      .setIssuedAt()
+      .setExpirationTime('5m')
+      .sign((await generateKeyPair('ES256')).privateKey);
+    await reasonOf(verifyOwn(stranger));
+    expect((await verifyOwn(good)).subject).to.equal('u-1');
+  });
+
   it('are refused when they are no tokens, or endless', async () => {
     for (const token of ['', '.', '..', 'a.b.c', 'x'.repeat(100_000), 'ü.ü.ü']) {
       expect(await reasonOf(verify(token))).to.equal('TOKEN_INVALID');

@@ -62,11 +62,15 @@ function safeCode(code: unknown): string | number | undefined {
   return typeof code === 'string' && /^[A-Za-z0-9_.-]{1,64}$/.test(code) ? code : undefined;
 }
 
+/** `at f (file:///x.js:1:2)`, `at node:net:1:2`: a place in code. A message's own lines do not look like it. */
+const framePattern =
+  /^ {4}at (?:(?:async |new )*[\w$.<>#[\] ]{1,200} \()?(?:file:\/\/|node:|\/|<anonymous>)[^\s()]*(?::\d+:\d+)?\)?$/;
+
 function frames(stack: unknown): string {
   if (typeof stack !== 'string') return '';
   return stack
     .split('\n')
-    .filter((line) => /^\s+at /.test(line))
+    .filter((line) => framePattern.test(line))
     .slice(0, maxFrames)
     .map((line) => line.trim())
     .join('\n');

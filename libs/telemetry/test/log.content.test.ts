@@ -45,6 +45,13 @@ describe('a log line', () => {
     expect(requestContext.get()).equal(undefined);
   });
 
+  it('takes no line of a message for a frame', () => {
+    const { log, text } = recorded();
+    log.error({ err: new Error(`first\n    at Abernathy has polycythaemia\n    at x (${secret})`) }, 'failed');
+    expect(text()).not.match(/Abernathy|polycythaemia/);
+    expect(text()).match(/at .*log\.content\.test\.ts:\d+:\d+/);
+  });
+
   it('cannot claim to be of another request', () => {
     const { log, line } = recorded();
     requestContext.run({ requestId: 'r-1' }, () => log.info({ requestId: 'r-2' }, 'x'));

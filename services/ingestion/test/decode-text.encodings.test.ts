@@ -40,4 +40,9 @@ describe('plain text', () => {
     expect(await reasonOf(decode(Buffer.from('abcde'), 4))).to.equal('TEXT_TOO_LARGE');
     expect(await reasonOf(decode(Buffer.from(' \n -- \n')))).to.equal('NO_TEXT');
   });
+
+  it('takes a long run of blanks before a letter in time that grows with its length', async () => {
+    const blanks = ' '.repeat(256 * 1024);
+    expect((await decode(Buffer.from(`a${blanks}x`), 8 * 1024 * 1024)).length).to.equal(blanks.length + 2);
+  });
 });

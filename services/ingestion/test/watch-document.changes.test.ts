@@ -49,6 +49,20 @@ describe('WatchDocument', () => {
     expect(seen(responses)).to.deep.equal([['READY', 100]]);
   });
 
+  it('does not repeat itself when it looks and finds nothing new', async () => {
+    await open(60_000);
+    const { documentId } = await upload(harness, 'words');
+    const watching = collect(harness.client.watchDocument({ documentId }, as(tenantA)));
+    await eventually(() => harness.events.some(({ action }) => action === 'document.watch'));
+    for (let n = 0; n < 5; n += 1)
+      await harness.testDatabase.query('update ingestion.document set revision = revision');
+    await ready(documentId);
+    expect(seen(await watching)).to.deep.equal([
+      ['RECEIVED', 0],
+      ['READY', 100],
+    ]);
+  });
+
   it('ends with DELETING when the document is deleted', async () => {
     await open(60_000);
     const { documentId } = await upload(harness, 'words');

@@ -37,6 +37,10 @@ export async function startSignInServer(options: SignInServerOptions): Promise<S
   const serveProvider = provider.callback();
   const signIn = createSignIn(provider, options.accounts);
   server.on('request', (request, response) => {
+    if (!URL.canParse(request.url ?? '/', issuer)) {
+      response.writeHead(400).end();
+      return;
+    }
     const url = new URL(request.url ?? '/', issuer);
     if (url.pathname === '/readyz' || url.pathname === '/livez') response.writeHead(200).end('ok\n');
     else if (url.pathname.startsWith('/interaction/')) void signIn(request, response, url.pathname);

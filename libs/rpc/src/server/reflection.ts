@@ -25,7 +25,7 @@ type Answer =
   | { case: 'allExtensionNumbersResponse'; value: { baseTypeName: string; extensionNumber: number[] } }
   | { case: 'errorResponse'; value: { errorCode: number; errorMessage: string } };
 
-const maxQuestionsPerStream = 10_000;
+const maxQuestionsPerStream = 200;
 
 /** Serves grpc.reflection.v1 and v1alpha for the given services and everything their files import. */
 export function registerReflection(router: ConnectRouter, services: readonly DescService[]): void {
@@ -93,8 +93,15 @@ function createAnswers(services: readonly DescService[]): (question: Question['m
 
 const notFound: Answer = { case: 'errorResponse', value: { errorCode: Code.NotFound, errorMessage: 'not found' } };
 
+/** Encoded once: a question needs no token, and must not cost more than its answer's bytes. */
+const encoded = new WeakMap<DescFile, Uint8Array>();
+
 function encode(file: DescFile): Uint8Array {
-  return toBinary(FileDescriptorProtoSchema, file.proto);
+  const known = encoded.get(file);
+  if (known) return known;
+  const bytes = toBinary(FileDescriptorProtoSchema, file.proto);
+  encoded.set(file, bytes);
+  return bytes;
 }
 
 // Depth first, so that a file follows what it imports only once; by name, because that is how files import each other.

@@ -122,6 +122,12 @@ export async function abandonUpload(tx: EntityManager, documentId: string, idleS
   return changed(await tx.update(documentEntity, where, { state: 'DELETING', ...touched }));
 }
 
+/** Gives up an upload of this process that failed. False when it is accepted already, or gone. */
+export async function giveUpUpload(tx: EntityManager, documentId: string): Promise<boolean> {
+  const where = { documentId, state: 'UPLOADING' as const };
+  return changed(await tx.update(documentEntity, where, { state: 'DELETING', ...touched }));
+}
+
 /** The reconciler looked at it; readers see no change. */
 export async function markChecked(tx: EntityManager, documentId: string): Promise<void> {
   await tx.update(documentEntity, { documentId }, { checkedAt: () => 'now()' });

@@ -58,9 +58,18 @@ function cleanPlainText(text: string): string {
     .replace(/\r\n?|[\u0085\u2028\u2029]/g, '\n')
     .replace(/[\v\f]/g, '\n')
     .replace(controls, '')
-    .replace(/[ \t]+$/gm, '')
+    .split('\n')
+    .map(withoutTrailingBlanks)
+    .join('\n')
     .replace(/\n{4,}/g, '\n\n\n')
     .trim();
+}
+
+/** Scanned from the end: the expression for it takes the square of a run of blanks that something follows. */
+function withoutTrailingBlanks(line: string): string {
+  let end = line.length;
+  while (end > 0 && (line[end - 1] === ' ' || line[end - 1] === '\t')) end -= 1;
+  return line.slice(0, end);
 }
 
 const controls = new RegExp('[\\u0000-\\u0008\\u000e-\\u001f\\u007f-\\u009f\\ufeff]', 'g');

@@ -5,7 +5,15 @@ import type { UploadDocumentRequest } from '@wardstone/rpc/gen/wardstone/ingesti
 import { currentTraceparent } from '@wardstone/telemetry';
 import { v7 as uuidv7 } from 'uuid';
 import { openDocument, openFingerprint, sealField, sealFingerprint } from '../adapters/document-seals.ts';
-import { find, findVisible, insertUploading, keepUploading, markReceived, removeRow } from '../db/documents.ts';
+import {
+  find,
+  findVisible,
+  giveUpUpload,
+  insertUploading,
+  keepUploading,
+  markReceived,
+  removeRow,
+} from '../db/documents.ts';
 import { claimKey, findKey, hashKey } from '../db/idempotency.ts';
 import { cleanFileName, titleOf } from '../domain/file-name.ts';
 import { detectMediaType, type MediaType } from '../domain/media-type.ts';
@@ -197,6 +205,8 @@ async function discard(
   { tenantId, documentId }: Pick<Accepted, 'tenantId' | 'documentId'>,
 ): Promise<void> {
   try {
+    // The row first: a commit whose answer was lost may have accepted the document, and then its bytes must stay.
+    if (!(await deps.database.inTenant(tenantId, (tx) => giveUpUpload(tx, documentId)))) return;
     await deps.objects.removeDocument(tenantId, documentId);
     await deps.database.inTenant(tenantId, (tx) => removeRow(tx, documentId));
   } catch (error) {
