@@ -137,6 +137,12 @@ describe('requests that are refused', () => {
     expect(Object.prototype).not.to.have.property('topK');
   });
 
+  it('knows no query parameters where a route has none', async () => {
+    for (const path of ['/v1/me?verbose=1', '/v1/documents/01970000-0000-7000-8000-000000000001?version=2']) {
+      await expectProblem(await fetch(`${world.url}${path}`, { headers }), 400, 'UNKNOWN_FIELD');
+    }
+  });
+
   it('names nested fields, and unknown ones within them', async () => {
     const admin = { authorization: `Bearer ${await world.issuer.token({ roles: ['platform_admin'] })}` };
     const body = { displayName: 'A', settings: { chunkSizeChars: 9000, colour: 1 } };

@@ -64,9 +64,9 @@ async function* content(
     for (;;) {
       const chunk = await idleBounded(chunks.next(), idleMs);
       if (chunk.done === true) break;
-      needs(!part.file.truncated, 'FILE_TOO_LARGE');
       yield chunk.value;
     }
+    // The rest of a file that is too large is not waited for.
     needs(!part.file.truncated, 'FILE_TOO_LARGE');
     // The form has to end here: a body that was cut between two parts looks like a whole file otherwise.
     const after = await idleBounded(parts.next(), idleMs);
