@@ -71,9 +71,9 @@ describe('embed job: artefacts', () => {
     );
     await harness.writeChunks(texts);
     await embedJob(harness.deps)(job, running);
-    expect(calls).to.equal(3);
+    expect(calls).to.equal(6);
     await embedJob(harness.deps)(job, running);
-    expect(calls).to.equal(3);
+    expect(calls).to.equal(6);
   });
 
   it('replaces vectors of another model or count', async () => {

@@ -62,6 +62,7 @@ describe('extractive answerer: answers', () => {
   for (const question of [
     'What is the capital of France?',
     'Which antibiotic treats tuberculosis in pregnancy?',
+    'Was penicillin started for pneumonia in hospital?',
     'the of and',
     '???',
   ]) {

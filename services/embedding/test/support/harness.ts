@@ -53,7 +53,7 @@ export async function openHarness(model: EmbeddingModel = createLexicalEmbedder(
     },
     progress: { report: (_job, percent) => void reports.push(percent) },
     metrics: createMetrics(new Registry()),
-    limits: { batchTexts: 4, maxCalls: 3 },
+    limits: { batchTexts: 2, maxCalls: 3 },
   };
   return {
     deps,
