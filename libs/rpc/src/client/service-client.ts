@@ -74,9 +74,11 @@ function cancellable(call: StreamCall): StreamCall {
         const iterator = stream[Symbol.asyncIterator]();
         return {
           next: () => iterator.next(),
-          return(value: unknown) {
+          async return(value: unknown) {
             left.abort();
-            return Promise.resolve({ done: true, value });
+            // Connect clears the call's deadline timer when its reader sees the end, which is now this error.
+            await Promise.allSettled([iterator.next()]);
+            return { done: true, value };
           },
         };
       },
