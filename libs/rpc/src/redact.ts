@@ -5,7 +5,7 @@ const maxDepth = 64;
 
 /**
  * A message as JSON without the fields that its proto marks with `debug_redact` (they may hold PHI), at any depth. The
- * message itself is not changed.
+ * message itself is not changed. Fields that this version of the proto does not know are not printed either.
  */
 export function redact<D extends DescMessage>(schema: D, message: MessageShape<D>): JsonValue {
   const copy = clone(schema, message);
@@ -20,8 +20,6 @@ function strip(message: ReflectMessage, depth: number): void {
     if (isRedacted(field) || depth >= maxDepth) message.clear(field);
     else if (field.message) for (const inner of messagesOf(message, field)) strip(inner, depth + 1);
   }
-  // Fields that this version of the proto does not know may be redacted in a newer one.
-  message.setUnknown([]);
 }
 
 function isRedacted(field: DescField): boolean {

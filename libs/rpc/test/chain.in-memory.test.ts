@@ -131,7 +131,7 @@ describe('the chain around a handler', () => {
   });
 
   it('cancels a stream whose consumer leaves it', async () => {
-    const { scene, ingestion } = behindTheChain();
+    const { scene, ingestion, telemetry } = behindTheChain();
     for await (const { document } of ingestion.watchDocument({ documentId }, asPrincipal(clinician))) {
       expect(document?.percent).equal(10);
       break;
@@ -139,6 +139,12 @@ describe('the chain around a handler', () => {
     const { signal } = scene.calls[0] ?? {};
     if (!signal) throw new Error('no call');
     await (signal.aborted || once(signal, 'abort'));
+    // The handler of a stream runs in its call, too.
+    const watching = telemetry.lines().find(({ msg }) => msg === 'watching');
+    expect(watching).include({ requestId: scene.calls[0]?.requestId, tenantId, caller: 'client' });
+    expect(watching)
+      .property('traceId')
+      .match(/^[0-9a-f]{32}$/);
   });
 });
 

@@ -199,6 +199,8 @@ describe('a client', () => {
     // A method with side effects: it is sent once, on a connection that lives.
     const unimplemented = () => refusal(client.deleteDocument({ documentId }, as));
     expect((await unimplemented()).reason).equal('UNIMPLEMENTED');
+    await Promise.all(Array.from({ length: 50 }, unimplemented));
+    expect(relay.connections()).equal(1);
     relay.silence();
     expect((await unimplemented()).reason).equal('UNIMPLEMENTED');
     expect(relay.connections()).equal(2);

@@ -25,7 +25,8 @@ describe('dependency checks', () => {
       asked++;
       return Promise.resolve();
     });
-    await Promise.all(Array.from({ length: 50 }, () => checks.report()));
+    const reports = await Promise.all(Array.from({ length: 50 }, () => checks.report()));
+    expect(reports.every(({ serving }) => serving)).equal(true);
     await checks.report();
     expect(asked).equal(1);
     pass(999);

@@ -16,7 +16,7 @@ describe('a server among strangers', () => {
 
   beforeEach(async () => {
     server = await startTestServer(createScene(), {
-      limits: { headersTimeoutMs: 300, maxConcurrentStreams: 4, maxHeaderBytes: 4_096, readMaxBytes: 1024 * 1024 },
+      limits: { headersTimeoutMs: 1_000, maxConcurrentStreams: 4, maxHeaderBytes: 4_096, readMaxBytes: 1024 * 1024 },
     });
   });
   afterEach(() => server.close());
@@ -61,6 +61,14 @@ describe('a server among strangers', () => {
     const request = 'GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
     expect(await talk(...request)).match(/^HTTP\/1\.1 200 OK/);
     expect(await talk('P', 'ROPFIND / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).match(/^HTTP\/1\.1 404/);
+  });
+
+  it('knows HTTP/2 by its preface, however it is cut', async () => {
+    const emptySettings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    const goAway = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    const heard = await talk('P', 'RI', ' * HTTP/2.0\r\n\r\nSM\r\n', '\r\n', emptySettings, goAway);
+    // The first frame that a server sends is its settings.
+    expect(heard.charCodeAt(3)).equal(4);
   });
 
   it('answers a Host or path that makes no URL with 400, and lives on', async () => {

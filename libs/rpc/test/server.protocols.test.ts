@@ -114,6 +114,16 @@ describe('one port', () => {
     expect(await response.text()).include('"reason":"INVALID_ARGUMENT"');
   });
 
+  it('refuses a message of a stream that is not UTF-8, with the reason', async () => {
+    // One envelope with metadata whose file name is not UTF-8.
+    const envelope = Buffer.from([0, 0, 0, 0, 6, 0x0a, 0x04, 0x0a, 0x02, 0xc3, 0x28]);
+    const path = '/wardstone.ingestion.v1.IngestionService/UploadDocument';
+    const response = await post(path, { 'content-type': 'application/connect+proto' }, envelope);
+    expect(await response.text())
+      .include('"code":"invalid_argument"')
+      .and.include('"reason":"INVALID_ARGUMENT"');
+  });
+
   it('serves /metrics, /livez and /readyz without a token, and nothing else', async () => {
     await post(embed, { 'content-type': 'application/json' }, '{"texts":["a"],"kind":1}');
     const metrics = await (await fetch(`${server.url}/metrics`)).text();

@@ -21,7 +21,6 @@ export function createHealth(options: {
   const known = new Set(['', ...options.services]);
 
   async function status(): Promise<ServingStatus> {
-    if (options.draining.aborted) return Status.NOT_SERVING;
     const { serving } = await options.checks.report();
     return serving && !options.draining.aborted ? Status.SERVING : Status.NOT_SERVING;
   }

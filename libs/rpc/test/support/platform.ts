@@ -116,6 +116,7 @@ export function createScene(): Scene {
         async *watchDocument(_request, ctx) {
           const call = callContext(ctx);
           calls.push(call);
+          call.log.info('watching');
           for (const percent of [10, 50, 90]) yield { document: { documentId, percent } };
           await hold(call.signal);
         },
