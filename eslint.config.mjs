@@ -98,6 +98,7 @@ export default defineConfig(
         process: 'readonly',
         console: 'readonly',
         URL: 'readonly',
+        setTimeout: 'readonly',
         setInterval: 'readonly',
         clearInterval: 'readonly',
       },

@@ -2,6 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import Mocha from 'mocha';
 
+const openAfterMs = 15_000;
+
 export default class CountingReporter extends Mocha.reporters.Spec {
   constructor(runner, options) {
     super(runner, options);
@@ -10,6 +12,11 @@ export default class CountingReporter extends Mocha.reporters.Spec {
     runner.once('end', () => {
       const { passes, failures, pending } = this.stats;
       writeFileSync(file, JSON.stringify({ passed: passes, failed: failures, pending }));
+      // Runs only when something else keeps the process alive: says what, before the runner ends it.
+      setTimeout(
+        () => console.error(`Still open: ${process.getActiveResourcesInfo().join(', ')}`),
+        openAfterMs,
+      ).unref();
     });
   }
 }
