@@ -25,8 +25,8 @@ type AnyMethod = DescMethodUnary | DescMethodStreaming;
 
 /**
  * A transport that makes every call as Wardstone makes calls: for a principal, with a token of its own, a request id, the
- * running trace, a deadline, a span and metrics; that tries a call without side effects once more when the connection broke;
- * and that throws nothing but AppError.
+ * running trace, a deadline, a span and metrics; that tries a call once more when its connection broke and that is safe; and
+ * that throws nothing but AppError.
  */
 export function createCallingTransport(transport: Transport, options: ClientOptions): Transport {
   const metrics = options.telemetry && createRpcClientMetrics(options.telemetry.metrics);
@@ -168,7 +168,14 @@ function isBroken(error: unknown, signal: AbortSignal | undefined): error is Con
 }
 
 function mayRetry(method: DescMethodUnary, error: unknown, signal: AbortSignal | undefined): boolean {
-  return method.idempotency === Idempotency.NO_SIDE_EFFECTS && isBroken(error, signal);
+  if (!isBroken(error, signal)) return false;
+  return method.idempotency === Idempotency.NO_SIDE_EFFECTS || wasNotProcessed(error);
+}
+
+// RFC 9113, 8.7: a refused stream was not processed, so its call may be made again whatever it does. It happens to calls that
+// cross with a GOAWAY. Connect keeps the code only in its message.
+function wasNotProcessed(error: ConnectError): boolean {
+  return error.rawMessage.includes('REFUSED_STREAM');
 }
 
 function explain(error: unknown, signal: AbortSignal | undefined): AppError {
