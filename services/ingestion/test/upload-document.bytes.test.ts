@@ -153,10 +153,10 @@ describe('UploadDocument', () => {
   it('does not accept what cannot be stored', async () => {
     harness.faults.objects = true;
     expect(await reasonOf(upload(harness, 'words'))).to.equal('OBJECT_STORE_UNAVAILABLE');
-    const uploading = (await rows()).filter((row) => row['state'] === 'UPLOADING');
-    expect(uploading, 'left to the reconciler, seen by nobody').to.have.length(1);
+    const givenUp = (await rows()).filter((row) => row['state'] === 'DELETING');
+    expect(givenUp, 'left to the reconciler, seen by nobody').to.have.length(1);
     const { documents } = await harness.client.listDocuments({ pageSize: 200 }, as(tenantA));
-    expect(documents.map(({ documentId }) => documentId)).not.to.include(uploading[0]?.['document_id']);
+    expect(documents.map(({ documentId }) => documentId)).not.to.include(givenUp[0]?.['document_id']);
   });
 
   it('accepts although the queue is away: the document waits as RECEIVED', async () => {
