@@ -42,7 +42,7 @@ describe('one port', () => {
   it('speaks Connect in JSON: refuses unknown fields and unknown enum names with a reason and without their words', async () => {
     for (const body of [
       '{"texts":["a"],"kind":"Abernathy"}',
-      '{"Abernathy":1}',
+      '{"texts":["a"],"kind":1,"Abernathy":1}',
       '{"texts":["a"],"kind":',
       '"\ud800"',
     ]) {

@@ -1,6 +1,6 @@
 import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel as Idempotency } from '@bufbuild/protobuf/wkt';
-import { type Context, type Span, SpanKind, context, trace } from '@opentelemetry/api';
+import { type Context, type Span, SpanKind, SpanStatusCode, context, trace } from '@opentelemetry/api';
 import {
   Code,
   ConnectError,
@@ -135,7 +135,7 @@ function beginCall(method: AnyMethod, options: ClientOptions, metrics: RpcMetric
     ended = true;
     metrics?.inFlight.dec(labels);
     metrics?.observe({ ...labels, code: failure ? Code[failure.code] : 'Ok' }, (performance.now() - startedAt) / 1_000);
-    if (failure) span?.setAttribute('error.type', failure.reason).setStatus({ code: 2 });
+    if (failure) span?.setAttribute('error.type', failure.reason).setStatus({ code: SpanStatusCode.ERROR });
     span?.end();
     return failure;
   }

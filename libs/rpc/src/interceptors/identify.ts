@@ -1,4 +1,4 @@
-import { SpanKind, trace } from '@opentelemetry/api';
+import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { parentContext, requestContext, type Telemetry } from '@wardstone/telemetry';
 import { v7 as uuidv7 } from 'uuid';
@@ -101,7 +101,7 @@ function endSpan(span: CallRecord['span'], failure: AppError | undefined): void 
   if (failure) {
     span.setAttribute('error.type', failure.reason);
     // Who calls wrongly is told so; a span is marked as failed when the fault is ours.
-    if (specOf(failure.reason).status >= 500) span.setStatus({ code: 2 });
+    if (specOf(failure.reason).status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
   }
   span.end();
 }
