@@ -64,13 +64,15 @@ describe('search: exactness', () => {
   it('orders equal scores by document and position, every time', async () => {
     const tenantId = uuidv7();
     const vector = seededVector(7);
-    const same = Array.from({ length: 5 }, (_, at) => ({ text: `equal ${String(at)}`, vector }));
+    // More than are fetched to spare, so that it is the scan that has to cut them off in the right place.
+    const same = Array.from({ length: 20 }, (_, at) => ({ text: `equal ${String(at)}`, vector }));
     const ids = [uuidv7(), uuidv7()];
     for (const documentId of ids.toReversed()) await harness.index({ tenantId, documentId, chunks: same });
-    const { hits } = await harness.client.search({ query: 'x', topK: 10 }, as(tenantId));
-    expect(hits.map(({ documentId, text }) => `${documentId} ${text}`)).to.deep.equal(
-      ids.flatMap((id) => same.map(({ text }) => `${id} ${text}`)),
-    );
+    const expected = ids.flatMap((id) => same.map(({ text }) => `${id} ${text}`));
+    for (const topK of [3, 25, 100]) {
+      const { hits } = await harness.client.search({ query: 'x', topK }, as(tenantId));
+      expect(hits.map(({ documentId, text }) => `${documentId} ${text}`)).to.deep.equal(expected.slice(0, topK));
+    }
   });
 
   it('searches the documents named, and none of another tenant whoever names it', async () => {

@@ -86,16 +86,16 @@ describe('search: protection', () => {
     const from = await harness.index(document(tenantId));
     const foreign = await harness.index({ ...document(other), chunks: [{ text: 'foreign', vector: seededVector(9) }] });
     const own = await harness.index({ ...document(tenantId), chunks: [{ text: 'own', vector: seededVector(8) }] });
-    const copy = (target: string, into: string, version: number, ordinal: number) =>
+    const copy = (target: string, into: string, version: number, ordinal: number, source: number) =>
       harness.testDatabase.query(
         `insert into retrieval.chunk select $1, $2, $3, $4, passage_sealed, model_id, embedding
-         from retrieval.chunk where document_id = $5 and ordinal = 0`,
-        [target, into, version, ordinal, from.documentId],
+         from retrieval.chunk where document_id = $5 and version = 1 and ordinal = $6`,
+        [target, into, version, ordinal, from.documentId, source],
       );
-    await copy(other, foreign.documentId, 1, 1);
-    await copy(tenantId, own.documentId, 1, 1);
-    await copy(tenantId, from.documentId, 1, 7);
-    await copy(tenantId, from.documentId, 2, 0);
+    await copy(other, foreign.documentId, 1, 1, 1);
+    await copy(tenantId, own.documentId, 1, 1, 1);
+    await copy(tenantId, from.documentId, 1, 7, 0);
+    await copy(tenantId, from.documentId, 2, 0, 0);
     const theirs = await searchAll(other);
     expect([theirs.hits.map(({ text }) => text), theirs.unreadableChunks]).to.deep.equal([['foreign'], 1]);
     const ours = await searchAll(tenantId);
