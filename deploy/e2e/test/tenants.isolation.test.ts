@@ -110,7 +110,7 @@ describe('a tenant asks for what another tenant has', function () {
         'content-type': 'application/json',
         accept: 'text/event-stream',
       },
-      body: JSON.stringify({ question: note.question }),
+      body: JSON.stringify({ question: note.question, documentIds: [owned.documentId] }),
     });
     const events = await readEvents(response);
     expect(events[0]?.event).to.equal('sources');
