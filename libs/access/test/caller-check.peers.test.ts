@@ -177,7 +177,7 @@ describe('caller check', () => {
       'that live longer than 60 s': { payload: { iat: now, exp: now + 61 } },
       'without an end': { payload: { exp: undefined } },
       'without a time of issue': { payload: { iat: undefined } },
-      'from the future': { payload: { iat: now + 30, exp: now + 60 } },
+      'from the future': { payload: { iat: now + 3600, exp: now + 3660 } },
       'without an id': { payload: { jti: undefined } },
       'of another subject': { payload: { sub: 'gateway' } },
       'without a principal': { payload: { principal: undefined } },
@@ -205,7 +205,15 @@ describe('caller check', () => {
     });
 
     it('without a signature, or with one made by the public key as a secret, are refused', async () => {
-      const payload = { iss: 'llm', sub: 'llm', aud: here, iat: now, exp: now + 60, jti: uuidv7(), principal: claims };
+      const payload = {
+        iss: 'llm',
+        sub: 'llm',
+        aud: here,
+        iat: Math.floor(Date.now() / 1000),
+        exp: Math.floor(Date.now() / 1000) + 60,
+        jti: uuidv7(),
+        principal: claims,
+      };
       const header = { kid: 'llm', typ: 'wardstone-service+jwt' };
       const unsecured = new UnsecuredJWT(payload).encode().split('.')[1] ?? '';
       const none = Buffer.from(JSON.stringify({ alg: 'none', ...header })).toString('base64url');
