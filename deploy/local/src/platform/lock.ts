@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { readText } from '../setup/files.ts';
 import { UsageError } from '../setup/setup-error.ts';
 
-const maxAttempts = 5;
+const maxAttempts = 80;
+const guardWaitMs = 25;
 
 /**
  * Takes a state folder for this process alone; resolves with a function that gives it back. A lock whose process is gone
@@ -51,16 +53,24 @@ async function linked(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Moved away before it is removed, and put back if another start has replaced it in between. */
+/**
+ * Removes a lock whose holder is gone, one start at a time: whoever looked before another start took the lock must not
+ * remove the new one. While the file stands, nobody can link another in its place.
+ */
 async function removeStale(lockFile: string): Promise<void> {
-  const aside = `${lockFile}.${randomBytes(6).toString('hex')}`;
+  const guard = `${lockFile}.takeover`;
   try {
-    await rename(lockFile, aside);
+    await mkdir(guard);
   } catch {
+    await setTimeout(guardWaitMs);
     return;
   }
-  if ((await livingHolder(aside)) !== undefined) await linked(aside, lockFile);
-  await rm(aside, { force: true });
+  try {
+    const stands = (await readText(lockFile)) !== undefined;
+    if (stands && (await livingHolder(lockFile)) === undefined) await rm(lockFile, { force: true });
+  } finally {
+    await rmdir(guard);
+  }
 }
 
 async function giveBack(lockFile: string, own: string): Promise<void> {
