@@ -20,11 +20,12 @@ const generousLimits = { WARDSTONE_RATE_LIMIT_REQUESTS: '100000', WARDSTONE_UPLO
 
 /**
  * Starts all processes over fresh data. Programs get `env` on top of what the launcher gives them; the gateway's rate
- * limits are out of the way.
+ * limits are out of the way. The queue is on Postgres unless a Redis is given.
  */
 export async function startStack(
   name: string,
   env: NonNullable<Parameters<typeof startPlatform>[0]['programEnv']> = {},
+  redisUrl?: string,
 ): Promise<Stack> {
   const stateDir = path.join(repositoryDir, '.wardstone/test/e2e', name);
   await rm(stateDir, { recursive: true, force: true });
@@ -33,7 +34,7 @@ export async function startStack(
   const { WARDSTONE_DATABASE_URL: _database, WARDSTONE_REDIS_URL: _redis, ...inherited } = process.env;
   const platform = await startPlatform({
     stateDir,
-    env: inherited,
+    env: redisUrl === undefined ? inherited : { ...inherited, WARDSTONE_REDIS_URL: redisUrl },
     programEnv: { ...env, gateway: { ...generousLimits, ...env.gateway } },
     progress: (line) => lines.push(line),
   });

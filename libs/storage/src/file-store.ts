@@ -51,14 +51,19 @@ export function createFileStore(options: { dir: string }): ObjectStore {
       const path = fileOf(key);
       await ready();
       const handle = await guarded(() => open(path, 'r'));
-      if (handle === undefined) throw objectNotFound();
+      if (handle === undefined) {
+        await present(folders);
+        throw objectNotFound();
+      }
       return handle.createReadStream({ highWaterMark: 256 * 1024 });
     },
     head: async (key) => {
       const path = fileOf(key);
       await ready();
       const found = await guarded(() => stat(path));
-      return found === undefined ? undefined : { bytes: found.size };
+      if (found !== undefined) return { bytes: found.size };
+      await present(folders);
+      return undefined;
     },
     delete: async (key) => {
       const path = fileOf(key);
@@ -162,7 +167,10 @@ async function remove(folders: Folders, path: string): Promise<boolean> {
     await unlink(path);
     return true;
   });
-  if (removed === undefined) return false;
+  if (removed === undefined) {
+    await present(folders);
+    return false;
+  }
   for (let dir = dirname(path); dir !== folders.objects; dir = dirname(dir)) {
     try {
       await rmdir(dir);
@@ -195,7 +203,7 @@ async function present({ objects, temporary }: Folders): Promise<void> {
   });
 }
 
-/** Undefined when there is no such file; any other fault is the store's. */
+/** Undefined when there is no such file, which means nothing unless the store is `present`; any other fault is the store's. */
 async function guarded<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();

@@ -73,6 +73,11 @@ describe('file store: the disk', () => {
     await rename(join(dir, 'objects'), join(dir, 'away'));
     expect(await reasonOf(store.check())).to.equal('OBJECT_STORE_UNAVAILABLE');
     expect(await reasonOf(store.put('b', pieces('x')))).to.equal('OBJECT_STORE_UNAVAILABLE');
+    // What cannot be seen is not known to be gone: a document would be given up, or its deletion taken for done.
+    expect(await reasonOf(store.get('a'))).to.equal('OBJECT_STORE_UNAVAILABLE');
+    expect(await reasonOf(store.head('a'))).to.equal('OBJECT_STORE_UNAVAILABLE');
+    expect(await reasonOf(store.delete('a'))).to.equal('OBJECT_STORE_UNAVAILABLE');
+    expect(await reasonOf(store.deletePrefix('a'))).to.equal('OBJECT_STORE_UNAVAILABLE');
     expect(await reasonOf(keysOf(store))).to.equal('OBJECT_STORE_UNAVAILABLE');
     expect(await temporary()).to.deep.equal([]);
     await rename(join(dir, 'away'), join(dir, 'objects'));

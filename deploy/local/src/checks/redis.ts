@@ -13,8 +13,11 @@ export interface RunningRedis {
 
 const startTimeoutMs = 10_000;
 
-/** A Redis of the machine's own binary for the tests, keeping nothing; undefined where there is no binary. */
-export async function startTestRedis(dir: string, required: boolean): Promise<RunningRedis | undefined> {
+/**
+ * A Redis of the machine's own binary for the tests, keeping nothing; undefined where there is no binary.
+ * On a free port unless one is given: a server that comes back comes back where it was.
+ */
+export async function startTestRedis(dir: string, required: boolean, port?: number): Promise<RunningRedis | undefined> {
   if (!(await hasCommand('redis-server'))) {
     if (!required) return undefined;
     throw new SetupError('redis-server is not installed, and here the tests have to run on Redis too.', {
@@ -22,14 +25,25 @@ export async function startTestRedis(dir: string, required: boolean): Promise<Ru
     });
   }
   await mkdir(dir, { recursive: true });
-  const port = await freePort();
-  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', dir];
+  const listensAt = port ?? (await freePort());
+  const settings = [
+    '--port',
+    String(listensAt),
+    '--bind',
+    '127.0.0.1',
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    '--dir',
+    dir,
+  ];
   const memory = ['--maxmemory-policy', 'noeviction'];
   const leash = (await hasCommand('setpriv')) ? ['setpriv', '--pdeathsig', 'TERM', '--'] : [];
   const [command = '', ...args] = [...leash, 'redis-server', ...settings, ...memory];
   const child = spawn(command, args, { stdio: 'ignore', detached: true });
   const deadline = Date.now() + startTimeoutMs;
-  while (!(await accepts(port))) {
+  while (!(await accepts(listensAt))) {
     if (child.exitCode !== null || Date.now() > deadline) {
       child.kill('SIGKILL');
       throw new SetupError('redis-server is installed but does not start.');
@@ -37,7 +51,7 @@ export async function startTestRedis(dir: string, required: boolean): Promise<Ru
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `redis://127.0.0.1:${listensAt}`,
     stop: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = once(child, 'exit');
