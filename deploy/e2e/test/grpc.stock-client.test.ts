@@ -1,82 +1,34 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import type { DescService } from '@bufbuild/protobuf';
 import { status } from '@grpc/grpc-js';
-import { createServiceIdentity, type Principal, systemPrincipal } from '@wardstone/access';
-import { serviceKeyFile } from '@wardstone/local/platform/service-keys';
 import { repositoryDir } from '@wardstone/local/platform/layout';
 import { clientToken } from '@wardstone/local/sign-in/client';
-import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
-import { EmbeddingService } from '@wardstone/rpc/gen/wardstone/embedding/v1/embedding_pb';
-import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
-import { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
-import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
-import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
 import { notePdf, syntheticNote } from '../src/documents.ts';
+import { createRpcCaller, declaredRpcs, type RpcCaller, type ServiceName, services } from '../src/rpc-caller.ts';
 import { startStack, type Stack } from '../src/stack.ts';
-import { call, type Outcome, stockClient } from '../src/stock-grpc.ts';
-
-const services = {
-  ingestion: IngestionService,
-  embedding: EmbeddingService,
-  retrieval: RetrievalService,
-  llm: LlmService,
-  audit: AuditService,
-  'tenant-key': TenantKeyService,
-} as const satisfies Record<string, DescService>;
-type ServiceName = keyof typeof services;
+import type { Outcome } from '../src/stock-grpc.ts';
 
 describe('a stock @grpc/grpc-js client', function () {
   this.timeout(120_000);
   let stack: Stack;
   let documentId = '';
-  const called = new Set<string>();
+  let rpc: RpcCaller;
   const note = syntheticNote(11, 'Fern');
 
   /** Calls as a service would: with its own token, and the principal inside. */
-  async function as(
+  const as = (
     peer: string,
     role: string,
     service: ServiceName,
     method: string,
     ...requests: object[]
-  ): Promise<Outcome> {
-    const identity = await createServiceIdentity({
-      service: peer,
-      privateJwkFile: serviceKeyFile(stack.platform.layout.keysDir, peer),
-    });
-    const token = await identity.authorize(service)(role === 'service' ? serviceOf(peer) : principalOf(role));
-    return callWith(token, service, method, ...requests);
-  }
-
-  async function callWith(
-    token: string | undefined,
-    service: ServiceName,
-    method: string,
-    ...requests: object[]
-  ): Promise<Outcome> {
-    const client = stockClient(services[service], stack.platform.urls[service]);
-    try {
-      called.add(`${service}.${method}`);
-      return await call(client, method, token, ...requests);
-    } finally {
-      client.close();
-    }
-  }
-
-  function serviceOf(peer: string): Principal {
-    return systemPrincipal(peer, stack.platform.accounts.tenants[0]?.id ?? '');
-  }
-
-  function principalOf(role: string): Principal {
-    const tenantId = role === 'platform_admin' ? undefined : stack.platform.accounts.tenants[0]?.id;
-    return { subject: `user-${role}`, kind: 'user', tenantId, roles: [role] };
-  }
+  ): Promise<Outcome> => rpc.as({ peer, role }, service, method, ...requests);
 
   before(async () => {
     stack = await startStack('stock-client');
+    rpc = createRpcCaller(stack);
   });
   after(async () => stack.stop());
 
@@ -111,10 +63,10 @@ describe('a stock @grpc/grpc-js client', function () {
       kind: 'EMBED_KIND_QUERY',
     });
     expect(embedded.messages[0]).to.include({ dimensions: 1024 });
-    const found = await callWith(token, 'retrieval', 'Search', { query: note.question, top_k: 3 });
+    const found = await rpc.withToken(token, 'retrieval', 'Search', { query: note.question, top_k: 3 });
     expect(found.code).to.equal(status.OK);
     expect(found.messages[0]?.['hits']).to.have.length.greaterThan(0);
-    const answered = await callWith(token, 'llm', 'Answer', { question: note.question });
+    const answered = await rpc.withToken(token, 'llm', 'Answer', { question: note.question });
     expect(answered.code).to.equal(status.OK);
     expect(answered.messages.map((message) => message['event'])).to.include.members([
       'sources',
@@ -145,7 +97,7 @@ describe('a stock @grpc/grpc-js client', function () {
     });
     expect(created.code, created.details).to.equal(status.OK);
     const got = await as('gateway', 'clinician', 'tenant-key', 'GetTenant', { tenant_id: '' });
-    expect(got.messages[0]?.['tenant']).to.include({ tenant_id: principalOf('clinician').tenantId });
+    expect(got.messages[0]?.['tenant']).to.include({ tenant_id: stack.platform.accounts.tenants[0]?.id });
     const listed = await as('gateway', 'platform_admin', 'tenant-key', 'ListTenants', {});
     expect(listed.messages[0]?.['tenants']).to.have.length(3);
     const keys = await as('ingestion', 'service', 'tenant-key', 'GetDataKeys', { purpose: 'KEY_PURPOSE_OBJECTS' });
@@ -168,10 +120,7 @@ describe('a stock @grpc/grpc-js client', function () {
   });
 
   it('has called every RPC that the protos declare', () => {
-    const declared = Object.entries(services).flatMap(([name, service]) =>
-      service.methods.map((method) => `${name}.${method.name}`),
-    );
-    expect([...called].sort()).to.deep.equal(declared.sort());
+    expect([...rpc.called].sort()).to.deep.equal([...declaredRpcs].sort());
     const folders = readdirSync(path.join(repositoryDir, 'proto/wardstone')).filter((name) => name !== 'access');
     expect(folders.sort()).to.deep.equal(
       Object.keys(services)
@@ -183,7 +132,7 @@ describe('a stock @grpc/grpc-js client', function () {
   it('gets nothing from any RPC without a token', async () => {
     for (const [name, service] of Object.entries(services)) {
       for (const { name: method } of service.methods) {
-        const { code, messages } = await callWith(undefined, name as ServiceName, method, {});
+        const { code, messages } = await rpc.withToken(undefined, name as ServiceName, method, {});
         expect({ code, messages }, `${name}.${method}`).to.deep.equal({ code: status.UNAUTHENTICATED, messages: [] });
       }
     }
