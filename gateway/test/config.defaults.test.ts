@@ -1,4 +1,5 @@
 import { ConfigError } from '@wardstone/config';
+import { refusesBadConfig } from '@wardstone/testing/config-contract';
 import { expect } from 'chai';
 import { limitsOf, loadConfig } from '../src/config.ts';
 
@@ -14,6 +15,13 @@ const required = {
 };
 
 describe('the configuration', () => {
+  refusesBadConfig({
+    load: loadConfig,
+    complete: required,
+    slip: { known: 'WARDSTONE_HEARTBEAT_MS', written: 'WARDSTONE_HEARTBEAT_M' },
+    embedded: false,
+  });
+
   it('needs addresses and keys, and has a bound for everything else', () => {
     const config = loadConfig(required);
     expect(config.WARDSTONE_CORS_ORIGINS).to.deep.equal([]);

@@ -1,4 +1,4 @@
-import { embeddedFields, fields, readConfig, serviceFields } from '@wardstone/config';
+import { embeddedFields, fields, readConfig, refuseEmbeddedInProduction, serviceFields } from '@wardstone/config';
 import { z } from 'zod';
 
 const schema = z.object({
@@ -18,5 +18,7 @@ export type Config = Readonly<z.infer<typeof schema>>;
 
 /** Thrown: ConfigError that lists every problem. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
-  return readConfig(schema, env);
+  const config = readConfig(schema, env);
+  refuseEmbeddedInProduction(config, 'the software KMS');
+  return config;
 }

@@ -6,7 +6,6 @@ import {
   createPolicy,
   createServiceIdentity,
 } from '@wardstone/access';
-import { refuseEmbeddedInProduction } from '@wardstone/config';
 import { openDatabase } from '@wardstone/db';
 import { createServiceClient, startServer, type Closable } from '@wardstone/rpc';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
@@ -29,7 +28,6 @@ export interface Running {
 
 /** Puts the service together: telemetry, resources, access, handlers, server. */
 export async function start(config: Config): Promise<Running> {
-  refuseEmbeddedInProduction(config, 'the software KMS');
   const telemetry = createTelemetry({
     service,
     version: '0.1.0',

@@ -111,12 +111,4 @@ describe('tenant-key over real sockets', () => {
   it('is ready, and says so over HTTP', async () => {
     expect((await fetch(`${running.url}/readyz`)).status).to.equal(200);
   });
-
-  it('refuses configuration that it does not know, and an embedded KMS in production', async () => {
-    expect(() => loadConfig({ ...environment(), WARDSTONE_KSM_DIR: dir })).to.throw(/WARDSTONE_KSM_DIR/);
-    const error: unknown = await start(loadConfig({ ...environment(), NODE_ENV: 'production' })).catch(
-      (thrown: unknown) => thrown,
-    );
-    expect(error).to.have.property('name', 'ConfigError');
-  });
 });
