@@ -90,7 +90,7 @@ describe('upload as multipart', () => {
   it('refuses a file beyond the bound, and cancels its upload', async () => {
     const response = await upload(form({ file: new File([Buffer.alloc(9 * 1024 * 1024)], 'big.bin') }));
     await expectProblem(response, 413, 'FILE_TOO_LARGE');
-    await eventually(() => world.state.uploads[0]?.ended === 'cancelled');
+    await eventually(() => world.state.uploads[0]?.ended === 'cut');
   });
 
   it('passes on what the service refuses, even in the middle of the body', async () => {
@@ -111,7 +111,7 @@ describe('upload as multipart', () => {
     await eventually(() => world.state.uploads.some(({ bytes }) => bytes > 0));
     socket.destroy();
     await eventually(() => world.state.uploads[0]?.ended !== undefined);
-    expect(world.state.uploads[0]?.ended).to.equal('cancelled');
+    expect(world.state.uploads[0]?.ended).to.equal('cut');
   });
 
   it('takes no form whose end is missing for a whole one', async () => {
@@ -134,7 +134,7 @@ describe('upload as multipart', () => {
       const { authorization } = await slow.bearer();
       socket.write(`${head(authorization, 'Content-Length: 1000000')}${part('xxxx')}`);
       expect(await answer).to.match(/^HTTP\/1.1 408 /);
-      await eventually(() => slow.state.uploads[0]?.ended === 'cancelled');
+      await eventually(() => slow.state.uploads[0]?.ended === 'cut');
       socket.destroy();
     } finally {
       await slow.close();

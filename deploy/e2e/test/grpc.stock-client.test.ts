@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { status } from '@grpc/grpc-js';
@@ -36,7 +37,11 @@ describe('a stock @grpc/grpc-js client', function () {
     const data = await notePdf(note);
     const metadata = { file_name: note.fileName, title: note.title };
     const pieces = [data.subarray(0, 700), data.subarray(700)].map((piece) => ({ data: piece }));
-    const upload = await as('gateway', 'clinician', 'ingestion', 'UploadDocument', { metadata }, ...pieces);
+    const complete = { size_bytes: data.length, sha256: createHash('sha256').update(data).digest() };
+    const messages = [{ metadata }, ...pieces, { complete }];
+    const cut = await as('gateway', 'clinician', 'ingestion', 'UploadDocument', ...messages.slice(0, -1));
+    expect(cut.code).to.equal(status.INVALID_ARGUMENT);
+    const upload = await as('gateway', 'clinician', 'ingestion', 'UploadDocument', ...messages);
     expect(upload.code, upload.details).to.equal(status.OK);
     documentId = (upload.messages[0]?.['document'] as { document_id: string }).document_id;
     const watch = await as('gateway', 'clinician', 'ingestion', 'WatchDocument', { document_id: documentId });

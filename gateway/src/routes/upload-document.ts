@@ -1,4 +1,4 @@
-import { AppError, asPrincipal } from '@wardstone/rpc';
+import { AppError } from '@wardstone/rpc';
 import { IngestionService, type Document } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import type { RouteDeps } from '../deps.ts';
 import { entityTag } from '../http/entity-tag.ts';
@@ -10,7 +10,7 @@ import { documentSchema, uploadFieldsSchema, uploadJsonSchema, uploadMultipartSc
 import { toDocument } from '../wire/document.ts';
 
 const chunkBytes = 64 * 1024;
-/** The upload's own end comes before the call's deadline: see Sending. */
+/** A body that is too slow is refused as such, before the call's deadline would say that the service was. */
 const deadlineMarginMs = 10_000;
 
 type UploadDeps = Pick<RouteDeps, 'services' | 'limits' | 'uploads' | 'jsonUploads' | 'streamMemory'>;
@@ -53,6 +53,7 @@ export function uploadRoute(deps: UploadDeps): Route {
       'EMPTY_FILE',
       'FILE_TOO_LARGE',
       'UPLOAD_INCOMPLETE',
+      'UPLOAD_MISMATCH',
       'UNSUPPORTED_TYPE',
       'IDEMPOTENCY_KEY_REUSED',
       'KEY_UNAVAILABLE',
@@ -80,11 +81,9 @@ async function send(
   call: RawCall,
   upload: Upload,
 ): Promise<Document | undefined> {
-  const { principal, requestId } = call;
   const sending = new Sending(upload, { timeoutMs: limits.transferTimeoutMs, streamMemory });
-  // Without the client's own signal: see Sending.
-  const options = asPrincipal(principal, { requestId, timeoutMs: limits.transferTimeoutMs + deadlineMarginMs });
   try {
+    const options = call.as(limits.transferTimeoutMs + deadlineMarginMs);
     const { document } = await services.ingestion.uploadDocument(sending.messages, options);
     return document;
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { AppError } from '@wardstone/rpc';
 import type { UploadDocumentRequestSchema } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import { createHash } from 'node:crypto';
 import type { StreamMemory } from '../http/stream-memory.ts';
 
 /** A document on its way in. */
@@ -8,6 +9,7 @@ export interface Upload {
   readonly fileName: string;
   readonly title: string;
   readonly idempotencyKey: string;
+  /** Ends without an error only when the client's own body ended as it should. */
   readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
@@ -16,10 +18,9 @@ type Message = MessageInitShape<typeof UploadDocumentRequestSchema>;
 /**
  * The messages of one upload.
  *
- * An HTTP/2 client that gives up a stream (`stream.close(CANCEL)` in Node) ends it first and resets it after: to the
- * service, an upload that is cancelled looks for a moment like one that is complete, and a document cut in the middle could
- * be kept as a whole one. Therefore an upload is never given up silently. It is broken off with a message that no upload may
- * hold (one that is neither metadata nor data), which the service refuses before it sees any end.
+ * The last one says that the upload is complete, and is sent only when the content has ended without a fault. The end of
+ * the stream says nothing: an HTTP/2 client that gives up a stream (`stream.close(CANCEL)` in Node) ends it first and
+ * resets it after.
  */
 export class Sending {
   readonly messages: AsyncGenerator<Message>;
@@ -37,19 +38,21 @@ export class Sending {
 
   async *#write(upload: Upload, endsAt: number, streamMemory: StreamMemory): AsyncGenerator<Message> {
     const { fileName, title, idempotencyKey, content } = upload;
+    const hash = createHash('sha256');
+    let sizeBytes = 0;
     yield { part: { case: 'metadata', value: { fileName, title, idempotencyKey } } };
     try {
       for await (const value of content) {
         if (performance.now() > endsAt) throw new AppError('REQUEST_TIMEOUT');
+        hash.update(value);
+        sizeBytes += value.byteLength;
         yield { part: { case: 'data', value } };
         streamMemory.passed(value.byteLength);
       }
     } catch (error) {
       this.fault = error;
-      yield brokenOff;
       throw error;
     }
+    yield { part: { case: 'complete', value: { sizeBytes: BigInt(sizeBytes), sha256: hash.digest() } } };
   }
 }
-
-const brokenOff: Message = { part: { case: undefined } };

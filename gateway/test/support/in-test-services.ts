@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { ConnectRouter, HandlerContext, ServiceImpl } from '@connectrpc/connect';
-import { AppError, type Reason, callContext, decodePageToken, encodePageToken, tenantOf } from '@wardstone/rpc';
+import { AppError, type Reason, callContext, decodePageToken, encodePageToken, needs, tenantOf } from '@wardstone/rpc';
 import { AuditService, type NewEvent } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import {
   type Document,
@@ -33,8 +33,8 @@ export interface ReceivedUpload {
   readonly subject: string;
   bytes: number;
   sha256: string;
-  /** How the stream ended; undefined while it goes on. */
-  ended: 'complete' | 'cancelled' | undefined;
+  /** Whether the stream had said that the upload is complete when it ended; undefined while it goes on. */
+  ended: 'complete' | 'cut' | undefined;
 }
 
 /** Everything the services were sent, and what they answer. Tests change it freely. */
@@ -119,8 +119,10 @@ export function ingestionInTest(state: InTestState): (router: ConnectRouter) => 
         const call = callContext(context);
         const hash = createHash('sha256');
         let upload: ReceivedUpload | undefined;
+        let complete = false;
         try {
           for await (const { part } of requests) {
+            needs(!complete, 'UPLOAD_PROTOCOL');
             if (part.case === 'metadata') {
               const { subject } = call.principal;
               upload = { metadata: part.value, subject, bytes: 0, sha256: '', ended: undefined };
@@ -128,15 +130,18 @@ export function ingestionInTest(state: InTestState): (router: ConnectRouter) => 
             } else if (part.case === 'data' && upload !== undefined) {
               upload.bytes += part.value.byteLength;
               hash.update(part.value);
+            } else if (part.case === 'complete' && upload !== undefined) {
+              upload.sha256 = hash.digest('hex');
+              needs(part.value.sizeBytes === BigInt(upload.bytes), 'UPLOAD_MISMATCH');
+              needs(Buffer.from(part.value.sha256).toString('hex') === upload.sha256, 'UPLOAD_MISMATCH');
+              complete = true;
             }
           }
-        } catch (error) {
-          if (upload !== undefined) upload.ended = 'cancelled';
-          throw error;
+        } finally {
+          if (upload !== undefined) upload.ended = complete ? 'complete' : 'cut';
         }
         if (upload === undefined) throw new AppError('UPLOAD_PROTOCOL');
-        upload.ended = 'complete';
-        upload.sha256 = hash.digest('hex');
+        needs(complete, 'UPLOAD_INCOMPLETE');
         if (upload.bytes === 0) throw new AppError('EMPTY_FILE');
         const { fileName, title } = upload.metadata;
         const fields = {

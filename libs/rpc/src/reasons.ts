@@ -79,11 +79,16 @@ export const reasons = {
   },
   EMPTY_FILE: { code: Code.InvalidArgument, status: 400, message: 'The file is empty.' },
   FILE_TOO_LARGE: { code: Code.InvalidArgument, status: 413, message: 'The file is too large.' },
-  UPLOAD_INCOMPLETE: { code: Code.InvalidArgument, status: 400, message: 'The upload ended before its last byte.' },
+  UPLOAD_INCOMPLETE: { code: Code.InvalidArgument, status: 400, message: 'The upload ended before it was complete.' },
+  UPLOAD_MISMATCH: {
+    code: Code.InvalidArgument,
+    status: 400,
+    message: 'The bytes that arrived are not those that the upload says it has.',
+  },
   UPLOAD_PROTOCOL: {
     code: Code.InvalidArgument,
     status: 400,
-    message: 'An upload is one message with metadata, then data.',
+    message: 'An upload is metadata, then data, then a message that ends it.',
   },
 
   // What the pipeline finds out about a document.

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { DocumentState } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { expect } from 'chai';
 import { as, tenantA } from './support/harness.ts';
@@ -43,11 +44,14 @@ describe('memory of the ingestion program', () => {
   it('stays flat while 1 GiB comes in, and while it goes out', async () => {
     const idle = await program.residentBytes();
     const piece = Buffer.alloc(MiB / 4, 'All of this is one long note. ');
+    const hash = createHash('sha256');
     async function* messages(): AsyncGenerator<UploadMessage> {
       yield { part: { case: 'metadata', value: { fileName: 'long.txt' } } };
       for (let bytes = 0; bytes < uploadBytes; bytes += piece.length) {
+        hash.update(piece);
         yield await Promise.resolve({ part: { case: 'data', value: piece } } as const);
       }
+      yield { part: { case: 'complete', value: { sizeBytes: BigInt(uploadBytes), sha256: hash.digest() } } };
     }
     let documentId = '';
     const whileUploading = await peakDuring(async () => {

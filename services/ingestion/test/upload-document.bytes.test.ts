@@ -4,7 +4,7 @@ import { eventually, textPdf } from '@wardstone/testing';
 import { DocumentState } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { expect } from 'chai';
 import { as, openHarness, tenantA, type Harness } from './support/harness.ts';
-import { reasonOf, upload, uploadMessages, type UploadMessage } from './support/upload.ts';
+import { collect, completeOf, reasonOf, upload, uploadMessages, type UploadMessage } from './support/upload.ts';
 
 describe('UploadDocument', () => {
   let harness: Harness;
@@ -114,9 +114,14 @@ describe('UploadDocument', () => {
       expect(await reasonOf(send(messages([data])))).to.equal('UPLOAD_PROTOCOL');
       expect(await reasonOf(send(messages([metadata, metadata])))).to.equal('UPLOAD_PROTOCOL');
       expect(await reasonOf(send(messages([metadata, data, metadata])))).to.equal('UPLOAD_PROTOCOL');
-      const long = 'a'.repeat(20_000);
-      const late = { part: { case: 'data', value: Buffer.from(long) } } as const;
-      expect(await reasonOf(send(messages([metadata, late, metadata])))).to.equal('UPLOAD_PROTOCOL');
+      const long = { part: { case: 'data', value: Buffer.from('a'.repeat(20_000)) } } as const;
+      expect(await reasonOf(send(messages([metadata, long, metadata])))).to.equal('UPLOAD_PROTOCOL');
+      const complete = completeOf(data.part.value);
+      expect(await reasonOf(send(messages([complete])))).to.equal('UPLOAD_PROTOCOL');
+      expect(await reasonOf(send(messages([metadata, data, complete, complete])))).to.equal('UPLOAD_PROTOCOL');
+      expect(await reasonOf(send(messages([metadata, data, complete, data])))).to.equal('UPLOAD_PROTOCOL');
+      const completeLong = completeOf(long.part.value);
+      expect(await reasonOf(send(messages([metadata, long, completeLong, long])))).to.equal('UPLOAD_PROTOCOL');
     });
   });
 
@@ -132,7 +137,8 @@ describe('UploadDocument', () => {
     await leavesNothing(async () => {
       const controller = new AbortController();
       async function* cut(): AsyncGenerator<UploadMessage> {
-        yield* uploadMessages(Buffer.from('a'.repeat(100_000)));
+        for (const message of (await collect(uploadMessages(Buffer.from('a'.repeat(100_000))))).slice(0, -1))
+          yield message;
         controller.abort();
         // Never ends by itself: only the cut does.
         await new Promise(() => undefined);
@@ -184,6 +190,7 @@ async function* messages(list: readonly UploadMessage[]): AsyncGenerator<UploadM
 async function* withData(pieces: readonly Buffer[]): AsyncGenerator<UploadMessage> {
   yield { part: { case: 'metadata', value: { fileName: 'a.txt' } } };
   for (const value of pieces) yield await Promise.resolve({ part: { case: 'data', value } } as const);
+  yield completeOf(Buffer.concat(pieces));
 }
 
 async function uploadingRowsGone(harness: Harness): Promise<void> {

@@ -168,7 +168,7 @@ export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness
 }
 
 /** Believes the principal that the test names; libs/access tests who may come this far. */
-const trustingCheck: CallerCheck = ({ authorization }) => {
+export const trustingCheck: CallerCheck = ({ authorization }) => {
   const token = authorization?.replace('Bearer ', '') ?? '';
   const principal = JSON.parse(Buffer.from(token, 'base64url').toString()) as Principal;
   return Promise.resolve({ principal, peer: 'gateway' });
@@ -211,7 +211,7 @@ function memoryAuditor(events: RecordedEvent[], faults: Faults, telemetry: Telem
 }
 
 /** The token that `trustingCheck` reads. */
-function authorize(principal: Principal): Promise<string> {
+export function authorize(principal: Principal): Promise<string> {
   return Promise.resolve(Buffer.from(JSON.stringify(principal)).toString('base64url'));
 }
 

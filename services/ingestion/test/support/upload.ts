@@ -1,4 +1,5 @@
 /** Uploads as a caller makes them. */
+import { createHash } from 'node:crypto';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { AppError, type Reason } from '@wardstone/rpc';
 import type { Document, UploadDocumentRequestSchema } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
@@ -20,6 +21,13 @@ export async function* uploadMessages(bytes: Uint8Array, options: UploadOptions 
   for (let at = 0; at < bytes.length; at += pieceBytes) {
     yield await Promise.resolve({ part: { case: 'data', value: bytes.subarray(at, at + pieceBytes) } } as const);
   }
+  yield completeOf(bytes);
+}
+
+/** The message that says that these bytes were all. */
+export function completeOf(bytes: Uint8Array): UploadMessage {
+  const sha256 = createHash('sha256').update(bytes).digest();
+  return { part: { case: 'complete', value: { sizeBytes: BigInt(bytes.length), sha256 } } };
 }
 
 export async function upload(

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file wardstone/ingestion/v1/ingestion.proto.
  */
 export const file_wardstone_ingestion_v1_ingestion: GenFile = /*@__PURE__*/
-  fileDesc("CiZ3YXJkc3RvbmUvaW5nZXN0aW9uL3YxL2luZ2VzdGlvbi5wcm90bxIWd2FyZHN0b25lLmluZ2VzdGlvbi52MSIyCg9Eb2N1bWVudEZhaWx1cmUSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkisAMKCERvY3VtZW50EhMKC2RvY3VtZW50X2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSEgoFdGl0bGUYAyABKAlCA4ABARIWCglmaWxlX25hbWUYBCABKAlCA4ABARISCgptZWRpYV90eXBlGAUgASgJEhIKCnNpemVfYnl0ZXMYBiABKAMSNAoFc3RhdGUYByABKA4yJS53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLkRvY3VtZW50U3RhdGUSDwoHcGVyY2VudBgIIAEoBRI4CgdmYWlsdXJlGAkgASgLMicud2FyZHN0b25lLmluZ2VzdGlvbi52MS5Eb2N1bWVudEZhaWx1cmUSEgoKcGFnZV9jb3VudBgKIAEoBRITCgtjaHVua19jb3VudBgLIAEoBRISCgpjcmVhdGVkX2J5GAwgASgJEi4KCmNyZWF0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYDyABKAkigAEKFVVwbG9hZERvY3VtZW50UmVxdWVzdBI6CghtZXRhZGF0YRgBIAEoCzImLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuVXBsb2FkTWV0YWRhdGFIABIcCgRkYXRhGAIgASgMQgyAAQG6SAZ6BBiAgEBIAEINCgRwYXJ0EgW6SAIIASKBAQoOVXBsb2FkTWV0YWRhdGESIAoJZmlsZV9uYW1lGAEgASgJQg2AAQG6SAdyBRABGP8BEhoKBXRpdGxlGAIgASgJQguAAQG6SAVyAxj0AxIxCg9pZGVtcG90ZW5jeV9rZXkYAyABKAlCGLpIFXITGP8BMg5eW1x4MjEtXHg3ZV0qJCJMChZVcGxvYWREb2N1bWVudFJlc3BvbnNlEjIKCGRvY3VtZW50GAEgASgLMiAud2FyZHN0b25lLmluZ2VzdGlvbi52MS5Eb2N1bWVudCIzChJHZXREb2N1bWVudFJlcXVlc3QSHQoLZG9jdW1lbnRfaWQYASABKAlCCLpIBXIDsAEBIkkKE0dldERvY3VtZW50UmVzcG9uc2USMgoIZG9jdW1lbnQYASABKAsyIC53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLkRvY3VtZW50IpsBChRMaXN0RG9jdW1lbnRzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGMgBKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSRgoGc3RhdGVzGAMgAygOMiUud2FyZHN0b25lLmluZ2VzdGlvbi52MS5Eb2N1bWVudFN0YXRlQg+6SAySAQkQByIFggECEAEiZQoVTGlzdERvY3VtZW50c1Jlc3BvbnNlEjMKCWRvY3VtZW50cxgBIAMoCzIgLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuRG9jdW1lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjUKFFdhdGNoRG9jdW1lbnRSZXF1ZXN0Eh0KC2RvY3VtZW50X2lkGAEgASgJQgi6SAVyA7ABASJLChVXYXRjaERvY3VtZW50UmVzcG9uc2USMgoIZG9jdW1lbnQYASABKAsyIC53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLkRvY3VtZW50Ik4KFURlbGV0ZURvY3VtZW50UmVxdWVzdBIdCgtkb2N1bWVudF9pZBgBIAEoCUIIukgFcgOwAQESFgoEZXRhZxgCIAEoCUIIukgFcgMYgAEiGAoWRGVsZXRlRG9jdW1lbnRSZXNwb25zZSI4ChdEb3dubG9hZERvY3VtZW50UmVxdWVzdBIdCgtkb2N1bWVudF9pZBgBIAEoCUIIukgFcgOwAQEibQoYRG93bmxvYWREb2N1bWVudFJlc3BvbnNlEjQKCGRvY3VtZW50GAEgASgLMiAud2FyZHN0b25lLmluZ2VzdGlvbi52MS5Eb2N1bWVudEgAEhMKBGRhdGEYAiABKAxCA4ABAUgAQgYKBHBhcnQitAEKFVJlcG9ydFByb2dyZXNzUmVxdWVzdBIdCgtkb2N1bWVudF9pZBgBIAEoCUIIukgFcgOwAQESGAoHdmVyc2lvbhgCIAEoBUIHukgEGgIoARJACgVzdGF0ZRgDIAEoDjIlLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuRG9jdW1lbnRTdGF0ZUIKukgHggEEGAMYBBIgCg1zdGFnZV9wZXJjZW50GAQgASgFQgm6SAYaBBhkKAAiGAoWUmVwb3J0UHJvZ3Jlc3NSZXNwb25zZSr4AQoNRG9jdW1lbnRTdGF0ZRIeChpET0NVTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhsKF0RPQ1VNRU5UX1NUQVRFX1JFQ0VJVkVEEAESHQoZRE9DVU1FTlRfU1RBVEVfRVhUUkFDVElORxACEhwKGERPQ1VNRU5UX1NUQVRFX0VNQkVERElORxADEhsKF0RPQ1VNRU5UX1NUQVRFX0lOREVYSU5HEAQSGAoURE9DVU1FTlRfU1RBVEVfUkVBRFkQBRIZChVET0NVTUVOVF9TVEFURV9GQUlMRUQQBhIbChdET0NVTUVOVF9TVEFURV9ERUxFVElORxAHMtMIChBJbmdlc3Rpb25TZXJ2aWNlEpoBCg5VcGxvYWREb2N1bWVudBItLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuVXBsb2FkRG9jdW1lbnRSZXF1ZXN0Gi4ud2FyZHN0b25lLmluZ2VzdGlvbi52MS5VcGxvYWREb2N1bWVudFJlc3BvbnNlIieKtRgjCghkb2N1bWVudBIGY3JlYXRlGgdnYXRld2F5GgZjbGllbnQoARKQAQoLR2V0RG9jdW1lbnQSKi53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLkdldERvY3VtZW50UmVxdWVzdBorLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuR2V0RG9jdW1lbnRSZXNwb25zZSIokAIBirUYIQoIZG9jdW1lbnQSBHJlYWQaB2dhdGV3YXkaBmNsaWVudBKWAQoNTGlzdERvY3VtZW50cxIsLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuTGlzdERvY3VtZW50c1JlcXVlc3QaLS53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLkxpc3REb2N1bWVudHNSZXNwb25zZSIokAIBirUYIQoIZG9jdW1lbnQSBHJlYWQaB2dhdGV3YXkaBmNsaWVudBKVAQoNV2F0Y2hEb2N1bWVudBIsLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuV2F0Y2hEb2N1bWVudFJlcXVlc3QaLS53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLldhdGNoRG9jdW1lbnRSZXNwb25zZSIlirUYIQoIZG9jdW1lbnQSBHJlYWQaB2dhdGV3YXkaBmNsaWVudDABEpgBCg5EZWxldGVEb2N1bWVudBItLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuRGVsZXRlRG9jdW1lbnRSZXF1ZXN0Gi4ud2FyZHN0b25lLmluZ2VzdGlvbi52MS5EZWxldGVEb2N1bWVudFJlc3BvbnNlIieKtRgjCghkb2N1bWVudBIGZGVsZXRlGgdnYXRld2F5GgZjbGllbnQSogEKEERvd25sb2FkRG9jdW1lbnQSLy53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLkRvd25sb2FkRG9jdW1lbnRSZXF1ZXN0GjAud2FyZHN0b25lLmluZ2VzdGlvbi52MS5Eb3dubG9hZERvY3VtZW50UmVzcG9uc2UiKYq1GCUKCGRvY3VtZW50Eghkb3dubG9hZBoHZ2F0ZXdheRoGY2xpZW50MAESnQEKDlJlcG9ydFByb2dyZXNzEi0ud2FyZHN0b25lLmluZ2VzdGlvbi52MS5SZXBvcnRQcm9ncmVzc1JlcXVlc3QaLi53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLlJlcG9ydFByb2dyZXNzUmVzcG9uc2UiLIq1GCgKCHBpcGVsaW5lEgZyZXBvcnQaCWVtYmVkZGluZxoJcmV0cmlldmFsYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_wardstone_access_v1_access]);
+  fileDesc("CiZ3YXJkc3RvbmUvaW5nZXN0aW9uL3YxL2luZ2VzdGlvbi5wcm90bxIWd2FyZHN0b25lLmluZ2VzdGlvbi52MSIyCg9Eb2N1bWVudEZhaWx1cmUSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkisAMKCERvY3VtZW50EhMKC2RvY3VtZW50X2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSEgoFdGl0bGUYAyABKAlCA4ABARIWCglmaWxlX25hbWUYBCABKAlCA4ABARISCgptZWRpYV90eXBlGAUgASgJEhIKCnNpemVfYnl0ZXMYBiABKAMSNAoFc3RhdGUYByABKA4yJS53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLkRvY3VtZW50U3RhdGUSDwoHcGVyY2VudBgIIAEoBRI4CgdmYWlsdXJlGAkgASgLMicud2FyZHN0b25lLmluZ2VzdGlvbi52MS5Eb2N1bWVudEZhaWx1cmUSEgoKcGFnZV9jb3VudBgKIAEoBRITCgtjaHVua19jb3VudBgLIAEoBRISCgpjcmVhdGVkX2J5GAwgASgJEi4KCmNyZWF0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYDyABKAkivAEKFVVwbG9hZERvY3VtZW50UmVxdWVzdBI6CghtZXRhZGF0YRgBIAEoCzImLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuVXBsb2FkTWV0YWRhdGFIABIcCgRkYXRhGAIgASgMQgyAAQG6SAZ6BBiAgEBIABI6Cghjb21wbGV0ZRgDIAEoCzImLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuVXBsb2FkQ29tcGxldGVIAEINCgRwYXJ0EgW6SAIIASJJCg5VcGxvYWRDb21wbGV0ZRIbCgpzaXplX2J5dGVzGAEgASgDQge6SAQiAigAEhoKBnNoYTI1NhgCIAEoDEIKgAEBukgEegJoICKBAQoOVXBsb2FkTWV0YWRhdGESIAoJZmlsZV9uYW1lGAEgASgJQg2AAQG6SAdyBRABGP8BEhoKBXRpdGxlGAIgASgJQguAAQG6SAVyAxj0AxIxCg9pZGVtcG90ZW5jeV9rZXkYAyABKAlCGLpIFXITGP8BMg5eW1x4MjEtXHg3ZV0qJCJMChZVcGxvYWREb2N1bWVudFJlc3BvbnNlEjIKCGRvY3VtZW50GAEgASgLMiAud2FyZHN0b25lLmluZ2VzdGlvbi52MS5Eb2N1bWVudCIzChJHZXREb2N1bWVudFJlcXVlc3QSHQoLZG9jdW1lbnRfaWQYASABKAlCCLpIBXIDsAEBIkkKE0dldERvY3VtZW50UmVzcG9uc2USMgoIZG9jdW1lbnQYASABKAsyIC53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLkRvY3VtZW50IpsBChRMaXN0RG9jdW1lbnRzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGMgBKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSRgoGc3RhdGVzGAMgAygOMiUud2FyZHN0b25lLmluZ2VzdGlvbi52MS5Eb2N1bWVudFN0YXRlQg+6SAySAQkQByIFggECEAEiZQoVTGlzdERvY3VtZW50c1Jlc3BvbnNlEjMKCWRvY3VtZW50cxgBIAMoCzIgLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuRG9jdW1lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjUKFFdhdGNoRG9jdW1lbnRSZXF1ZXN0Eh0KC2RvY3VtZW50X2lkGAEgASgJQgi6SAVyA7ABASJLChVXYXRjaERvY3VtZW50UmVzcG9uc2USMgoIZG9jdW1lbnQYASABKAsyIC53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLkRvY3VtZW50Ik4KFURlbGV0ZURvY3VtZW50UmVxdWVzdBIdCgtkb2N1bWVudF9pZBgBIAEoCUIIukgFcgOwAQESFgoEZXRhZxgCIAEoCUIIukgFcgMYgAEiGAoWRGVsZXRlRG9jdW1lbnRSZXNwb25zZSI4ChdEb3dubG9hZERvY3VtZW50UmVxdWVzdBIdCgtkb2N1bWVudF9pZBgBIAEoCUIIukgFcgOwAQEibQoYRG93bmxvYWREb2N1bWVudFJlc3BvbnNlEjQKCGRvY3VtZW50GAEgASgLMiAud2FyZHN0b25lLmluZ2VzdGlvbi52MS5Eb2N1bWVudEgAEhMKBGRhdGEYAiABKAxCA4ABAUgAQgYKBHBhcnQitAEKFVJlcG9ydFByb2dyZXNzUmVxdWVzdBIdCgtkb2N1bWVudF9pZBgBIAEoCUIIukgFcgOwAQESGAoHdmVyc2lvbhgCIAEoBUIHukgEGgIoARJACgVzdGF0ZRgDIAEoDjIlLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuRG9jdW1lbnRTdGF0ZUIKukgHggEEGAMYBBIgCg1zdGFnZV9wZXJjZW50GAQgASgFQgm6SAYaBBhkKAAiGAoWUmVwb3J0UHJvZ3Jlc3NSZXNwb25zZSr4AQoNRG9jdW1lbnRTdGF0ZRIeChpET0NVTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhsKF0RPQ1VNRU5UX1NUQVRFX1JFQ0VJVkVEEAESHQoZRE9DVU1FTlRfU1RBVEVfRVhUUkFDVElORxACEhwKGERPQ1VNRU5UX1NUQVRFX0VNQkVERElORxADEhsKF0RPQ1VNRU5UX1NUQVRFX0lOREVYSU5HEAQSGAoURE9DVU1FTlRfU1RBVEVfUkVBRFkQBRIZChVET0NVTUVOVF9TVEFURV9GQUlMRUQQBhIbChdET0NVTUVOVF9TVEFURV9ERUxFVElORxAHMtMIChBJbmdlc3Rpb25TZXJ2aWNlEpoBCg5VcGxvYWREb2N1bWVudBItLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuVXBsb2FkRG9jdW1lbnRSZXF1ZXN0Gi4ud2FyZHN0b25lLmluZ2VzdGlvbi52MS5VcGxvYWREb2N1bWVudFJlc3BvbnNlIieKtRgjCghkb2N1bWVudBIGY3JlYXRlGgdnYXRld2F5GgZjbGllbnQoARKQAQoLR2V0RG9jdW1lbnQSKi53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLkdldERvY3VtZW50UmVxdWVzdBorLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuR2V0RG9jdW1lbnRSZXNwb25zZSIokAIBirUYIQoIZG9jdW1lbnQSBHJlYWQaB2dhdGV3YXkaBmNsaWVudBKWAQoNTGlzdERvY3VtZW50cxIsLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuTGlzdERvY3VtZW50c1JlcXVlc3QaLS53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLkxpc3REb2N1bWVudHNSZXNwb25zZSIokAIBirUYIQoIZG9jdW1lbnQSBHJlYWQaB2dhdGV3YXkaBmNsaWVudBKVAQoNV2F0Y2hEb2N1bWVudBIsLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuV2F0Y2hEb2N1bWVudFJlcXVlc3QaLS53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLldhdGNoRG9jdW1lbnRSZXNwb25zZSIlirUYIQoIZG9jdW1lbnQSBHJlYWQaB2dhdGV3YXkaBmNsaWVudDABEpgBCg5EZWxldGVEb2N1bWVudBItLndhcmRzdG9uZS5pbmdlc3Rpb24udjEuRGVsZXRlRG9jdW1lbnRSZXF1ZXN0Gi4ud2FyZHN0b25lLmluZ2VzdGlvbi52MS5EZWxldGVEb2N1bWVudFJlc3BvbnNlIieKtRgjCghkb2N1bWVudBIGZGVsZXRlGgdnYXRld2F5GgZjbGllbnQSogEKEERvd25sb2FkRG9jdW1lbnQSLy53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLkRvd25sb2FkRG9jdW1lbnRSZXF1ZXN0GjAud2FyZHN0b25lLmluZ2VzdGlvbi52MS5Eb3dubG9hZERvY3VtZW50UmVzcG9uc2UiKYq1GCUKCGRvY3VtZW50Eghkb3dubG9hZBoHZ2F0ZXdheRoGY2xpZW50MAESnQEKDlJlcG9ydFByb2dyZXNzEi0ud2FyZHN0b25lLmluZ2VzdGlvbi52MS5SZXBvcnRQcm9ncmVzc1JlcXVlc3QaLi53YXJkc3RvbmUuaW5nZXN0aW9uLnYxLlJlcG9ydFByb2dyZXNzUmVzcG9uc2UiLIq1GCgKCHBpcGVsaW5lEgZyZXBvcnQaCWVtYmVkZGluZxoJcmV0cmlldmFsYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_wardstone_access_v1_access]);
 
 /**
  * Why a document is FAILED.
@@ -166,7 +166,7 @@ export const DocumentSchema: GenMessage<Document> = /*@__PURE__*/
   messageDesc(file_wardstone_ingestion_v1_ingestion, 1);
 
 /**
- * One message of an upload. The first carries metadata, every later one data.
+ * One message of an upload. The first carries metadata, the last says that the upload is complete, all between carry data.
  *
  * @generated from message wardstone.ingestion.v1.UploadDocumentRequest
  */
@@ -192,6 +192,15 @@ export type UploadDocumentRequest = Message<"wardstone.ingestion.v1.UploadDocume
      */
     value: Uint8Array;
     case: "data";
+  } | {
+    /**
+     * Last message only, and the only sign that the upload is whole: the end of a stream is none, because a call that is
+     * cancelled, or cut by a proxy, can look like one that ended.
+     *
+     * @generated from field: wardstone.ingestion.v1.UploadComplete complete = 3;
+     */
+    value: UploadComplete;
+    case: "complete";
   } | { case: undefined; value?: undefined };
 };
 
@@ -201,6 +210,34 @@ export type UploadDocumentRequest = Message<"wardstone.ingestion.v1.UploadDocume
  */
 export const UploadDocumentRequestSchema: GenMessage<UploadDocumentRequest> = /*@__PURE__*/
   messageDesc(file_wardstone_ingestion_v1_ingestion, 2);
+
+/**
+ * What the sender knows of the whole original once it has read its end.
+ *
+ * @generated from message wardstone.ingestion.v1.UploadComplete
+ */
+export type UploadComplete = Message<"wardstone.ingestion.v1.UploadComplete"> & {
+  /**
+   * Number of bytes in all data messages together.
+   *
+   * @generated from field: int64 size_bytes = 1;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * SHA-256 of those bytes in order; 32 bytes, required. Computed while streaming, by whoever reads the original.
+   *
+   * @generated from field: bytes sha256 = 2;
+   */
+  sha256: Uint8Array;
+};
+
+/**
+ * Describes the message wardstone.ingestion.v1.UploadComplete.
+ * Use `create(UploadCompleteSchema)` to create a new message.
+ */
+export const UploadCompleteSchema: GenMessage<UploadComplete> = /*@__PURE__*/
+  messageDesc(file_wardstone_ingestion_v1_ingestion, 3);
 
 /**
  * What is said of a document before its bytes.
@@ -236,7 +273,7 @@ export type UploadMetadata = Message<"wardstone.ingestion.v1.UploadMetadata"> & 
  * Use `create(UploadMetadataSchema)` to create a new message.
  */
 export const UploadMetadataSchema: GenMessage<UploadMetadata> = /*@__PURE__*/
-  messageDesc(file_wardstone_ingestion_v1_ingestion, 3);
+  messageDesc(file_wardstone_ingestion_v1_ingestion, 4);
 
 /**
  * The document as accepted.
@@ -257,7 +294,7 @@ export type UploadDocumentResponse = Message<"wardstone.ingestion.v1.UploadDocum
  * Use `create(UploadDocumentResponseSchema)` to create a new message.
  */
 export const UploadDocumentResponseSchema: GenMessage<UploadDocumentResponse> = /*@__PURE__*/
-  messageDesc(file_wardstone_ingestion_v1_ingestion, 4);
+  messageDesc(file_wardstone_ingestion_v1_ingestion, 5);
 
 /**
  * Names a document.
@@ -278,7 +315,7 @@ export type GetDocumentRequest = Message<"wardstone.ingestion.v1.GetDocumentRequ
  * Use `create(GetDocumentRequestSchema)` to create a new message.
  */
 export const GetDocumentRequestSchema: GenMessage<GetDocumentRequest> = /*@__PURE__*/
-  messageDesc(file_wardstone_ingestion_v1_ingestion, 5);
+  messageDesc(file_wardstone_ingestion_v1_ingestion, 6);
 
 /**
  * A document.
@@ -299,7 +336,7 @@ export type GetDocumentResponse = Message<"wardstone.ingestion.v1.GetDocumentRes
  * Use `create(GetDocumentResponseSchema)` to create a new message.
  */
 export const GetDocumentResponseSchema: GenMessage<GetDocumentResponse> = /*@__PURE__*/
-  messageDesc(file_wardstone_ingestion_v1_ingestion, 6);
+  messageDesc(file_wardstone_ingestion_v1_ingestion, 7);
 
 /**
  * A page of documents.
@@ -334,7 +371,7 @@ export type ListDocumentsRequest = Message<"wardstone.ingestion.v1.ListDocuments
  * Use `create(ListDocumentsRequestSchema)` to create a new message.
  */
 export const ListDocumentsRequestSchema: GenMessage<ListDocumentsRequest> = /*@__PURE__*/
-  messageDesc(file_wardstone_ingestion_v1_ingestion, 7);
+  messageDesc(file_wardstone_ingestion_v1_ingestion, 8);
 
 /**
  * A page of documents.
@@ -362,7 +399,7 @@ export type ListDocumentsResponse = Message<"wardstone.ingestion.v1.ListDocument
  * Use `create(ListDocumentsResponseSchema)` to create a new message.
  */
 export const ListDocumentsResponseSchema: GenMessage<ListDocumentsResponse> = /*@__PURE__*/
-  messageDesc(file_wardstone_ingestion_v1_ingestion, 8);
+  messageDesc(file_wardstone_ingestion_v1_ingestion, 9);
 
 /**
  * Names a document to watch.
@@ -383,7 +420,7 @@ export type WatchDocumentRequest = Message<"wardstone.ingestion.v1.WatchDocument
  * Use `create(WatchDocumentRequestSchema)` to create a new message.
  */
 export const WatchDocumentRequestSchema: GenMessage<WatchDocumentRequest> = /*@__PURE__*/
-  messageDesc(file_wardstone_ingestion_v1_ingestion, 9);
+  messageDesc(file_wardstone_ingestion_v1_ingestion, 10);
 
 /**
  * The document after a change.
@@ -404,7 +441,7 @@ export type WatchDocumentResponse = Message<"wardstone.ingestion.v1.WatchDocumen
  * Use `create(WatchDocumentResponseSchema)` to create a new message.
  */
 export const WatchDocumentResponseSchema: GenMessage<WatchDocumentResponse> = /*@__PURE__*/
-  messageDesc(file_wardstone_ingestion_v1_ingestion, 10);
+  messageDesc(file_wardstone_ingestion_v1_ingestion, 11);
 
 /**
  * Names a document to delete.
@@ -432,7 +469,7 @@ export type DeleteDocumentRequest = Message<"wardstone.ingestion.v1.DeleteDocume
  * Use `create(DeleteDocumentRequestSchema)` to create a new message.
  */
 export const DeleteDocumentRequestSchema: GenMessage<DeleteDocumentRequest> = /*@__PURE__*/
-  messageDesc(file_wardstone_ingestion_v1_ingestion, 11);
+  messageDesc(file_wardstone_ingestion_v1_ingestion, 12);
 
 /**
  * Empty: the document is gone for every reader.
@@ -447,7 +484,7 @@ export type DeleteDocumentResponse = Message<"wardstone.ingestion.v1.DeleteDocum
  * Use `create(DeleteDocumentResponseSchema)` to create a new message.
  */
 export const DeleteDocumentResponseSchema: GenMessage<DeleteDocumentResponse> = /*@__PURE__*/
-  messageDesc(file_wardstone_ingestion_v1_ingestion, 12);
+  messageDesc(file_wardstone_ingestion_v1_ingestion, 13);
 
 /**
  * Names a document to download.
@@ -468,7 +505,7 @@ export type DownloadDocumentRequest = Message<"wardstone.ingestion.v1.DownloadDo
  * Use `create(DownloadDocumentRequestSchema)` to create a new message.
  */
 export const DownloadDocumentRequestSchema: GenMessage<DownloadDocumentRequest> = /*@__PURE__*/
-  messageDesc(file_wardstone_ingestion_v1_ingestion, 13);
+  messageDesc(file_wardstone_ingestion_v1_ingestion, 14);
 
 /**
  * One message of a download. The first carries metadata, every later one data.
@@ -505,7 +542,7 @@ export type DownloadDocumentResponse = Message<"wardstone.ingestion.v1.DownloadD
  * Use `create(DownloadDocumentResponseSchema)` to create a new message.
  */
 export const DownloadDocumentResponseSchema: GenMessage<DownloadDocumentResponse> = /*@__PURE__*/
-  messageDesc(file_wardstone_ingestion_v1_ingestion, 14);
+  messageDesc(file_wardstone_ingestion_v1_ingestion, 15);
 
 /**
  * How far a stage of one document's version is.
@@ -547,7 +584,7 @@ export type ReportProgressRequest = Message<"wardstone.ingestion.v1.ReportProgre
  * Use `create(ReportProgressRequestSchema)` to create a new message.
  */
 export const ReportProgressRequestSchema: GenMessage<ReportProgressRequest> = /*@__PURE__*/
-  messageDesc(file_wardstone_ingestion_v1_ingestion, 15);
+  messageDesc(file_wardstone_ingestion_v1_ingestion, 16);
 
 /**
  * Empty: the report was taken or was out of date.
@@ -562,7 +599,7 @@ export type ReportProgressResponse = Message<"wardstone.ingestion.v1.ReportProgr
  * Use `create(ReportProgressResponseSchema)` to create a new message.
  */
 export const ReportProgressResponseSchema: GenMessage<ReportProgressResponse> = /*@__PURE__*/
-  messageDesc(file_wardstone_ingestion_v1_ingestion, 16);
+  messageDesc(file_wardstone_ingestion_v1_ingestion, 17);
 
 /**
  * Where a document is in its life.
@@ -647,8 +684,10 @@ export const DocumentStateSchema: GenEnum<DocumentState> = /*@__PURE__*/
  */
 export const IngestionService: GenService<{
   /**
-   * Takes a document in: one message with its metadata, then its bytes. Answers when the original is stored, sealed,
-   * and the pipeline's jobs are accounted for; the pipeline itself goes on behind.
+   * Takes a document in: one message with its metadata, then its bytes, then one message that says that these were all.
+   * Answers when the original is stored, sealed, and the pipeline's jobs are accounted for; the pipeline itself goes on
+   * behind. Whatever is refused leaves nothing behind: UPLOAD_INCOMPLETE when the stream ends before its last message,
+   * UPLOAD_MISMATCH when that message speaks of other bytes, UPLOAD_PROTOCOL when messages come in another order.
    *
    * @generated from rpc wardstone.ingestion.v1.IngestionService.UploadDocument
    */
