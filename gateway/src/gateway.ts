@@ -1,6 +1,6 @@
 import multipart from '@fastify/multipart';
 import rateLimit from '@fastify/rate-limit';
-import { AppError } from '@wardstone/rpc';
+import { AppError, createStreamMemory } from '@wardstone/rpc';
 import { Gauge } from '@wardstone/telemetry';
 import { type FastifyInstance, LogController, fastify } from 'fastify';
 import type { IncomingMessage } from 'node:http';
@@ -13,7 +13,6 @@ import { refuseBadConnections, refuseUnknownPaths, refuseWithProblems, sendProbl
 import { decorateRequests } from './http/request-state.ts';
 import { allowOrigins, securityHeaders, setSecurityHeaders } from './http/security-headers.ts';
 import { createSlots } from './http/slots.ts';
-import { createStreamMemory } from './http/stream-memory.ts';
 import { registerDocs } from './openapi/docs.ts';
 import { registerRoutes } from './register-routes.ts';
 import { allRoutes } from './routes/index.ts';

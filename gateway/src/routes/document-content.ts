@@ -1,4 +1,4 @@
-import { needs } from '@wardstone/rpc';
+import { needs, type StreamMemory } from '@wardstone/rpc';
 import {
   type DownloadDocumentResponse,
   IngestionService,
@@ -6,7 +6,6 @@ import {
 import { Readable } from 'node:stream';
 import type { RouteDeps } from '../deps.ts';
 import { attachment } from '../http/content-disposition.ts';
-import type { StreamMemory } from '../http/stream-memory.ts';
 import { type Route, route } from '../route.ts';
 import { documentParams } from '../schemas/document.ts';
 

@@ -1,8 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { AppError } from '@wardstone/rpc';
+import { AppError, type StreamMemory } from '@wardstone/rpc';
 import type { UploadDocumentRequestSchema } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { createHash } from 'node:crypto';
-import type { StreamMemory } from '../http/stream-memory.ts';
 
 /** A document on its way in. */
 export interface Upload {

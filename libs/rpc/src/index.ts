@@ -12,3 +12,4 @@ export { createServiceClient, type ClientOptions, type ServiceClient } from './c
 export { peerHealth } from './client/peer-health.ts';
 export type { ConnectionOptions } from './client/connection.ts';
 export { redact } from './redact.ts';
+export { createStreamMemory, type StreamMemory } from './stream-memory.ts';

@@ -10,7 +10,7 @@ import {
 import { createRemoteKeyRing } from '@wardstone/crypto';
 import { openDatabase } from '@wardstone/db';
 import { createQueue, createStageWorker } from '@wardstone/queue';
-import { createServiceClient, runUntilSignal, startServer } from '@wardstone/rpc';
+import { createServiceClient, createStreamMemory, runUntilSignal, startServer } from '@wardstone/rpc';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
@@ -18,7 +18,6 @@ import { createFileStore, createSealedObjects } from '@wardstone/storage';
 import { createTelemetry, requestContext } from '@wardstone/telemetry';
 import { listenForChanges } from './adapters/document-changes.ts';
 import { createDocumentIndex } from './adapters/document-index.ts';
-import { createStreamMemory } from './adapters/stream-memory.ts';
 import { createTenantSettings } from './adapters/tenant-settings.ts';
 import { databaseOptions, extractionLimits, limitsOf, loadConfig, reconcilerOptions } from './config.ts';
 import { createExtractionPool } from './extraction/pool.ts';

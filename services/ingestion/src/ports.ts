@@ -3,11 +3,11 @@ import type { Auditor } from '@wardstone/access';
 import type { KeyRing } from '@wardstone/crypto';
 import type { Database } from '@wardstone/db';
 import type { Queue } from '@wardstone/queue';
+import type { StreamMemory } from '@wardstone/rpc';
 import type { SealedObjects } from '@wardstone/storage';
 import type { Logger } from '@wardstone/telemetry';
 import type { ChunkSizes } from './domain/chunking.ts';
 import type { DocumentChanges } from './adapters/document-changes.ts';
-import type { StreamMemory } from './adapters/stream-memory.ts';
 import type { ExtractionPool } from './extraction/pool.ts';
 import type { IngestionMetrics } from './metrics.ts';
 

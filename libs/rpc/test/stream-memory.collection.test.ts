@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createStreamMemory } from '../src/http/stream-memory.ts';
+import { createStreamMemory } from '../src/index.ts';
 
 describe('stream memory', () => {
   it('collects the buffers that have passed, before V8 would', () => {

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** Keeps the memory of streamed bodies flat. */
+/** Keeps the memory of a program flat that passes originals on, in either direction. One for the whole program. */
 export interface StreamMemory {
   /** Told of every piece that has gone through. */
   passed(bytes: number): void;
@@ -9,8 +9,10 @@ export interface StreamMemory {
 
 /**
  * V8 counts the memory of buffers against the heap only every 64 MiB, and until then keeps what a stream has long passed
- * on: a gateway that streams would hold 100 MiB of garbage. A collection of the young generation every few MiB costs a
- * millisecond and keeps the same buffers in use; measured, the stream even gets faster.
+ * on: a gateway that streams would hold 100 MiB of garbage. A collection of the young generation every few MiB takes about a
+ * millisecond and keeps the same few buffers in use; measured, the stream even gets faster.
+ *
+ * @param everyBytes how much may pass between two collections
  */
 export function createStreamMemory(everyBytes = 4 * 1024 * 1024): StreamMemory {
   const collect = minorCollection();
@@ -25,7 +27,7 @@ export function createStreamMemory(everyBytes = 4 * 1024 * 1024): StreamMemory {
   };
 }
 
-// Node exposes the collector to code that asks for it at run time in a context made afterwards.
+/** Node exposes the collector at run time to a context that is made after the flag was set. */
 function minorCollection(): () => void {
   setFlagsFromString('--expose-gc');
   const collector: unknown = runInNewContext('typeof gc === "function" ? gc : undefined');
