@@ -9,6 +9,7 @@ import { completeError } from '../to-wire.ts';
 import { type CallRecord, setRecord } from './call-record.ts';
 import type { ChainOptions, GateStep } from './index.ts';
 import type { RpcMetrics } from './metrics.ts';
+import { responseBoundOf } from './response-bound.ts';
 
 const requestIdPattern = /^[A-Za-z0-9_.-]{1,128}$/;
 
@@ -34,12 +35,13 @@ export function identify(options: ChainOptions, metrics: RpcMetrics): GateStep {
       span,
       traceContext: trace.setSpan(parent, span),
       log: telemetry.log,
-      ...deadline(context, options),
+      ...deadline(context, options, (passed) => (record.failure ??= passed)),
       logContext: { requestId },
       failure: undefined,
       answered: false,
     };
     setRecord(context.values, record);
+    responseBoundOf(context.values)(record.timeoutMs());
     setDraining(context.values, options.draining);
     context.responseHeader.set('x-request-id', requestId);
     metrics.inFlight.inc(labels);
@@ -74,13 +76,23 @@ function spanAttributes(context: HandlerContext, requestId: string): Record<stri
   };
 }
 
-function deadline(context: HandlerContext, options: ChainOptions): Pick<CallRecord, 'signal' | 'timeoutMs'> {
+function deadline(
+  context: HandlerContext,
+  options: ChainOptions,
+  onPassed: (failure: AppError) => void,
+): Pick<CallRecord, 'signal' | 'timeoutMs'> {
   const asked = context.timeoutMs();
   const usual = context.method.methodKind === 'unary' ? options.defaultTimeoutMs : options.maxTimeoutMs;
   const boundMs = Math.min(asked ?? usual, options.maxTimeoutMs);
   const endsAt = performance.now() + boundMs;
   const timer = new AbortController();
-  const timeout = setTimeout(() => timer.abort(new AppError('DEADLINE_EXCEEDED')), Math.max(0, boundMs));
+  const pass = () => {
+    const failure = new AppError('DEADLINE_EXCEEDED');
+    // Said here, because a caller that does not read is thrown out before the error comes to mapErrors.
+    onPassed(failure);
+    timer.abort(failure);
+  };
+  const timeout = setTimeout(pass, Math.max(0, boundMs));
   // A call alone does not keep a program running that has closed its server.
   timeout.unref();
   context.signal.addEventListener('abort', () => clearTimeout(timeout), { once: true });

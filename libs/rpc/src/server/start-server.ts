@@ -45,7 +45,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   if (options.reflection) registerReflection(router, [...services, Health]);
 
   const operations = createOperations({ telemetry, checks, draining: draining.signal });
-  const listener = createNodeListener(router, operations);
+  const listener = createNodeListener(router, operations, limits);
   const port = await openOnePort({ host: options.host, port: options.port, limits, log: telemetry.log, listener });
   telemetry.log.info({ address: port.address.address, port: port.address.port }, 'listening');
 

@@ -12,6 +12,8 @@ export interface ServerLimits {
   readonly defaultTimeoutMs: number;
   /** Most time that any call gets, and a stream's deadline when it comes without one. Default 15 min. */
   readonly maxTimeoutMs: number;
+  /** How long a caller may take, after its call's deadline, to read what is left of the answer. Default 1 s. */
+  readonly farewellMs: number;
   /** Calls at once on one HTTP/2 connection. Default 256. */
   readonly maxConcurrentStreams: number;
   /** Size of a request's headers. Default 16 KiB. */
@@ -62,6 +64,7 @@ export function totalLimits(limits: Partial<ServerLimits> = {}): ServerLimits {
     writeMaxBytes: 4 * KiB * KiB,
     defaultTimeoutMs: 30_000,
     maxTimeoutMs: 15 * 60_000,
+    farewellMs: 1_000,
     maxConcurrentStreams: 256,
     maxHeaderBytes: 16 * KiB,
     maxConnections: 4_096,
