@@ -22,6 +22,15 @@ export interface ServiceIdentity {
   readonly service: string;
   /** A function that makes a bearer token for one callee on behalf of a principal: `ClientOptions.authorize` of libs/rpc. */
   authorize(audience: string): (principal: Principal) => Promise<string>;
+  /** What the service says, as a compact JWS of the given `typ`, without expiry. Thrown: TypeError for the typ of its tokens. */
+  sign(typ: string, says: Readonly<Record<string, unknown>>): Promise<string>;
+}
+
+/**
+ * The service whose key a `kid` names: `ingestion`, or while keys are exchanged `ingestion.2027`. Services' names have no dot.
+ */
+export function ownerOfKey(kid: string): string {
+  return kid.split('.', 1)[0] ?? kid;
 }
 
 /** A private Ed25519 key as JWK. */
@@ -43,13 +52,13 @@ export async function createServiceIdentity(options: {
   now?: () => number;
 }): Promise<ServiceIdentity> {
   const { service, now = Date.now } = options;
-  const key = await readPrivateKey(service, options.privateJwkFile);
+  const { key, kid } = await readPrivateKey(service, options.privateJwkFile);
   const cache = new Map<string, { readonly token: Promise<string>; readonly reuseUntil: number }>();
 
   const mint = (audience: string, principal: Principal): Promise<string> => {
     const issuedAt = Math.floor(now() / 1000);
     return new SignJWT({ principal: claimOf(principal) })
-      .setProtectedHeader({ alg: 'EdDSA', kid: service, typ: serviceTokenType })
+      .setProtectedHeader({ alg: 'EdDSA', kid, typ: serviceTokenType })
       .setIssuer(service)
       .setSubject(service)
       .setAudience(audience)
@@ -72,14 +81,26 @@ export async function createServiceIdentity(options: {
       if (cache.size > maxCachedTokens && oldest.done !== true) cache.delete(oldest.value);
       return token;
     },
+    sign: async (typ, says) => {
+      if (typ === serviceTokenType) throw new TypeError('a token says who calls, and nothing else');
+      const issuedAt = Math.floor(now() / 1000);
+      const jwt = new SignJWT({ says }).setProtectedHeader({ alg: 'EdDSA', kid, typ });
+      return jwt.setIssuer(service).setIssuedAt(issuedAt).sign(key);
+    },
   };
 }
 
-async function readPrivateKey(service: string, file: string): Promise<Awaited<ReturnType<typeof importJWK>>> {
+interface PrivateKey {
+  readonly key: Awaited<ReturnType<typeof importJWK>>;
+  readonly kid: string;
+}
+
+async function readPrivateKey(service: string, file: string): Promise<PrivateKey> {
   try {
     const jwk = privateJwkSchema.parse(JSON.parse(await readFile(file, 'utf8')));
-    if (jwk.kid !== undefined && jwk.kid !== service) throw new Error('the key belongs to another service');
-    return await importJWK(jwk as JWK, 'EdDSA');
+    const kid = jwk.kid ?? service;
+    if (ownerOfKey(kid) !== service) throw new Error('the key belongs to another service');
+    return { key: await importJWK(jwk as JWK, 'EdDSA'), kid };
   } catch (cause) {
     throw new AppError('INTERNAL', { cause, message: `no usable private key of service ${service}` });
   }

@@ -4,7 +4,7 @@ import { AppError, type Principal } from '@wardstone/rpc';
 import { createLocalJWKSet, errors, jwtVerify, type JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
 import { principalSchema, toPrincipal } from './principal.ts';
-import { serviceTokenLifetimeS, serviceTokenType } from './service-identity.ts';
+import { ownerOfKey, serviceTokenLifetimeS, serviceTokenType } from './service-identity.ts';
 
 /** Seconds that two machines' clocks may differ. */
 export const clockToleranceS = 5;
@@ -38,7 +38,8 @@ const claimsSchema = z.looseObject({
 });
 
 /**
- * A verifier of service tokens for one audience. The file holds the public keys of all services, `kid` = service name;
+ * A verifier of service tokens for one audience. The file holds the public keys of all services, `kid` = service name, or
+ * service name, dot and a word of choice for a further key of the service;
  * private members are dropped by the schema. Thrown at once when the file is unusable.
  */
 export function createServiceTokenVerifier(options: {
@@ -61,7 +62,7 @@ export function createServiceTokenVerifier(options: {
       });
       const claims = claimsSchema.parse(payload);
       const lifetimeS = claims.exp - claims.iat;
-      const known = protectedHeader.kid === claims.iss && claims.sub === claims.iss;
+      const known = ownerOfKey(protectedHeader.kid ?? '') === claims.iss && claims.sub === claims.iss;
       const single = typeof payload.aud === 'string';
       if (!known || !single || lifetimeS <= 0 || lifetimeS > serviceTokenLifetimeS || isFuture(claims.iat, now)) {
         throw new AppError('TOKEN_INVALID');
@@ -83,7 +84,8 @@ export function asTokenError(error: unknown): AppError {
   return new AppError(error instanceof errors.JWTExpired ? 'TOKEN_EXPIRED' : 'TOKEN_INVALID', { cause: error });
 }
 
-function readJwks(file: string): z.infer<typeof jwksSchema> {
+/** The public keys of all services. Thrown: INTERNAL when the file is unusable. */
+export function readJwks(file: string): z.infer<typeof jwksSchema> {
   try {
     return jwksSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (cause) {

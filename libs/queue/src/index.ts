@@ -1,9 +1,10 @@
 export * from './artefacts.ts';
 export type { QueueBackend } from './backend.ts';
-export { parseStageJob, stageJobId, stages, type Stage, type StageJob } from './job.ts';
+export { parseStageJob, producer, stageJobId, stageOwners, stages, type Stage, type StageJob } from './job.ts';
 export { migrateQueue } from './migrate.ts';
 export { createQueue, type FlowKey, type FlowState, type Queue, type QueueOptions } from './queue.ts';
 export { judge, type Verdict } from './retry.ts';
+export type { Refusal, Signatures } from './statements.ts';
 export {
   createStageWorker,
   type StageContext,

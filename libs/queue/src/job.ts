@@ -6,7 +6,18 @@ export const stages = ['extract', 'embed', 'index', 'publish'] as const;
 /** One stage; also the name of its queue. */
 export type Stage = (typeof stages)[number];
 
-/** What a job carries: ids only. A queue is clear text to everyone who may read it. */
+/** The one service that may add flows. */
+export const producer = 'ingestion';
+
+/** The service that runs each stage, and alone may say how it ended. */
+export const stageOwners = {
+  extract: 'ingestion',
+  embed: 'embedding',
+  index: 'retrieval',
+  publish: 'ingestion',
+} as const satisfies Record<Stage, string>;
+
+/** What a job says: ids only. A queue is clear text to everyone who may read it. */
 export interface StageJob {
   readonly tenantId: string;
   readonly documentId: string;
@@ -20,11 +31,16 @@ export interface StageJob {
   readonly requestedBy: string;
 }
 
-const stageJobSchema = z
+/** Fields that name one version of one tenant's document. */
+export const documentFields = {
+  tenantId: z.uuid(),
+  documentId: z.uuid(),
+  version: z.int().min(1).max(2_147_483_647),
+};
+
+export const stageJobSchema = z
   .strictObject({
-    tenantId: z.uuid(),
-    documentId: z.uuid(),
-    version: z.int().min(1).max(2_147_483_647),
+    ...documentFields,
     requestId: z.string().regex(/^[A-Za-z0-9_.-]{1,128}$/),
     traceparent: z
       .string()
@@ -35,10 +51,7 @@ const stageJobSchema = z
   })
   .readonly();
 
-/**
- * Checks a job, on the way into the queue and again on the way out: what stands in a queue is not to be believed.
- * Thrown: z.ZodError.
- */
+/** Checks a job, on the way into the queue and again on the way out. Thrown: z.ZodError. */
 export function parseStageJob(value: unknown): StageJob {
   const { traceparent, ...job } = stageJobSchema.parse(value);
   return traceparent === undefined ? job : { ...job, traceparent };

@@ -1,12 +1,15 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { stages, type Stage } from './job.ts';
+import type { Refusal } from './statements.ts';
 
 /** How one run of a job ended. */
-export type JobOutcome = 'completed' | 'failed' | 'retried' | 'skipped' | 'returned';
+export type JobOutcome = 'completed' | 'failed' | 'retried' | 'skipped' | 'returned' | 'refused';
 
 export interface JobMetrics {
   finished(stage: Stage, outcome: JobOutcome, seconds: number): void;
   stalled(stage: Stage): void;
+  /** Something in the queue was not believed. */
+  refused(stage: Stage, subject: 'job' | 'outcome', refusal: Refusal): void;
 }
 
 const waitingStates = ['waiting', 'active', 'delayed', 'failed'] as const;
@@ -38,6 +41,14 @@ export function jobMetrics(registry: Registry): JobMetrics {
       labelNames: ['stage'],
       registers: [registry],
     });
+  const refusals =
+    registry.getSingleMetric('wardstone_queue_jobs_refused_total') ??
+    new Counter({
+      name: 'wardstone_queue_jobs_refused_total',
+      help: 'Jobs that were not run because they, or the outcome before them, are not signed as they should be.',
+      labelNames: ['stage', 'subject', 'reason'],
+      registers: [registry],
+    });
   return {
     finished: (stage, outcome, seconds) => {
       if (runs instanceof Counter) runs.inc({ stage, outcome });
@@ -45,6 +56,9 @@ export function jobMetrics(registry: Registry): JobMetrics {
     },
     stalled: (stage) => {
       if (stalls instanceof Counter) stalls.inc({ stage });
+    },
+    refused: (stage, subject, reason) => {
+      if (refusals instanceof Counter) refusals.inc({ stage, subject, reason });
     },
   };
 }

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { AppError } from '@wardstone/rpc';
 import type { Telemetry } from '@wardstone/telemetry';
 import { queueClasses, type FlowHandle, type FlowNode, type QueueBackend, type QueueClasses } from './backend.ts';
 import { parseStageJob, stageJobId, stages, type StageJob } from './job.ts';
 import { registerWaitingGauge } from './metrics.ts';
 import { practicallyUnlimitedAttempts } from './retry.ts';
+import { signJob, type Signatures } from './statements.ts';
 
 /** What is known of a document's flow of jobs. */
 export type FlowState =
@@ -38,6 +40,8 @@ export interface Queue {
 export interface QueueOptions {
   readonly backend: QueueBackend;
   readonly telemetry: Pick<Telemetry, 'log' | 'metrics'>;
+  /** Those of the producer (`producer`): jobs that another signs are not believed. */
+  readonly signatures: Pick<Signatures, 'sign'>;
   /** Bound of every call; 5 s unless told. */
   readonly timeoutMs?: number;
 }
@@ -52,7 +56,7 @@ const keepFailedSeconds = 7 * 86_400;
 export async function createQueue(options: QueueOptions): Promise<Queue> {
   const { log } = options.telemetry;
   const connection = createConnection(queueClasses(options.backend), (error) =>
-    log.warn({ error: error.name }, 'queue connection fault'),
+    log.warn({ err: error }, 'queue connection fault'),
   );
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
 
@@ -68,7 +72,7 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
           const state = await readFlowState(flow, checked);
           if (state === 'active') return;
           if (state !== 'absent') await removeJobs(flow, checked);
-          await flow.add(documentFlow(checked));
+          await flow.add(await documentFlow(options.signatures, checked));
         }),
       );
     },
@@ -89,14 +93,15 @@ function flowKey({ documentId, version }: FlowKey): string {
   return `${documentId}.${version}`;
 }
 
-/** `publish` at the root, each stage the child of the next. */
-export function documentFlow(job: StageJob): FlowNode {
+/** `publish` at the root, each stage the child of the next; each signed for itself, all for one run. */
+async function documentFlow(signatures: Pick<Signatures, 'sign'>, job: StageJob): Promise<FlowNode> {
+  const run = randomUUID();
   let node: FlowNode | undefined;
   for (const stage of stages) {
     node = {
       name: stage,
       queueName: stage,
-      data: job,
+      data: await signJob(signatures, { stage, run, job }),
       opts: {
         jobId: stageJobId(stage, job),
         attempts: practicallyUnlimitedAttempts,

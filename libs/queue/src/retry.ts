@@ -1,4 +1,4 @@
-import { AppError, isReason, isTransient, type Reason } from '@wardstone/rpc';
+import { AppError, isTransient, type Reason } from '@wardstone/rpc';
 
 /** What becomes of a job whose handler threw. */
 export type Verdict =
@@ -22,6 +22,9 @@ const unsure: ReadonlySet<Reason> = new Set<Reason>([
 /** Attempts of a job that fails for no known reason. */
 export const unsureAttempts = 5;
 
+/** A job whose workers vanish more often is to blame itself; a cluster that is being killed and restarted is not. */
+export const maxTakeovers = 50;
+
 /** Attempts that BullMQ is told; about a year at the longest pause. */
 export const practicallyUnlimitedAttempts = 1_000_000;
 
@@ -43,9 +46,4 @@ export function judge(error: unknown): { readonly verdict: Verdict; readonly rea
 export function retryDelayMs(attempt: number, delays: RetryDelays, random: () => number = Math.random): number {
   const fullMs = Math.min(delays.firstMs * 2 ** Math.min(Math.max(attempt, 1) - 1, 20), delays.maxMs);
   return Math.round(fullMs * (0.5 + random() / 2));
-}
-
-/** A reason that came out of the queue, where anything could stand. */
-export function reasonFromQueue(value: unknown): Reason {
-  return typeof value === 'string' && isReason(value) ? value : 'INTERNAL';
 }

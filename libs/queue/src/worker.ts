@@ -4,7 +4,8 @@ import { queueClasses, type QueueBackend, type WorkerHandle } from './backend.ts
 import type { Stage, StageJob } from './job.ts';
 import { jobMetrics } from './metrics.ts';
 import { createProcessor, type RunningJobs } from './process-job.ts';
-import { defaultRetryDelays, retryDelayMs, type RetryDelays } from './retry.ts';
+import { defaultRetryDelays, practicallyUnlimitedAttempts, retryDelayMs, type RetryDelays } from './retry.ts';
+import type { Signatures } from './statements.ts';
 
 /** A stage that failed for good before this one. */
 export interface StageFailure {
@@ -28,6 +29,8 @@ export interface StageWorkerConfig {
   readonly backend: QueueBackend;
   readonly telemetry: Pick<Telemetry, 'log' | 'metrics' | 'tracer'>;
   readonly stage: Stage;
+  /** Those of the service that owns the stage (`stageOwners`): what another signs is not believed by the stages behind. */
+  readonly signatures: Signatures;
   /** Jobs that run at the same time in this worker. */
   readonly concurrency: number;
   /**
@@ -55,9 +58,6 @@ const defaults = { lockDurationMs: 6_000, drainTimeoutMs: 10_000 };
 /** With the lock's 6 s, a killed worker's job runs elsewhere within about 10 s: two checks of 2 s follow its expiry. */
 const stalledIntervalMs = 2_000;
 
-/** A job whose workers die this often is to blame itself; a cluster that is being killed and restarted is not. */
-const maxStalledCount = 50;
-
 const reconnectDelayMs = 1_000;
 const maxReconnectDelayMs = 5_000;
 const abortGraceMs = 2_000;
@@ -76,11 +76,12 @@ export async function createStageWorker(config: StageWorkerConfig): Promise<Stag
       concurrency: config.concurrency,
       lockDuration: config.lockDurationMs ?? defaults.lockDurationMs,
       stalledInterval: stalledIntervalMs,
-      maxStalledCount,
+      // Our own count ends such a job, see maxTakeovers.
+      maxStalledCount: practicallyUnlimitedAttempts,
       runRetryDelay: reconnectDelayMs,
       settings: { backoffStrategy: (attempt: number) => retryDelayMs(attempt, delays) },
     });
-    worker.on('error', (error) => log.warn({ stage: config.stage, error: error.name }, 'queue worker fault'));
+    worker.on('error', (error) => log.warn({ stage: config.stage, err: error }, 'queue worker fault'));
     worker.on('stalled', (jobId) => {
       metrics.stalled(config.stage);
       log.warn({ stage: config.stage, jobId }, 'job taken over from a worker that is gone');

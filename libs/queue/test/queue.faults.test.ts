@@ -1,6 +1,6 @@
 import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
-import { createQueue, stages } from '../src/index.ts';
+import { stages } from '../src/index.ts';
 import { cutProxy, type CutProxy } from './support/cut-proxy.ts';
 import { rejection } from './support/rejection.ts';
 import { newJob, onEveryBackend } from './support/suite.ts';
@@ -12,7 +12,7 @@ onEveryBackend('faults of the server', (bench) => {
 
   it('a producer that starts while the server is away fails fast, and works once it is there', async () => {
     await proxy.cut();
-    const queue = await createQueue({ backend: proxy.backend, telemetry: bench().telemetry, timeoutMs: 1_000 });
+    const queue = await bench().queue({ backend: proxy.backend, timeoutMs: 1_000 });
     const job = newJob();
     try {
       for (const call of [queue.addDocumentFlow(job), queue.flowState(job), queue.removeFlow(job), queue.check()]) {
@@ -27,7 +27,7 @@ onEveryBackend('faults of the server', (bench) => {
   });
 
   it('a producer whose connections were lost fails fast, and works once the server is back', async () => {
-    const queue = await createQueue({ backend: proxy.backend, telemetry: bench().telemetry, timeoutMs: 1_000 });
+    const queue = await bench().queue({ backend: proxy.backend, timeoutMs: 1_000 });
     try {
       await queue.check();
       await proxy.cut();

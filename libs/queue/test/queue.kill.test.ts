@@ -7,14 +7,13 @@ import { newJob, onEveryBackend } from './support/suite.ts';
 onEveryBackend('kill -9', (bench) => {
   for (const stage of ['extract', 'publish'] as const) {
     it(`another worker takes over the ${stage} of one that was killed, and the flow completes once`, async () => {
-      const { backend } = bench().open;
       const queue = await bench().queue();
       const job = newJob();
       const runs: string[] = [];
       const others = stages.filter((other) => other !== stage);
       for (const other of others) await bench().worker(other, async () => void runs.push(other));
       await queue.addDocumentFlow(job);
-      await killInTheMiddle(backend, stage, job.documentId);
+      await killInTheMiddle(bench(), stage, job.documentId);
       expect(await queue.flowState(job)).to.equal('active');
       await bench().worker(stage, async () => void runs.push(stage));
       await eventually(async () => (await queue.flowState(job)) === 'completed', {
@@ -33,7 +32,7 @@ onEveryBackend('kill -9', (bench) => {
     const job = newJob();
     await queue.addDocumentFlow(job);
     for (let kill = 0; kill < 2; kill += 1) {
-      const child = startChild(bench().open.backend, 'extract', 'hang');
+      const child = startChild(bench(), 'extract', 'hang');
       try {
         await eventually(() => child.began.includes(job.documentId), {
           description: `take-over ${kill}`,
@@ -53,10 +52,9 @@ onEveryBackend('kill -9', (bench) => {
   }).timeout(180_000);
 
   it('fifty documents arrive, each once, while the worker of each stage is killed in turn', async () => {
-    const { backend } = bench().open;
     const children = new Map<string, ChildWorker>();
     const published: string[] = [];
-    for (const stage of ['extract', 'embed', 'index'] as const) children.set(stage, startChild(backend, stage, 'work'));
+    for (const stage of ['extract', 'embed', 'index'] as const) children.set(stage, startChild(bench(), stage, 'work'));
     await bench().worker('publish', async (job) => void published.push(job.documentId));
     try {
       const queue = await bench().queue();
@@ -68,7 +66,7 @@ onEveryBackend('kill -9', (bench) => {
           timeoutMs: 40_000,
         });
         await children.get(stage)?.kill();
-        children.set(stage, startChild(backend, stage, 'work'));
+        children.set(stage, startChild(bench(), stage, 'work'));
       }
       await eventually(() => published.length >= jobs.length, { description: 'all of them', timeoutMs: 60_000 });
       expect(published.toSorted()).to.deep.equal(jobs.map(({ documentId }) => documentId).toSorted());

@@ -4,6 +4,7 @@ import {
   createAuditor,
   createCallerCheck,
   createDenialRecorder,
+  createJobSignatures,
   createPolicy,
   createServiceIdentity,
 } from '@wardstone/access';
@@ -37,6 +38,7 @@ await runUntilSignal(async () => {
 
   // Peers.
   const identity = await createServiceIdentity({ service, privateJwkFile: config.WARDSTONE_SERVICE_KEY_FILE });
+  const signatures = createJobSignatures({ identity, serviceJwksFile: config.WARDSTONE_SERVICE_JWKS_FILE });
   const peer = (baseUrl: string, audience: string) => ({
     baseUrl,
     audience,
@@ -64,6 +66,7 @@ await runUntilSignal(async () => {
   const worker = await createStageWorker({
     backend: config.queueBackend,
     telemetry,
+    signatures,
     stage: 'embed',
     concurrency: config.WARDSTONE_EMBED_CONCURRENCY,
     handle: embedJob(deps),

@@ -4,6 +4,7 @@ import {
   createAuditor,
   createCallerCheck,
   createDenialRecorder,
+  createJobSignatures,
   createPolicy,
   createServiceIdentity,
 } from '@wardstone/access';
@@ -41,6 +42,7 @@ await runUntilSignal(async () => {
 
   // Peers.
   const identity = await createServiceIdentity({ service, privateJwkFile: config.WARDSTONE_SERVICE_KEY_FILE });
+  const signatures = createJobSignatures({ identity, serviceJwksFile: config.WARDSTONE_SERVICE_JWKS_FILE });
   const peer = (baseUrl: string, audience: string) => {
     return { baseUrl, audience, authorize: identity.authorize(audience), telemetry };
   };
@@ -53,7 +55,7 @@ await runUntilSignal(async () => {
   const changes = await listenForChanges(database);
   const keys = createRemoteKeyRing(tenantKey, service);
   const objects = createSealedObjects({ store: createFileStore({ dir: config.WARDSTONE_OBJECTS_DIR }), keys });
-  const queue = await createQueue({ backend: config.queueBackend, telemetry });
+  const queue = await createQueue({ backend: config.queueBackend, telemetry, signatures });
   const pool = createExtractionPool(extractionLimits(config));
   const metrics = createMetrics(telemetry.metrics);
   metrics.observeProcesses(() => pool.size());
@@ -75,7 +77,8 @@ await runUntilSignal(async () => {
   };
 
   // Work.
-  const worker = { backend: config.queueBackend, telemetry, drainTimeoutMs: config.WARDSTONE_DRAIN_TIMEOUT_MS };
+  const drainTimeoutMs = config.WARDSTONE_DRAIN_TIMEOUT_MS;
+  const worker = { backend: config.queueBackend, telemetry, signatures, drainTimeoutMs };
   const extract = { concurrency: config.WARDSTONE_EXTRACT_CONCURRENCY, handle: extractJob(deps) };
   const workers = await Promise.all([
     createStageWorker({ ...worker, ...extract, stage: 'extract' }),

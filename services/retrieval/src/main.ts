@@ -4,6 +4,7 @@ import {
   createAuditor,
   createCallerCheck,
   createDenialRecorder,
+  createJobSignatures,
   createPolicy,
   createServiceIdentity,
 } from '@wardstone/access';
@@ -39,6 +40,7 @@ await runUntilSignal(async () => {
 
   // Peers.
   const identity = await createServiceIdentity({ service, privateJwkFile: config.WARDSTONE_SERVICE_KEY_FILE });
+  const signatures = createJobSignatures({ identity, serviceJwksFile: config.WARDSTONE_SERVICE_JWKS_FILE });
   const peer = (baseUrl: string, audience: string) => ({
     baseUrl,
     audience,
@@ -72,6 +74,7 @@ await runUntilSignal(async () => {
   const worker = await createStageWorker({
     backend: config.queueBackend,
     telemetry,
+    signatures,
     stage: 'index',
     concurrency: config.WARDSTONE_INDEX_CONCURRENCY,
     handle: indexJob(deps),

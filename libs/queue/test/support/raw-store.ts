@@ -1,4 +1,11 @@
-import { createPostgresBackend, Queue as BullQueue, withBackend, type JobsOptions } from 'bullmq';
+import {
+  createPostgresBackend,
+  Queue as BullQueue,
+  Worker as BullWorker,
+  withBackend,
+  type Job,
+  type JobsOptions,
+} from 'bullmq';
 import type { OpenTestBackend } from '@wardstone/testing';
 import { Redis } from 'ioredis';
 import pg from 'pg';
@@ -26,12 +33,55 @@ export async function forgeJob(
   data: unknown,
   options: JobsOptions,
 ): Promise<void> {
-  const queue =
-    'postgresUrl' in backend
-      ? new (withBackend(createPostgresBackend).Queue)(stage, { connection: backend.postgresUrl })
-      : new BullQueue(stage, { connection: { url: backend.redisUrl }, prefix: backend.prefix });
+  const queue = rawQueue(backend, stage);
   await queue.add(stage, data, options);
   await queue.close();
+}
+
+/** A job as the store holds it. */
+export async function storedJob(
+  { backend }: OpenTestBackend,
+  stage: Stage,
+  job: StageJob,
+): Promise<Pick<Job, 'data' | 'returnvalue' | 'failedReason'>> {
+  const queue = rawQueue(backend, stage);
+  const found = await queue.getJob(stageJobId(stage, job));
+  await queue.close();
+  if (found === undefined) throw new Error(`no job ${stage} is stored`);
+  return found;
+}
+
+/** Writes a job's progress, as someone with rights on the store could. */
+export async function forgeProgress(
+  { backend }: OpenTestBackend,
+  stage: Stage,
+  job: StageJob,
+  progress: object,
+): Promise<void> {
+  const queue = rawQueue(backend, stage);
+  await queue.getJob(stageJobId(stage, job)).then(async (found) => found?.updateProgress(progress));
+  await queue.close();
+}
+
+/** A worker that takes a stage's jobs with nothing but the store's credential. */
+export async function strangeWorker(
+  { backend }: OpenTestBackend,
+  stage: Stage,
+  processor: (job: Job) => Promise<unknown>,
+): Promise<{ close(): Promise<void> }> {
+  const worker =
+    'postgresUrl' in backend
+      ? new (withBackend(createPostgresBackend).Worker)(stage, processor, { connection: backend.postgresUrl })
+      : new BullWorker(stage, processor, { connection: { url: backend.redisUrl }, prefix: backend.prefix });
+  worker.on('error', () => undefined);
+  await worker.waitUntilReady();
+  return worker;
+}
+
+function rawQueue(backend: OpenTestBackend['backend'], stage: Stage): Pick<BullQueue, 'add' | 'getJob' | 'close'> {
+  return 'postgresUrl' in backend
+    ? new (withBackend(createPostgresBackend).Queue)(stage, { connection: backend.postgresUrl })
+    : new BullQueue(stage, { connection: { url: backend.redisUrl }, prefix: backend.prefix });
 }
 
 /** Everything that the store holds, as text. */

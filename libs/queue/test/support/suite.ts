@@ -1,18 +1,29 @@
 import { randomUUID } from 'node:crypto';
 import { createTelemetry, InMemorySpanExporter, type Telemetry } from '@wardstone/telemetry';
-import { testBackends, type OpenTestBackend, type TestBackend } from '@wardstone/testing';
+import {
+  testBackends,
+  testIdentities,
+  type OpenTestBackend,
+  type TestBackend,
+  type TestIdentities,
+} from '@wardstone/testing';
 import {
   createQueue,
   createStageWorker,
   migrateQueue,
+  producer,
+  stageOwners,
   stages,
   type Queue,
+  type QueueOptions,
+  type Signatures,
   type Stage,
   type StageContext,
   type StageJob,
   type StageWorker,
   type StageWorkerConfig,
 } from '../../src/index.ts';
+import { signaturesOf } from './signatures.ts';
 
 /** What every test of the conformance suite may use. */
 export interface Bench {
@@ -20,7 +31,11 @@ export interface Bench {
   readonly telemetry: Telemetry;
   readonly spans: InMemorySpanExporter;
   readonly logLines: string[];
-  queue(options?: { timeoutMs?: number }): Promise<Queue>;
+  /** Keys of the services. */
+  readonly identities: TestIdentities;
+  /** What a service signs with, as its composition root wires it. */
+  signatures(service: string): Promise<Signatures>;
+  queue(options?: Partial<Pick<QueueOptions, 'backend' | 'timeoutMs'>>): Promise<Queue>;
   worker(
     stage: Stage,
     handle: StageWorkerConfig['handle'],
@@ -56,6 +71,8 @@ async function openBench(backend: TestBackend): Promise<{ bench: Bench; close():
   if ('postgresUrl' in open.backend) await migrateQueue(open.backend.postgresUrl);
   const spans = new InMemorySpanExporter();
   const logLines: string[] = [];
+  const identities = await testIdentities();
+  const signatures: Bench['signatures'] = async (service) => signaturesOf(identities, service);
   const telemetry = createTelemetry({
     service: 'ingestion',
     version: '0.0.0',
@@ -74,6 +91,7 @@ async function openBench(backend: TestBackend): Promise<{ bench: Bench; close():
         backend: open.backend,
         telemetry,
         stage,
+        signatures: await signatures(stageOwners[stage]),
         handle,
         concurrency: 4,
         retryDelays: quickRetries,
@@ -85,7 +103,12 @@ async function openBench(backend: TestBackend): Promise<{ bench: Bench; close():
     telemetry,
     spans,
     logLines,
-    queue: async (options = {}) => keep(await createQueue({ backend: open.backend, telemetry, ...options })),
+    identities,
+    signatures,
+    queue: async (options = {}) => {
+      const signed = { backend: open.backend, telemetry, signatures: await signatures(producer) };
+      return keep(await createQueue({ ...signed, ...options }));
+    },
     worker,
     allWorkers: async (fail) => {
       const runs: Run[] = [];
@@ -104,6 +127,7 @@ async function openBench(backend: TestBackend): Promise<{ bench: Bench; close():
       for (const closable of closables) await closable.close();
       await telemetry.shutdown();
       await open.drop();
+      await identities.drop();
     },
   };
 }

@@ -6,9 +6,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createServiceIdentity } from '@wardstone/access';
+import { createJobSignatures, createServiceIdentity } from '@wardstone/access';
 import { migrate } from '@wardstone/db';
-import { createStageWorker, migrateQueue, type StageJob, type StageWorker } from '@wardstone/queue';
+import { createStageWorker, migrateQueue, type Signatures, type StageJob, type StageWorker } from '@wardstone/queue';
 import { createServiceClient, startServer, type RunningServer, type ServiceClient } from '@wardstone/rpc';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
@@ -32,6 +32,8 @@ export interface Program {
   stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null>;
   /** Resident set of the program and nothing else, in bytes. */
   residentBytes(): Promise<number>;
+  /** What a service signs jobs and their outcomes with. */
+  signatures(service: string): Promise<Signatures>;
   /** The program and every process that it started. */
   processes(): Promise<number[]>;
   close(): Promise<void>;
@@ -45,13 +47,17 @@ export async function openProgram(settings: Readonly<Record<string, string>> = {
   const { ownerUrl, appRole, appUrl } = database.schema('ingestion');
   await migrate({ ownerUrl, appRole, schema: 'ingestion', migrations });
   await migrateQueue(queueDatabase.queueUrl);
-  const identities = await testIdentities(['gateway', 'ingestion']);
+  const identities = await testIdentities(['gateway', 'ingestion', 'embedding', 'retrieval']);
   const issuer = await startTestIssuer();
   const objectsDir = await mkdtemp(join(tmpdir(), 'wardstone-ingestion-'));
   const telemetry = createTelemetry({ service: 'peers', version: '0', logLevel: 'silent' });
   const peers = await startPeers(telemetry);
   const indexed = new Map<string, number>();
-  const workers = await startStages(queueDatabase.queueUrl, telemetry, indexed);
+  const signatures: Program['signatures'] = async (service) => {
+    const identity = await createServiceIdentity({ service, privateJwkFile: identities.keyFile(service) });
+    return createJobSignatures({ identity, serviceJwksFile: identities.jwksFile });
+  };
+  const workers = await startStages(queueDatabase.queueUrl, telemetry, signatures, indexed);
   const port = await freePort();
   const gateway = await createServiceIdentity({ service: 'gateway', privateJwkFile: identities.keyFile('gateway') });
   const url = `http://127.0.0.1:${String(port)}`;
@@ -71,6 +77,7 @@ export async function openProgram(settings: Readonly<Record<string, string>> = {
     queueDatabase,
     objectsDir,
     indexed,
+    signatures,
     stop,
     client: createServiceClient(IngestionService, {
       baseUrl: url,
@@ -155,15 +162,22 @@ function startPeers(telemetry: Telemetry): Promise<RunningServer> {
 }
 
 /** The stages of other services, which do nothing but run. */
-function startStages(postgresUrl: string, telemetry: Telemetry, indexed: Map<string, number>): Promise<StageWorker[]> {
+async function startStages(
+  postgresUrl: string,
+  telemetry: Telemetry,
+  signatures: Program['signatures'],
+  indexed: Map<string, number>,
+): Promise<StageWorker[]> {
   const stage = { backend: { postgresUrl }, telemetry, concurrency: 8 };
   const count = ({ documentId }: StageJob): Promise<void> => {
     indexed.set(documentId, (indexed.get(documentId) ?? 0) + 1);
     return Promise.resolve();
   };
+  const embed = { ...stage, stage: 'embed', signatures: await signatures('embedding') } as const;
+  const index = { ...stage, stage: 'index', signatures: await signatures('retrieval') } as const;
   return Promise.all([
-    createStageWorker({ ...stage, stage: 'embed', handle: () => Promise.resolve() }),
-    createStageWorker({ ...stage, stage: 'index', handle: count }),
+    createStageWorker({ ...embed, handle: () => Promise.resolve() }),
+    createStageWorker({ ...index, handle: count }),
   ]);
 }
 
