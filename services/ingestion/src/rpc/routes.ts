@@ -10,13 +10,6 @@ import { reportProgress } from './report-progress.ts';
 import { uploadDocument } from './upload-document.ts';
 import { watchDocument } from './watch-document.ts';
 
-/**
- * Answers are never compressed, whatever the caller offers: each piece of a download would be, with a deflate state of
- * 256 KiB of its own. Measured, that took six times the CPU (28 s for 512 MiB, most of it in collections of garbage) and 79 MiB
- * more than the idle process for 1 GiB, instead of about 50; and originals are mostly compressed already.
- */
-const uncompressed = { compressMinBytes: Number.MAX_SAFE_INTEGER };
-
 export function routes(deps: Deps): (router: ConnectRouter) => void {
   const handlers: ServiceImpl<typeof IngestionService> = {
     uploadDocument: uploadDocument(deps),
@@ -27,5 +20,5 @@ export function routes(deps: Deps): (router: ConnectRouter) => void {
     downloadDocument: downloadDocument(deps),
     reportProgress: reportProgress(deps),
   };
-  return (router) => router.service(IngestionService, handlers, uncompressed);
+  return (router) => router.service(IngestionService, handlers);
 }
