@@ -1,5 +1,5 @@
 import type { Auditor, Policy, Verifier } from '@wardstone/access';
-import type { ServiceClient, StreamMemory } from '@wardstone/rpc';
+import type { ServiceClient, Slots, StreamMemory } from '@wardstone/rpc';
 import type { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import type { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import type { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
@@ -8,7 +8,6 @@ import type { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v
 import type { Telemetry } from '@wardstone/telemetry';
 import type { RateLimits } from './auth/rate-limit.ts';
 import type { Limits } from './config.ts';
-import type { Slots } from './http/slots.ts';
 
 /** The services that the gateway calls, under the same names as their URLs. */
 export interface Services {

@@ -1,6 +1,6 @@
 import multipart from '@fastify/multipart';
 import rateLimit from '@fastify/rate-limit';
-import { AppError, createStreamMemory } from '@wardstone/rpc';
+import { AppError, createSlots, createStreamMemory } from '@wardstone/rpc';
 import { Gauge } from '@wardstone/telemetry';
 import { type FastifyInstance, LogController, fastify } from 'fastify';
 import type { IncomingMessage } from 'node:http';
@@ -12,7 +12,6 @@ import { observe } from './http/observe.ts';
 import { refuseBadConnections, refuseUnknownPaths, refuseWithProblems, sendProblem } from './http/refuse.ts';
 import { decorateRequests } from './http/request-state.ts';
 import { allowOrigins, securityHeaders, setSecurityHeaders } from './http/security-headers.ts';
-import { createSlots } from './http/slots.ts';
 import { registerDocs } from './openapi/docs.ts';
 import { registerRoutes } from './register-routes.ts';
 import { allRoutes } from './routes/index.ts';
@@ -46,9 +45,9 @@ export async function createGateway(deps: GatewayDeps): Promise<Gateway> {
   await app.register(multipart, { limits: { fileSize: limits.uploadMaxBytes } });
 
   const slots = {
-    streams: createSlots(limits.streamsPerTenant, slotRetryMs),
-    uploads: createSlots(limits.uploadsPerTenant, slotRetryMs),
-    jsonUploads: createSlots(limits.jsonUploads, slotRetryMs),
+    streams: createSlots({ maxPerKey: limits.streamsPerTenant, retryAfterMs: slotRetryMs }),
+    uploads: createSlots({ maxPerKey: limits.uploadsPerTenant, retryAfterMs: slotRetryMs }),
+    jsonUploads: createSlots({ maxPerKey: limits.jsonUploads, retryAfterMs: slotRetryMs }),
   };
   measureSlots(deps, slots);
   const admission = createAdmission({

@@ -1,11 +1,10 @@
 import type { DescMethod } from '@bufbuild/protobuf';
 import type { CallOptions } from '@connectrpc/connect';
-import type { Principal, Reason } from '@wardstone/rpc';
+import type { Principal, Reason, Slots } from '@wardstone/rpc';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { AppError } from '@wardstone/rpc';
-import type { Slots } from './http/slots.ts';
 import { refusedBySchema } from './problem.ts';
 
 /** Groups of operations in the API's description. */

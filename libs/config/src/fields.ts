@@ -29,6 +29,8 @@ export const fields = {
   positiveInt: wholeNumber(1, 2 ** 31 - 1),
   /** A whole number from 0 to 2^31 - 1. */
   nonNegativeInt: wholeNumber(0, 2 ** 31 - 1),
+  /** A whole number from 1 to 100. */
+  percent: wholeNumber(1, 100),
   /** A number of milliseconds, 1 ms to 24 days (what a timer can hold). */
   durationMs: wholeNumber(1, 2 ** 31 - 1),
   /** A size in bytes: a whole number, optionally with KiB, MiB or GiB after it. */

@@ -1,3 +1,3 @@
 export { ConfigError, readConfig } from './read-config.ts';
 export { fields } from './fields.ts';
-export { embeddedFields, refuseEmbeddedInProduction, serviceFields } from './service-fields.ts';
+export { embeddedFields, refuseEmbeddedInProduction, serviceFields, slotFields } from './service-fields.ts';

@@ -25,6 +25,12 @@ export const serviceFields = {
   WARDSTONE_DRAIN_TIMEOUT_MS: fields.durationMs.default(10_000),
 } as const;
 
+/** Variables of services whose streams hold slots. */
+export const slotFields = {
+  /** Most of a kind of slots that one tenant may hold, rounded down but at least one: who asks for more leaves the rest to others. */
+  WARDSTONE_TENANT_SLOT_PERCENT: fields.percent.default(50),
+} as const;
+
 /** Variables of services that have an embedded provider behind one of their ports. */
 export const embeddedFields = {
   NODE_ENV: z.string().optional(),

@@ -7,6 +7,7 @@ import {
   readConfig,
   refuseEmbeddedInProduction,
   serviceFields,
+  slotFields,
 } from '@wardstone/config';
 import type { DatabaseOptions } from '@wardstone/db';
 import type { QueueBackend } from '@wardstone/queue';
@@ -21,6 +22,7 @@ const MiB = 1024 * 1024;
 const schema = z.object({
   ...serviceFields,
   ...embeddedFields,
+  ...slotFields,
   WARDSTONE_DATABASE_URL: fields.postgresUrl,
   WARDSTONE_QUEUE_DATABASE_URL: fields.postgresUrl.optional(),
   WARDSTONE_REDIS_URL: fields.redisUrl.optional(),
@@ -38,6 +40,7 @@ const schema = z.object({
   WARDSTONE_EXTRACT_MAX_RSS_BYTES: fields.bytes.default(1536 * MiB),
   WARDSTONE_EXTRACT_MAX_HEAP_BYTES: fields.bytes.default(1024 * MiB),
   WARDSTONE_MAX_WATCHERS: fields.positiveInt.default(1_000),
+  WARDSTONE_MAX_DOWNLOADS: fields.positiveInt.default(128),
   WARDSTONE_WATCH_INTERVAL_MS: fields.durationMs.default(5_000),
   WARDSTONE_RECONCILE_INTERVAL_MS: fields.durationMs.default(5_000),
   WARDSTONE_RECONCILE_GRACE_MS: fields.durationMs.default(10_000),
@@ -72,6 +75,8 @@ export function limitsOf(config: Config): Limits {
     maxTextChars: config.WARDSTONE_MAX_TEXT_CHARS,
     maxWatchers: config.WARDSTONE_MAX_WATCHERS,
     watchIntervalMs: config.WARDSTONE_WATCH_INTERVAL_MS,
+    maxDownloads: config.WARDSTONE_MAX_DOWNLOADS,
+    tenantSlotPercent: config.WARDSTONE_TENANT_SLOT_PERCENT,
   };
 }
 

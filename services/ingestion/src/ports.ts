@@ -32,6 +32,10 @@ export interface Limits {
   readonly maxWatchers: number;
   /** How often a watcher looks again although nothing was announced. */
   readonly watchIntervalMs: number;
+  /** Downloads that one process serves at the same time. */
+  readonly maxDownloads: number;
+  /** How many percent of the watchers, and of the downloads, may be one tenant's. */
+  readonly tenantSlotPercent: number;
 }
 
 export interface Deps {

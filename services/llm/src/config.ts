@@ -1,10 +1,18 @@
 /** The configuration: every environment variable that this service reads, checked once. */
-import { embeddedFields, fields, readConfig, refuseEmbeddedInProduction, serviceFields } from '@wardstone/config';
+import {
+  embeddedFields,
+  fields,
+  readConfig,
+  refuseEmbeddedInProduction,
+  serviceFields,
+  slotFields,
+} from '@wardstone/config';
 import { z } from 'zod';
 
 const schema = z.object({
   ...serviceFields,
   ...embeddedFields,
+  ...slotFields,
   WARDSTONE_RETRIEVAL_URL: fields.url,
   WARDSTONE_AUDIT_URL: fields.url,
   /** Answers in flight; one more is told to come back later. */

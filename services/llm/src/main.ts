@@ -47,7 +47,10 @@ await runUntilSignal(async () => {
     retrieval,
     auditor,
     metrics: createMetrics(telemetry.metrics),
-    limits: { maxAnswers: config.WARDSTONE_LLM_MAX_ANSWERS },
+    limits: {
+      maxAnswers: config.WARDSTONE_LLM_MAX_ANSWERS,
+      tenantSlotPercent: config.WARDSTONE_TENANT_SLOT_PERCENT,
+    },
   };
 
   const server = await startServer({

@@ -63,5 +63,10 @@ export interface Deps {
   readonly retrieval: Pick<ServiceClient<typeof RetrievalService>, 'search'>;
   readonly auditor: Pick<Auditor, 'record'>;
   readonly metrics: AnswerMetrics;
-  readonly limits: { readonly maxAnswers: number };
+  readonly limits: {
+    /** Answers in flight. */
+    readonly maxAnswers: number;
+    /** How many percent of them may be one tenant's. */
+    readonly tenantSlotPercent: number;
+  };
 }

@@ -163,7 +163,7 @@ describe('Answer: refusals and faults', () => {
   });
 
   it('refuses more answers at once than it may give, and takes the next when one has ended', async () => {
-    const { client, scene, asked } = createHarness(undefined, 1);
+    const { client, scene, asked } = createHarness(undefined, { maxAnswers: 1 });
     scene.searchHolds = true;
     const caller = new AbortController();
     const first = collect(client.answer({ question }, as({ signal: caller.signal })));
@@ -172,6 +172,22 @@ describe('Answer: refusals and faults', () => {
     caller.abort();
     expect(await reasonOf(first)).to.equal('CANCELLED');
     scene.searchHolds = false;
+    const next = await eventually(async () => (await collect(client.answer({ question }, as()))).length);
+    expect(next).to.equal(4);
+  });
+
+  it('answers another tenant while one asks for more than its share', async () => {
+    const { client, scene, asked } = createHarness(undefined, { maxAnswers: 4, tenantSlotPercent: 50 });
+    scene.searchHolds = true;
+    const caller = new AbortController();
+    const held = [1, 2].map(() => reasonOf(collect(client.answer({ question }, as({ signal: caller.signal })))));
+    await eventually(() => asked.length === 2);
+    expect(await reasonOf(collect(client.answer({ question }, as())))).to.equal('RATE_LIMITED');
+    scene.searchHolds = false;
+    const other = asPrincipal({ ...clinician, tenantId: '0199a0c2-7a3e-7c1d-9a55-0d4c3b2a1f0f' });
+    expect(await collect(client.answer({ question }, other))).to.have.length(4);
+    caller.abort();
+    expect(await Promise.all(held)).to.deep.equal(['CANCELLED', 'CANCELLED']);
     const next = await eventually(async () => (await collect(client.answer({ question }, as()))).length);
     expect(next).to.equal(4);
   });

@@ -1,5 +1,6 @@
 /** Every RPC of the service, one file each. */
-import type { ConnectRouter, ServiceImpl } from '@connectrpc/connect';
+import type { ConnectRouter } from '@connectrpc/connect';
+import { createSlots, tenantShare, withTenantSlot } from '@wardstone/rpc';
 import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import type { Deps } from '../ports.ts';
 import { deleteDocument } from './delete-document.ts';
@@ -11,14 +12,16 @@ import { uploadDocument } from './upload-document.ts';
 import { watchDocument } from './watch-document.ts';
 
 export function routes(deps: Deps): (router: ConnectRouter) => void {
-  const handlers: ServiceImpl<typeof IngestionService> = {
-    uploadDocument: uploadDocument(deps),
-    getDocument: getDocument(deps),
-    listDocuments: listDocuments(deps),
-    watchDocument: watchDocument(deps),
-    deleteDocument: deleteDocument(deps),
-    downloadDocument: downloadDocument(deps),
-    reportProgress: reportProgress(deps),
-  };
-  return (router) => router.service(IngestionService, handlers);
+  const { maxDownloads, tenantSlotPercent } = deps.limits;
+  const downloads = createSlots(tenantShare(maxDownloads, tenantSlotPercent));
+  return (router) =>
+    router.service(IngestionService, {
+      uploadDocument: uploadDocument(deps),
+      getDocument: getDocument(deps),
+      listDocuments: listDocuments(deps),
+      watchDocument: watchDocument(deps),
+      deleteDocument: deleteDocument(deps),
+      downloadDocument: withTenantSlot(downloads, downloadDocument(deps)),
+      reportProgress: reportProgress(deps),
+    });
 }

@@ -1,5 +1,13 @@
 import type { HandlerContext } from '@connectrpc/connect';
-import { AppError, callContext, drainingSignal, needs, tenantOf } from '@wardstone/rpc';
+import {
+  AppError,
+  callContext,
+  createSlots,
+  drainingSignal,
+  tenantOf,
+  tenantShare,
+  withTenantSlot,
+} from '@wardstone/rpc';
 import type { WatchDocumentRequest } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { openDocument } from '../adapters/document-seals.ts';
 import type { DocumentChanges } from '../adapters/document-changes.ts';
@@ -16,18 +24,16 @@ type WatchDeps = Pick<Deps, 'database' | 'auditor' | 'keys' | 'changes' | 'metri
  * Announcements may be lost; the row is read again at an interval too.
  */
 export function watchDocument(deps: WatchDeps) {
-  let watchers = 0;
-  return async function* (request: WatchDocumentRequest, context: HandlerContext) {
-    needs(watchers < deps.limits.maxWatchers, 'RATE_LIMITED');
-    watchers += 1;
+  const { maxWatchers, tenantSlotPercent } = deps.limits;
+  const slots = createSlots(tenantShare(maxWatchers, tenantSlotPercent));
+  return withTenantSlot(slots, async function* (request: WatchDocumentRequest, context: HandlerContext) {
     deps.metrics.watching(1);
     try {
       yield* watch(deps, request.documentId, context);
     } finally {
-      watchers -= 1;
       deps.metrics.watching(-1);
     }
-  };
+  });
 }
 
 async function* watch(deps: WatchDeps, documentId: string, context: HandlerContext) {

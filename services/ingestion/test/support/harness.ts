@@ -88,6 +88,8 @@ const defaultLimits: Limits = {
   maxTextChars: 1_000_000,
   maxWatchers: 3,
   watchIntervalMs: 200,
+  maxDownloads: 3,
+  tenantSlotPercent: 100,
 };
 
 export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness> {

@@ -1,5 +1,14 @@
 import type { HandlerContext } from '@connectrpc/connect';
-import { AppError, type CallContext, callContext, forward, needs, tenantOf } from '@wardstone/rpc';
+import {
+  AppError,
+  type CallContext,
+  callContext,
+  createSlots,
+  forward,
+  tenantOf,
+  tenantShare,
+  withTenantSlot,
+} from '@wardstone/rpc';
 import type { AnswerOutcome as WireOutcome } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import type { AnswerRequest } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import type { AnswerSource, Deps } from '../ports.ts';
@@ -13,18 +22,16 @@ const defaultTopK = 8;
  * durable before anything of a document leaves; a caller who goes stops the search and the model.
  */
 export function answer(deps: Deps) {
-  let inFlight = 0;
-  return async function* (request: AnswerRequest, context: HandlerContext) {
-    needs(inFlight < deps.limits.maxAnswers, 'RATE_LIMITED');
-    inFlight += 1;
+  const { maxAnswers, tenantSlotPercent } = deps.limits;
+  const slots = createSlots(tenantShare(maxAnswers, tenantSlotPercent));
+  return withTenantSlot(slots, async function* (request: AnswerRequest, context: HandlerContext) {
     deps.metrics.answering(1);
     try {
       yield* answerOne(deps, request, callContext(context));
     } finally {
-      inFlight -= 1;
       deps.metrics.answering(-1);
     }
-  };
+  });
 }
 
 async function* answerOne(deps: Deps, request: AnswerRequest, call: CallContext) {

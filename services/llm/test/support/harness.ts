@@ -7,6 +7,7 @@ import {
   AppError,
   createInMemoryTransport,
   createServiceClient,
+  type CallerCheck,
   type Principal,
   type Reason,
   type ServiceClient,
@@ -72,7 +73,10 @@ export interface Harness {
   readonly scene: { found: Hit; searchFails: Reason | undefined; auditFails: boolean; searchHolds: boolean };
 }
 
-export function createHarness(model: AnswerModel = createExtractiveAnswerer(), maxAnswers = 4): Harness {
+export function createHarness(
+  model: AnswerModel = createExtractiveAnswerer(),
+  limits: Partial<Deps['limits']> = {},
+): Harness {
   const asked: Asked[] = [];
   const events: Harness['events'] = [];
   const logs: string[] = [];
@@ -95,22 +99,29 @@ export function createHarness(model: AnswerModel = createExtractiveAnswerer(), m
       },
     },
     metrics: createMetrics(new Registry()),
-    limits: { maxAnswers },
+    limits: { maxAnswers: 4, tenantSlotPercent: 100, ...limits },
   };
   const destination = { write: (line: string) => void logs.push(line) };
   const telemetry = createTelemetry({ service: 'llm', version: '0', logLevel: 'debug', destination });
   const client = createServiceClient(LlmService, {
     baseUrl: 'http://in-memory',
     audience: 'llm',
-    authorize: () => Promise.resolve('token'),
+    authorize: (principal) => Promise.resolve(Buffer.from(JSON.stringify(principal)).toString('base64url')),
     transport: createInMemoryTransport({
       routes: routes(deps),
       telemetry,
-      callerCheck: () => Promise.resolve({ principal: clinician, peer: 'gateway' }),
+      callerCheck: trustingCheck,
     }),
   });
   return { deps, client, asked, events, logs, scene };
 }
+
+/** Believes the principal that the test names; libs/access tests who may come this far. */
+const trustingCheck: CallerCheck = ({ authorization }) => {
+  const token = authorization?.replace('Bearer ', '') ?? '';
+  const principal = JSON.parse(Buffer.from(token, 'base64url').toString()) as Principal;
+  return Promise.resolve({ principal, peer: 'gateway' });
+};
 
 /** Ends with the signal's reason, and not before. */
 export async function untilAborted(signal: AbortSignal | undefined): Promise<never> {
