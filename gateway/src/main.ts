@@ -1,40 +1,28 @@
-import { createAccessTokenVerifier, createAuditor, createPolicy, createServiceIdentity } from '@wardstone/access';
-import { type Closable, type ServiceClient, createServiceClient, peerHealth, runUntilSignal } from '@wardstone/rpc';
+import { type Peers, createAuditor, createPolicy, createProgramKit } from '@wardstone/access';
+import { type Closable, peerHealth, runUntilSignal } from '@wardstone/rpc';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
-import { type Telemetry, createTelemetry } from '@wardstone/telemetry';
-import type { DescService } from '@bufbuild/protobuf';
 import { type Config, limitsOf, loadConfig } from './config.ts';
 import type { Services } from './deps.ts';
 import { createGateway } from './gateway.ts';
 import { startMetricsServer } from './metrics-server.ts';
 
-const service = 'gateway';
-const version = '0.1.0';
-
 await runUntilSignal(start);
 
 async function start(): Promise<Closable[]> {
   const config = loadConfig(process.env);
-  const telemetry = createTelemetry({
-    service,
-    version,
-    logLevel: config.WARDSTONE_LOG_LEVEL,
-    otlpUrl: config.WARDSTONE_OTLP_URL,
-  });
-  const services = await connectServices(config, telemetry);
+  const kit = createProgramKit('gateway', config);
+  const { telemetry, verifyAccessToken } = kit;
+  const peers = await kit.peers({ defaultTimeoutMs: config.WARDSTONE_CALL_TIMEOUT_MS });
+  const services = servicesOf(config, peers);
   const metricsPort = config.WARDSTONE_METRICS_PORT;
   const gateway = await createGateway({
     telemetry,
     services,
-    verifyAccessToken: createAccessTokenVerifier({
-      issuer: config.WARDSTONE_OIDC_ISSUER,
-      audience: config.WARDSTONE_OIDC_AUDIENCE,
-      jwksUri: config.WARDSTONE_OIDC_JWKS_URI,
-    }),
+    verifyAccessToken,
     policy: await createPolicy(),
     auditor: createAuditor(services.audit),
     peers: peersOf(config),
@@ -54,20 +42,11 @@ async function start(): Promise<Closable[]> {
   await gateway.app.listen({ host, port: config.WARDSTONE_PORT });
   const port = gateway.app.addresses().map((address) => (typeof address === 'string' ? 0 : address.port))[0];
   telemetry.log.info({ host, port }, 'listening');
-  return [gateway, ...metrics, { close: () => telemetry.shutdown() }];
+  return [gateway, ...metrics, kit];
 }
 
 /** A client per service, each with the gateway's own identity and the user's principal inside its tokens. */
-async function connectServices(config: Config, telemetry: Telemetry): Promise<Services> {
-  const identity = await createServiceIdentity({ service, privateJwkFile: config.WARDSTONE_SERVICE_KEY_FILE });
-  const connect = <S extends DescService>(description: S, audience: string, baseUrl: string): ServiceClient<S> =>
-    createServiceClient(description, {
-      baseUrl,
-      audience,
-      authorize: identity.authorize(audience),
-      defaultTimeoutMs: config.WARDSTONE_CALL_TIMEOUT_MS,
-      telemetry,
-    });
+function servicesOf(config: Config, { connect }: Peers): Services {
   return {
     ingestion: connect(IngestionService, 'ingestion', config.WARDSTONE_INGESTION_URL),
     retrieval: connect(RetrievalService, 'retrieval', config.WARDSTONE_RETRIEVAL_URL),

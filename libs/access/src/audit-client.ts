@@ -65,7 +65,7 @@ export function createAuditor(client: ServiceClient<typeof AuditService>, clock:
  * enough when the audit service is away. `logFailure` gets the denial that was not recorded.
  */
 export function createDenialRecorder(options: {
-  auditor: Auditor;
+  auditor: Pick<Auditor, 'record'>;
   requestId: () => string;
   logFailure: (error: unknown, denial: Denial) => void;
 }): OnDenied {

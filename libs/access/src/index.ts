@@ -6,6 +6,14 @@ export { createJobSignatures, type JobSignatures } from './job-signatures.ts';
 export { createAccessTokenVerifier, type AccessTokenVerifierOptions, type Verifier } from './access-token.ts';
 export { createCallerCheck, type CallerCheckOptions, type Denial, type OnDenied } from './caller-check.ts';
 export {
+  createProgramKit,
+  createServiceKit,
+  type Peers,
+  type ProgramConfig,
+  type ProgramKit,
+  type ServiceKit,
+} from './service-kit.ts';
+export {
   createAuditor,
   createDenialRecorder,
   type AuditAction,

@@ -25,6 +25,9 @@ export const serviceFields = {
   WARDSTONE_DRAIN_TIMEOUT_MS: fields.durationMs.default(10_000),
 } as const;
 
+/** The values of serviceFields. */
+export type ServiceConfig = Readonly<z.infer<z.ZodObject<typeof serviceFields>>>;
+
 /** Variables of services whose streams hold slots. */
 export const slotFields = {
   /** Most of a kind of slots that one tenant may hold, rounded down but at least one: who asks for more leaves the rest to others. */

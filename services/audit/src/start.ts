@@ -1,7 +1,7 @@
-import { createAccessTokenVerifier, createCallerCheck, createPolicy } from '@wardstone/access';
+import { createServiceKit } from '@wardstone/access';
 import { openDatabase } from '@wardstone/db';
-import { startServer, type Closable } from '@wardstone/rpc';
-import { createTelemetry, requestContext } from '@wardstone/telemetry';
+import type { Closable } from '@wardstone/rpc';
+import { requestContext } from '@wardstone/telemetry';
 import { createGroupCommit } from './adapters/group-commit.ts';
 import { createPostgresLog } from './adapters/postgres-log.ts';
 import type { Config } from './config.ts';
@@ -21,12 +21,8 @@ export interface Running {
 
 /** Puts the service together: telemetry, resources, access, handlers, server. */
 export async function start(config: Config): Promise<Running> {
-  const telemetry = createTelemetry({
-    service,
-    version: '0.1.0',
-    logLevel: config.WARDSTONE_LOG_LEVEL,
-    otlpUrl: config.WARDSTONE_OTLP_URL,
-  });
+  const kit = createServiceKit(service, config);
+  const { telemetry } = kit;
   const metrics = createMetrics(telemetry.metrics);
 
   const database = await openDatabase({
@@ -39,33 +35,15 @@ export async function start(config: Config): Promise<Running> {
   const commits = createGroupCommit({ store, onCommit: (appends) => metrics.appendsPerCommit.observe(appends) });
   const log: EventLog = { append: commits.append, list: store.list };
 
-  const callerCheck = createCallerCheck({
-    service,
-    serviceJwksFile: config.WARDSTONE_SERVICE_JWKS_FILE,
-    verifyAccessToken: createAccessTokenVerifier({
-      issuer: config.WARDSTONE_OIDC_ISSUER,
-      audience: config.WARDSTONE_OIDC_AUDIENCE,
-      jwksUri: config.WARDSTONE_OIDC_JWKS_URI,
-    }),
-    policy: await createPolicy(),
+  const server = await kit.serve({
+    routes: routes({ log, metrics }),
+    // Its own denials go straight into its log.
     onDenied: recordDenials({
       log,
       requestId: () => requestContext.get()?.requestId ?? '',
       onFailure: (error, method) => telemetry.log.error({ err: error, method }, 'a denial was not recorded'),
     }),
-  });
-
-  const server = await startServer({
-    service,
-    telemetry,
-    host: config.WARDSTONE_HOST,
-    port: config.WARDSTONE_PORT,
-    routes: routes({ log, metrics }),
-    callerCheck,
     dependencies: { database: () => database.check() },
-    reflection: config.WARDSTONE_REFLECTION,
-    drainTimeoutMs: config.WARDSTONE_DRAIN_TIMEOUT_MS,
   });
-  const closeTelemetry: Closable = { close: () => telemetry.shutdown() };
-  return { url: server.url, parts: [server, database, closeTelemetry] };
+  return { url: server.url, parts: [server, database, kit] };
 }

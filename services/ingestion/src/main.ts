@@ -1,22 +1,13 @@
 /** Ingestion: the composition root. Documents come in, are read and cut, and go out again. */
-import {
-  createAccessTokenVerifier,
-  createAuditor,
-  createCallerCheck,
-  createDenialRecorder,
-  createJobSignatures,
-  createPolicy,
-  createServiceIdentity,
-} from '@wardstone/access';
+import { createAuditor, createJobSignatures, createServiceKit } from '@wardstone/access';
 import { createRemoteKeyRing } from '@wardstone/crypto';
 import { openDatabase } from '@wardstone/db';
 import { createQueue, createStageWorker } from '@wardstone/queue';
-import { createServiceClient, createStreamMemory, runUntilSignal, startServer } from '@wardstone/rpc';
+import { createStreamMemory, runUntilSignal } from '@wardstone/rpc';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import { createFileStore, createSealedObjects } from '@wardstone/storage';
-import { createTelemetry, requestContext } from '@wardstone/telemetry';
 import { listenForChanges } from './adapters/document-changes.ts';
 import { createDocumentIndex } from './adapters/document-index.ts';
 import { createTenantSettings } from './adapters/tenant-settings.ts';
@@ -33,22 +24,18 @@ const service = 'ingestion';
 
 await runUntilSignal(async () => {
   const config = loadConfig(process.env);
-  const telemetry = createTelemetry({
-    service,
-    version: '0.1.0',
-    logLevel: config.WARDSTONE_LOG_LEVEL,
-    otlpUrl: config.WARDSTONE_OTLP_URL,
-  });
+  const kit = createServiceKit(service, config);
+  const { telemetry } = kit;
 
   // Peers.
-  const identity = await createServiceIdentity({ service, privateJwkFile: config.WARDSTONE_SERVICE_KEY_FILE });
-  const signatures = createJobSignatures({ identity, serviceJwksFile: config.WARDSTONE_SERVICE_JWKS_FILE });
-  const peer = (baseUrl: string, audience: string) => {
-    return { baseUrl, audience, authorize: identity.authorize(audience), telemetry };
-  };
-  const tenantKey = createServiceClient(TenantKeyService, peer(config.WARDSTONE_TENANT_KEY_URL, 'tenant-key'));
-  const retrieval = createServiceClient(RetrievalService, peer(config.WARDSTONE_RETRIEVAL_URL, 'retrieval'));
-  const auditor = createAuditor(createServiceClient(AuditService, peer(config.WARDSTONE_AUDIT_URL, 'audit')));
+  const peers = await kit.peers();
+  const signatures = createJobSignatures({
+    identity: peers.identity,
+    serviceJwksFile: config.WARDSTONE_SERVICE_JWKS_FILE,
+  });
+  const tenantKey = peers.connect(TenantKeyService, 'tenant-key', config.WARDSTONE_TENANT_KEY_URL);
+  const retrieval = peers.connect(RetrievalService, 'retrieval', config.WARDSTONE_RETRIEVAL_URL);
+  const auditor = createAuditor(peers.connect(AuditService, 'audit', config.WARDSTONE_AUDIT_URL));
 
   // Data.
   const database = await openDatabase(databaseOptions(config));
@@ -87,31 +74,11 @@ await runUntilSignal(async () => {
   const reconciler = createReconciler(deps, reconcilerOptions(config));
   reconciler.start();
 
-  const server = await startServer({
-    service,
-    telemetry,
-    host: config.WARDSTONE_HOST,
-    port: config.WARDSTONE_PORT,
+  const server = await kit.serve({
     routes: routes(deps),
-    callerCheck: createCallerCheck({
-      service,
-      serviceJwksFile: config.WARDSTONE_SERVICE_JWKS_FILE,
-      verifyAccessToken: createAccessTokenVerifier({
-        issuer: config.WARDSTONE_OIDC_ISSUER,
-        audience: config.WARDSTONE_OIDC_AUDIENCE,
-        jwksUri: config.WARDSTONE_OIDC_JWKS_URI,
-      }),
-      policy: await createPolicy(),
-      onDenied: createDenialRecorder({
-        auditor,
-        requestId: () => requestContext.get()?.requestId ?? 'unknown',
-        logFailure: (err, { method, reason }) => telemetry.log.error({ err, method, reason }, 'denial not recorded'),
-      }),
-    }),
+    onDenied: kit.recordDenials(auditor),
     // A queue that is away does not stop this service from taking documents in: it is no part of its health.
     dependencies: { database: () => database.check(), objects: () => objects.check() },
-    reflection: config.WARDSTONE_REFLECTION,
-    drainTimeoutMs: config.WARDSTONE_DRAIN_TIMEOUT_MS,
   });
-  return [server, reconciler, ...workers, pool, queue, changes, database, { close: () => telemetry.shutdown() }];
+  return [server, reconciler, ...workers, pool, queue, changes, database, kit];
 });

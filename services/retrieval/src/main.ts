@@ -1,23 +1,14 @@
 /** Retrieval: the composition root. The sealed index of each tenant, written by a stage and read by searches. */
-import {
-  createAccessTokenVerifier,
-  createAuditor,
-  createCallerCheck,
-  createDenialRecorder,
-  createJobSignatures,
-  createPolicy,
-  createServiceIdentity,
-} from '@wardstone/access';
+import { createAuditor, createJobSignatures, createServiceKit } from '@wardstone/access';
 import { createRemoteKeyRing } from '@wardstone/crypto';
 import { openDatabase } from '@wardstone/db';
 import { createStageWorker } from '@wardstone/queue';
-import { createServiceClient, runUntilSignal, startServer } from '@wardstone/rpc';
+import { runUntilSignal } from '@wardstone/rpc';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { EmbeddingService } from '@wardstone/rpc/gen/wardstone/embedding/v1/embedding_pb';
 import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import { createFileStore, createSealedObjects } from '@wardstone/storage';
-import { createTelemetry, requestContext } from '@wardstone/telemetry';
 import { createProgressReporter, noProgress } from './adapters/progress.ts';
 import { createQuestionVectors } from './adapters/question-vectors.ts';
 import { loadConfig } from './config.ts';
@@ -31,30 +22,23 @@ const service = 'retrieval';
 
 await runUntilSignal(async () => {
   const config = loadConfig(process.env);
-  const telemetry = createTelemetry({
-    service,
-    version: '0.1.0',
-    logLevel: config.WARDSTONE_LOG_LEVEL,
-    otlpUrl: config.WARDSTONE_OTLP_URL,
-  });
+  const kit = createServiceKit(service, config);
+  const { telemetry } = kit;
 
   // Peers.
-  const identity = await createServiceIdentity({ service, privateJwkFile: config.WARDSTONE_SERVICE_KEY_FILE });
-  const signatures = createJobSignatures({ identity, serviceJwksFile: config.WARDSTONE_SERVICE_JWKS_FILE });
-  const peer = (baseUrl: string, audience: string) => ({
-    baseUrl,
-    audience,
-    authorize: identity.authorize(audience),
-    telemetry,
+  const peers = await kit.peers();
+  const signatures = createJobSignatures({
+    identity: peers.identity,
+    serviceJwksFile: config.WARDSTONE_SERVICE_JWKS_FILE,
   });
-  const tenantKey = createServiceClient(TenantKeyService, peer(config.WARDSTONE_TENANT_KEY_URL, 'tenant-key'));
-  const embedding = createServiceClient(EmbeddingService, peer(config.WARDSTONE_EMBEDDING_URL, 'embedding'));
-  const auditor = createAuditor(createServiceClient(AuditService, peer(config.WARDSTONE_AUDIT_URL, 'audit')));
+  const tenantKey = peers.connect(TenantKeyService, 'tenant-key', config.WARDSTONE_TENANT_KEY_URL);
+  const embedding = peers.connect(EmbeddingService, 'embedding', config.WARDSTONE_EMBEDDING_URL);
+  const auditor = createAuditor(peers.connect(AuditService, 'audit', config.WARDSTONE_AUDIT_URL));
   const ingestionUrl = config.WARDSTONE_INGESTION_URL;
   const progress =
     ingestionUrl === undefined
       ? noProgress
-      : createProgressReporter(createServiceClient(IngestionService, peer(ingestionUrl, 'ingestion')), telemetry.log);
+      : createProgressReporter(peers.connect(IngestionService, 'ingestion', ingestionUrl), telemetry.log);
 
   // Data.
   const database = await openDatabase({
@@ -81,32 +65,12 @@ await runUntilSignal(async () => {
     drainTimeoutMs: config.WARDSTONE_DRAIN_TIMEOUT_MS,
   });
 
-  const server = await startServer({
-    service,
-    telemetry,
-    host: config.WARDSTONE_HOST,
-    port: config.WARDSTONE_PORT,
+  const server = await kit.serve({
     routes: routes(deps),
-    callerCheck: createCallerCheck({
-      service,
-      serviceJwksFile: config.WARDSTONE_SERVICE_JWKS_FILE,
-      verifyAccessToken: createAccessTokenVerifier({
-        issuer: config.WARDSTONE_OIDC_ISSUER,
-        audience: config.WARDSTONE_OIDC_AUDIENCE,
-        jwksUri: config.WARDSTONE_OIDC_JWKS_URI,
-      }),
-      policy: await createPolicy(),
-      onDenied: createDenialRecorder({
-        auditor,
-        requestId: () => requestContext.get()?.requestId ?? 'unknown',
-        logFailure: (err, { method, reason }) => telemetry.log.error({ err, method, reason }, 'denial not recorded'),
-      }),
-    }),
+    onDenied: kit.recordDenials(auditor),
     // Searches do not touch the object store, and the queue does not touch searches.
     dependencies: { database: () => database.check() },
-    reflection: config.WARDSTONE_REFLECTION,
-    drainTimeoutMs: config.WARDSTONE_DRAIN_TIMEOUT_MS,
   });
   const wipeKeys = { close: async () => Promise.resolve(keys.clear()) };
-  return [server, worker, wipeKeys, database, { close: () => telemetry.shutdown() }];
+  return [server, worker, wipeKeys, database, kit];
 });

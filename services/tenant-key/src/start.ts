@@ -1,15 +1,7 @@
-import {
-  createAccessTokenVerifier,
-  createAuditor,
-  createCallerCheck,
-  createDenialRecorder,
-  createPolicy,
-  createServiceIdentity,
-} from '@wardstone/access';
+import { createAuditor, createServiceKit } from '@wardstone/access';
 import { openDatabase } from '@wardstone/db';
-import { createServiceClient, startServer, type Closable } from '@wardstone/rpc';
+import type { Closable } from '@wardstone/rpc';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
-import { createTelemetry, requestContext } from '@wardstone/telemetry';
 import { createPostgresTenants } from './adapters/postgres-tenants.ts';
 import { openSoftwareKms } from './adapters/software-kms.ts';
 import type { Config } from './config.ts';
@@ -28,12 +20,8 @@ export interface Running {
 
 /** Puts the service together: telemetry, resources, access, handlers, server. */
 export async function start(config: Config): Promise<Running> {
-  const telemetry = createTelemetry({
-    service,
-    version: '0.1.0',
-    logLevel: config.WARDSTONE_LOG_LEVEL,
-    otlpUrl: config.WARDSTONE_OTLP_URL,
-  });
+  const kit = createServiceKit(service, config);
+  const { telemetry } = kit;
 
   const database = await openDatabase({
     url: config.WARDSTONE_DATABASE_URL,
@@ -47,42 +35,13 @@ export async function start(config: Config): Promise<Running> {
   const keyMaxAgeMs = config.WARDSTONE_KEY_MAX_AGE_MS;
   const keys = createKeyIssuer({ store: tenants, kms, maxAgeMs: keyMaxAgeMs });
 
-  const identity = await createServiceIdentity({ service, privateJwkFile: config.WARDSTONE_SERVICE_KEY_FILE });
-  const audit = createServiceClient(AuditService, {
-    baseUrl: config.WARDSTONE_AUDIT_URL,
-    audience: 'audit',
-    authorize: identity.authorize('audit'),
-    telemetry,
-  });
-  const auditor = createAuditor(audit);
-  const callerCheck = createCallerCheck({
-    service,
-    serviceJwksFile: config.WARDSTONE_SERVICE_JWKS_FILE,
-    verifyAccessToken: createAccessTokenVerifier({
-      issuer: config.WARDSTONE_OIDC_ISSUER,
-      audience: config.WARDSTONE_OIDC_AUDIENCE,
-      jwksUri: config.WARDSTONE_OIDC_JWKS_URI,
-    }),
-    policy: await createPolicy(),
-    onDenied: createDenialRecorder({
-      auditor,
-      requestId: () => requestContext.get()?.requestId ?? '',
-      logFailure: (error, { method }) => {
-        telemetry.log.error({ err: error, method }, 'a denial was not recorded');
-      },
-    }),
-  });
+  const peers = await kit.peers();
+  const auditor = createAuditor(peers.connect(AuditService, 'audit', config.WARDSTONE_AUDIT_URL));
 
-  const server = await startServer({
-    service,
-    telemetry,
-    host: config.WARDSTONE_HOST,
-    port: config.WARDSTONE_PORT,
+  const server = await kit.serve({
     routes: routes({ tenants, kms, keys, auditor, metrics: createMetrics(telemetry.metrics), keyMaxAgeMs }),
-    callerCheck,
+    onDenied: kit.recordDenials(auditor),
     dependencies: { database: () => database.check(), kms: () => kms.check() },
-    reflection: config.WARDSTONE_REFLECTION,
-    drainTimeoutMs: config.WARDSTONE_DRAIN_TIMEOUT_MS,
   });
   const wipeKeys: Closable = {
     close: () => {
@@ -90,6 +49,5 @@ export async function start(config: Config): Promise<Running> {
       return Promise.resolve();
     },
   };
-  const closeTelemetry: Closable = { close: () => telemetry.shutdown() };
-  return { url: server.url, parts: [server, wipeKeys, database, closeTelemetry] };
+  return { url: server.url, parts: [server, wipeKeys, database, kit] };
 }
