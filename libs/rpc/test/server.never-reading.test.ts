@@ -7,7 +7,7 @@ import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
 import { DownloadDocumentRequestSchema, IngestionService } from '../src/gen/wardstone/ingestion/v1/ingestion_pb.ts';
 import { type CallContext, type ServerLimits, callContext } from '../src/index.ts';
-import { documentId, startTestServer } from './support/platform.ts';
+import { documentId, secret, startTestServer } from './support/platform.ts';
 
 const path = '/wardstone.ingestion.v1.IngestionService/DownloadDocument';
 // A few of them fill every buffer on the way.
@@ -16,7 +16,7 @@ const message = toBinary(DownloadDocumentRequestSchema, create(DownloadDocumentR
 const envelope = Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]);
 
 /** DownloadDocument sends without end and looks at nothing; `open` counts the handlers that have not left. */
-function endless() {
+function endless(onLeave: () => void = () => undefined) {
   const state = { open: 0, begun: 0, calls: [] as CallContext[] };
   const routes = (router: ConnectRouter): void =>
     void router.service(IngestionService, {
@@ -32,14 +32,15 @@ function endless() {
         } finally {
           state.open -= 1;
           callContext(ctx).log.info('left');
+          onLeave();
         }
       },
     });
   return { state, routes };
 }
 
-async function serve(limits: Partial<ServerLimits>, drainTimeoutMs = 60_000) {
-  const { state, routes } = endless();
+async function serve(limits: Partial<ServerLimits>, drainTimeoutMs = 60_000, onLeave?: () => void) {
+  const { state, routes } = endless(onLeave);
   const scene = { calls: [], entered: Promise.resolve(), release() {}, aborted: Promise.resolve(), routes };
   const server = await startTestServer(scene, { limits: { farewellMs: 50, ...limits }, drainTimeoutMs });
   const left = () => eventually(() => state.begun > 0 && state.open === 0, { description: 'the handler to leave' });
@@ -199,6 +200,23 @@ describe('a caller that opens a stream and never reads', () => {
     const lines = served.server.telemetry.lines().filter(({ msg }) => msg === 'left');
     const requestIds = lines.map(({ requestId }) => requestId);
     expect(requestIds).have.members(served.state.calls.map(({ requestId }) => requestId));
+    session.destroy();
+    await served.server.close();
+  });
+});
+
+describe('a handler that fails as it leaves', () => {
+  it('is logged with its call, without what it said, and the server lives on', async () => {
+    const served = await serve({ maxTimeoutMs: 100 }, 60_000, () => {
+      throw new Error(`could not release (${secret})`);
+    });
+    const { session } = openGrpc(served.server.url);
+    const line = await eventually(() =>
+      served.server.telemetry.lines().find(({ msg }) => String(msg).includes('failed to leave')),
+    );
+    expect(line).property('requestId', served.state.calls[0]?.requestId);
+    expect(served.server.telemetry.text()).not.contain(secret);
+    expect((await fetch(`${served.server.url}/livez`)).status).equal(200);
     session.destroy();
     await served.server.close();
   });
