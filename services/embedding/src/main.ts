@@ -1,14 +1,13 @@
 /** Embedding: the composition root. Texts become vectors; nothing is kept. */
-import { createAuditor, createJobSignatures, createServiceKit } from '@wardstone/access';
+import { createAuditor, createJobSignatures, createServiceKit, systemPrincipal } from '@wardstone/access';
 import { createRemoteKeyRing } from '@wardstone/crypto';
-import { createStageWorker } from '@wardstone/queue';
+import { createProgressReporter, createStageWorker } from '@wardstone/queue';
 import { runUntilSignal } from '@wardstone/rpc';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
-import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import { DocumentState, IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import { createFileStore, createSealedObjects } from '@wardstone/storage';
 import { measuredModel } from './adapters/measured-model.ts';
-import { createProgressReporter, noProgress } from './adapters/progress.ts';
 import { loadConfig } from './config.ts';
 import { createLexicalEmbedder } from './domain/lexical-embedder.ts';
 import { embedJob } from './jobs/embed.ts';
@@ -32,10 +31,12 @@ await runUntilSignal(async () => {
   const tenantKey = peers.connect(TenantKeyService, 'tenant-key', config.WARDSTONE_TENANT_KEY_URL);
   const auditor = createAuditor(peers.connect(AuditService, 'audit', config.WARDSTONE_AUDIT_URL));
   const ingestionUrl = config.WARDSTONE_INGESTION_URL;
-  const progress =
-    ingestionUrl === undefined
-      ? noProgress
-      : createProgressReporter(peers.connect(IngestionService, 'ingestion', ingestionUrl), telemetry.log);
+  const progress = createProgressReporter({
+    client: ingestionUrl === undefined ? undefined : peers.connect(IngestionService, 'ingestion', ingestionUrl),
+    state: DocumentState.EMBEDDING,
+    principalOf: (tenantId) => systemPrincipal(service, tenantId),
+    log: telemetry.log,
+  });
 
   // Data and model.
   const keys = createRemoteKeyRing(tenantKey, service);

@@ -1,6 +1,6 @@
 /** What handlers and jobs need, as narrow as they need it. main.ts fills it in; tests fill in real or failing parts. */
 import type { Auditor } from '@wardstone/access';
-import type { StageJob } from '@wardstone/queue';
+import type { ProgressReporter } from '@wardstone/queue';
 import type { SealedObjects } from '@wardstone/storage';
 import type { EmbeddingMetrics } from './metrics.ts';
 
@@ -18,11 +18,6 @@ export interface EmbeddingModel {
    * Thrown: AppError MODEL_UNAVAILABLE when the model cannot be had; the signal's reason when it fires.
    */
   embed(texts: readonly string[], kind: EmbeddingKind, signal?: AbortSignal): Promise<Float32Array[]>;
-}
-
-/** Tells ingestion how far a document's embedding is. Best effort: it does not wait, and never throws. */
-export interface ProgressReporter {
-  report(job: StageJob, stagePercent: number): void;
 }
 
 /** Bounds of the job. */

@@ -1,15 +1,14 @@
 /** Retrieval: the composition root. The sealed index of each tenant, written by a stage and read by searches. */
-import { createAuditor, createJobSignatures, createServiceKit } from '@wardstone/access';
+import { createAuditor, createJobSignatures, createServiceKit, systemPrincipal } from '@wardstone/access';
 import { createRemoteKeyRing } from '@wardstone/crypto';
 import { openDatabase } from '@wardstone/db';
-import { createStageWorker } from '@wardstone/queue';
+import { createProgressReporter, createStageWorker } from '@wardstone/queue';
 import { runUntilSignal } from '@wardstone/rpc';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { EmbeddingService } from '@wardstone/rpc/gen/wardstone/embedding/v1/embedding_pb';
-import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import { DocumentState, IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import { createFileStore, createSealedObjects } from '@wardstone/storage';
-import { createProgressReporter, noProgress } from './adapters/progress.ts';
 import { createQuestionVectors } from './adapters/question-vectors.ts';
 import { loadConfig } from './config.ts';
 import { entities } from './db/entities.ts';
@@ -35,10 +34,12 @@ await runUntilSignal(async () => {
   const embedding = peers.connect(EmbeddingService, 'embedding', config.WARDSTONE_EMBEDDING_URL);
   const auditor = createAuditor(peers.connect(AuditService, 'audit', config.WARDSTONE_AUDIT_URL));
   const ingestionUrl = config.WARDSTONE_INGESTION_URL;
-  const progress =
-    ingestionUrl === undefined
-      ? noProgress
-      : createProgressReporter(peers.connect(IngestionService, 'ingestion', ingestionUrl), telemetry.log);
+  const progress = createProgressReporter({
+    client: ingestionUrl === undefined ? undefined : peers.connect(IngestionService, 'ingestion', ingestionUrl),
+    state: DocumentState.INDEXING,
+    principalOf: (tenantId) => systemPrincipal(service, tenantId),
+    log: telemetry.log,
+  });
 
   // Data.
   const database = await openDatabase({

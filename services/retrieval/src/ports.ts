@@ -2,7 +2,7 @@
 import type { Auditor } from '@wardstone/access';
 import type { KeyRing } from '@wardstone/crypto';
 import type { Database } from '@wardstone/db';
-import type { StageJob } from '@wardstone/queue';
+import type { ProgressReporter } from '@wardstone/queue';
 import type { CallContext } from '@wardstone/rpc';
 import type { SealedObjects } from '@wardstone/storage';
 import type { RetrievalMetrics } from './metrics.ts';
@@ -10,11 +10,6 @@ import type { RetrievalMetrics } from './metrics.ts';
 /** Turns questions into vectors. Thrown: MODEL_UNAVAILABLE, AUDIT_UNAVAILABLE, and what the caller may not do. */
 export interface QuestionVectors {
   vectorOf(question: string, call: CallContext): Promise<{ readonly modelId: string; readonly vector: Float32Array }>;
-}
-
-/** Tells ingestion how far a document's indexing is. Best effort: it does not wait, and never throws. */
-export interface ProgressReporter {
-  report(job: StageJob, stagePercent: number): void;
 }
 
 export interface Deps {
