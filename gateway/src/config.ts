@@ -27,8 +27,12 @@ const schema = z.object({
   WARDSTONE_RATE_LIMIT_FAILED_SIGN_INS: fields.positiveInt.default(60),
   /** Longest JSON body of an upload, base64 included. */
   WARDSTONE_JSON_UPLOAD_MAX_BYTES: fields.bytes.default(64 * 1024 * 1024),
-  /** Most JSON uploads held in memory at once, over all tenants. */
+  /** Most JSON uploads held in memory at once, over all tenants; one tenant has at most half of them, and at least one. */
   WARDSTONE_JSON_UPLOADS_MAX: fields.positiveInt.default(4),
+  /** Longest time for the body of a JSON upload to come in. */
+  WARDSTONE_JSON_UPLOAD_TIMEOUT_MS: fields.durationMs.default(120_000),
+  /** Least pace of an upload's bytes, while the client is waited for: JSON over the body time-out, multipart over the idle one. */
+  WARDSTONE_UPLOAD_MIN_BYTES_PER_SECOND: fields.bytes.default(16 * 1024),
   /** Longest file of a multipart upload. */
   WARDSTONE_UPLOAD_MAX_BYTES: fields.bytes.default(2 * 1024 ** 3),
   WARDSTONE_UPLOADS_PER_TENANT: fields.positiveInt.default(16),
@@ -61,6 +65,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
 export interface Limits {
   readonly jsonUploadMaxBytes: number;
   readonly jsonUploads: number;
+  readonly jsonUploadTimeoutMs: number;
+  readonly uploadMinBytesPerSecond: number;
   readonly uploadMaxBytes: number;
   readonly uploadsPerTenant: number;
   readonly streamsPerTenant: number;
@@ -80,6 +86,8 @@ export function limitsOf(config: Config): Limits {
   return {
     jsonUploadMaxBytes: config.WARDSTONE_JSON_UPLOAD_MAX_BYTES,
     jsonUploads: config.WARDSTONE_JSON_UPLOADS_MAX,
+    jsonUploadTimeoutMs: config.WARDSTONE_JSON_UPLOAD_TIMEOUT_MS,
+    uploadMinBytesPerSecond: config.WARDSTONE_UPLOAD_MIN_BYTES_PER_SECOND,
     uploadMaxBytes: config.WARDSTONE_UPLOAD_MAX_BYTES,
     uploadsPerTenant: config.WARDSTONE_UPLOADS_PER_TENANT,
     streamsPerTenant: config.WARDSTONE_STREAMS_PER_TENANT,

@@ -46,7 +46,7 @@ export interface RouteDeps {
   readonly streams: Slots;
   /** Uploads going on, per tenant. */
   readonly uploads: Slots;
-  /** JSON uploads held in memory, over all tenants. */
+  /** JSON uploads held in memory: in all, and of each tenant no more than its share. */
   readonly jsonUploads: Slots;
   /** Told of every byte that is streamed. */
   readonly streamMemory: StreamMemory;

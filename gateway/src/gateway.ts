@@ -1,6 +1,6 @@
 import multipart from '@fastify/multipart';
 import rateLimit from '@fastify/rate-limit';
-import { AppError, createSlots, createStreamMemory } from '@wardstone/rpc';
+import { AppError, createSlots, createStreamMemory, tenantShare } from '@wardstone/rpc';
 import { Gauge } from '@wardstone/telemetry';
 import { type FastifyInstance, LogController, fastify } from 'fastify';
 import type { IncomingMessage } from 'node:http';
@@ -29,6 +29,8 @@ const maxHeaders = 100;
 /** Node looks for slow clients this often. */
 const slownessCheckMs = 2_000;
 const slotRetryMs = 2_000;
+/** JSON uploads lie in memory whole, so there are few places: no tenant has all of them. */
+const jsonSharePercent = 50;
 
 /** Makes the HTTP server with everything on it. Thrown: Error when a route's RPC declares no permission. */
 export async function createGateway(deps: GatewayDeps): Promise<Gateway> {
@@ -47,7 +49,7 @@ export async function createGateway(deps: GatewayDeps): Promise<Gateway> {
   const slots = {
     streams: createSlots({ maxPerKey: limits.streamsPerTenant, retryAfterMs: slotRetryMs }),
     uploads: createSlots({ maxPerKey: limits.uploadsPerTenant, retryAfterMs: slotRetryMs }),
-    jsonUploads: createSlots({ maxPerKey: limits.jsonUploads, retryAfterMs: slotRetryMs }),
+    jsonUploads: createSlots({ ...tenantShare(limits.jsonUploads, jsonSharePercent), retryAfterMs: slotRetryMs }),
   };
   measureSlots(deps, slots);
   const admission = createAdmission({

@@ -121,9 +121,9 @@ function needsAcceptable(request: FastifyRequest, offered: readonly string[]): v
 }
 
 /** Takes the place of a large body in memory before any of it is read; it is given back with the answer. */
-function holdBody({ headers }: FastifyRequest, reply: FastifyReply, { body }: Route): void {
+function holdBody({ headers, principal }: FastifyRequest, reply: FastifyReply, { body }: Route): void {
   if (body?.held === undefined || !isJson(headers['content-type'])) return;
-  reply.raw.once('close', body.held.take('all'));
+  reply.raw.once('close', body.held.take(principal?.tenantId ?? ''));
 }
 
 function needsReadableBody({ headers }: FastifyRequest, { body }: Route): void {

@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { AppError } from '@wardstone/rpc';
+import type { PaceBounds } from './http/pace.ts';
 import { refusedBySchema } from './problem.ts';
 
 /** Groups of operations in the API's description. */
@@ -38,7 +39,9 @@ export interface BodySpec<Body extends z.ZodType> {
   readonly maxBytes: number;
   /** Longest time for a JSON body to come in. */
   readonly timeoutMs: number;
-  /** Bounds how many JSON bodies of this route are in memory at once; where they are small, it is left out. */
+  /** The least pace of a JSON body; where its whole time is short, it is left out. */
+  readonly pace?: PaceBounds;
+  /** Bounds how many JSON bodies of this route are in memory at once, per tenant; where they are small, it is left out. */
   readonly held?: Slots;
   /** The same as multipart/form-data, read by the handler itself as it streams in. */
   readonly multipart?: { readonly schema: z.ZodType; readonly name: string };

@@ -2,6 +2,7 @@ import type { MultipartFile } from '@fastify/multipart';
 import { AppError, needs } from '@wardstone/rpc';
 import type { FastifyRequest } from 'fastify';
 import { asAppError } from '../problem.ts';
+import { pacedWaits, type PaceBounds } from './pace.ts';
 
 /** A multipart upload whose fields have been read and whose file is still to come. */
 export interface MultipartUpload {
@@ -19,8 +20,10 @@ export interface MultipartUpload {
 /** Bounds of an upload. */
 export interface UploadBounds {
   readonly maxBytes: number;
-  /** Longest wait for the next piece. */
+  /** Longest wait for the next field, and for the file to begin. */
   readonly idleMs: number;
+  /** The least pace of the file. */
+  readonly pace: PaceBounds;
 }
 
 const maxFieldBytes = 4 * 1024;
@@ -57,19 +60,21 @@ export async function readUpload(request: FastifyRequest, bounds: UploadBounds):
 async function* content(
   part: MultipartFile,
   parts: AsyncIterator<unknown>,
-  { idleMs }: UploadBounds,
+  bounds: UploadBounds,
 ): AsyncGenerator<Uint8Array> {
+  const { pace, waitFor } = pacedWaits(bounds.pace);
   const chunks = part.file[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   try {
     for (;;) {
-      const chunk = await idleBounded(chunks.next(), idleMs);
+      const chunk = await waitFor(chunks.next());
       if (chunk.done === true) break;
+      pace.received(chunk.value.byteLength);
       yield chunk.value;
     }
     // The rest of a file that is too large is not waited for.
     needs(!part.file.truncated, 'FILE_TOO_LARGE');
     // The form has to end here: a body that was cut between two parts looks like a whole file otherwise.
-    const after = await idleBounded(parts.next(), idleMs);
+    const after = await idleBounded(parts.next(), bounds.idleMs);
     if (after.done !== true) throw violation('file', 'is not the last part: fields stand before the file');
   } catch (error) {
     throw asFormError(error);

@@ -3,6 +3,7 @@ import { IngestionService, type Document } from '@wardstone/rpc/gen/wardstone/in
 import type { RouteDeps } from '../deps.ts';
 import { entityTag } from '../http/entity-tag.ts';
 import { readUpload } from '../http/multipart-upload.ts';
+import { paceBounds } from '../http/pace.ts';
 import { Sending, type Upload } from './upload-stream.ts';
 import { refusedBySchema } from '../problem.ts';
 import { type RawCall, type Route, route } from '../route.ts';
@@ -38,7 +39,8 @@ export function uploadRoute(deps: UploadDeps): Route {
       json: uploadJsonSchema,
       name: 'UploadJson',
       maxBytes: limits.jsonUploadMaxBytes,
-      timeoutMs: limits.answerTimeoutMs,
+      timeoutMs: limits.jsonUploadTimeoutMs,
+      pace: paceBounds(limits.uploadMinBytesPerSecond, limits.bodyTimeoutMs),
       held: jsonUploads,
       multipart: { schema: uploadMultipartSchema, name: 'UploadMultipart' },
     },
@@ -98,6 +100,7 @@ async function multipart(call: RawCall, { limits }: UploadDeps): Promise<Omit<Up
   const { fields, fileName, content } = await readUpload(call.request, {
     maxBytes: limits.uploadMaxBytes,
     idleMs: limits.idleTimeoutMs,
+    pace: paceBounds(limits.uploadMinBytesPerSecond, limits.idleTimeoutMs),
   });
   const checked = uploadFieldsSchema.safeParse({ ...fields, fileName });
   if (!checked.success) throw refusedBySchema(checked.error);

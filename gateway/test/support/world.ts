@@ -41,6 +41,8 @@ export const tenantB = '01970000-0000-7000-8000-00000000000b';
 export const testLimits: Limits = {
   jsonUploadMaxBytes: 1024 * 1024,
   jsonUploads: 4,
+  jsonUploadTimeoutMs: 10_000,
+  uploadMinBytesPerSecond: 1024,
   uploadMaxBytes: 8 * 1024 * 1024,
   uploadsPerTenant: 16,
   streamsPerTenant: 3,
