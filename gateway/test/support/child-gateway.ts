@@ -40,13 +40,13 @@ export async function startChildGateway(
   const output: string[] = [];
   child.stdout.on('data', (chunk: Buffer) => output.push(...chunk.toString().split('\n').filter(Boolean)));
   child.stderr.on('data', (chunk: Buffer) => output.push(chunk.toString()));
-  const ended = once(child, 'exit').then(() => Promise.reject(new Error(`the gateway ended: ${output.join('\n')}`)));
-  ended.catch(() => undefined);
-  const listening = eventually(() => listeningPort(output), {
+  let ended = false;
+  child.once('close', () => (ended = true));
+  const port = await eventually(() => (ended ? 'ended' : listeningPort(output)), {
     timeoutMs: 60_000,
     description: 'the gateway to listen',
   });
-  const port = await Promise.race([listening, ended]);
+  if (port === 'ended') throw new Error(`the gateway ended: ${output.join('\n')}`);
   const url = `http://127.0.0.1:${port}`;
   return {
     url,
