@@ -60,7 +60,7 @@ export async function createGateway(deps: GatewayDeps): Promise<Gateway> {
   const routes = allRoutes({ ...deps, ...slots, streamMemory: createStreamMemory() });
   registerRoutes(app, routes, { admission, limits, draining: draining.signal });
   await registerDocs(app, routes, deps.publicUrl);
-  registerHealth(app, createReadiness(deps.peers), draining.signal);
+  registerHealth(app, createReadiness(deps.peers, telemetry.log), draining.signal);
   if (deps.serveMetrics) registerMetrics(app, telemetry);
   await app.ready();
 

@@ -27,6 +27,29 @@ describe('health, metrics and services that are down', function () {
     expect((await fetch(`${world.url}/livez`)).status).to.equal(200);
   });
 
+  it('tells once that it is not ready, and why, as no failure of its own', async () => {
+    const states: number[] = [];
+    const ask = async (): Promise<number> => {
+      const { status } = await fetch(`${world.url}/readyz`);
+      states.push(status);
+      return status;
+    };
+    const lines = () => world.logLines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    const warnings = () => lines().filter(({ msg }) => msg === 'not ready: peers are down');
+    await world.stop('retrieval');
+    await eventually(async () => (await ask()) === 503, { description: 'not ready' });
+    await world.stop('llm');
+    await eventually(async () => (await ask()) === 503 && warnings().length > 1, { description: 'both to be told' });
+    expect(warnings().map(({ level, peer }) => ({ level, peer }))).to.deep.equal([
+      { level: 'warn', peer: ['retrieval'] },
+      { level: 'warn', peer: ['retrieval', 'llm'] },
+    ]);
+    const asked = () => lines().filter(({ route }) => route === '/readyz');
+    await eventually(() => asked().length === states.length, { description: 'every request to be logged' });
+    expect(asked().map(({ status }) => status)).to.have.members(states);
+    expect(new Set(asked().map(({ level }) => level))).to.deep.equal(new Set(['info']));
+  });
+
   it('answers 503 with Retry-After for what a service that is down would have answered, and only for that', async () => {
     const headers = await world.bearer({ roles: ['tenant_admin'] });
     const platform = { authorization: `Bearer ${await world.issuer.token({ roles: ['platform_admin'] })}` };

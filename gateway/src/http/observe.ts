@@ -64,7 +64,9 @@ function writeLine(
     caller: 'client',
   };
   requestContext.run(context, () => {
-    if (line.status >= 500) telemetry.log.error({ ...line, reason }, 'request failed');
+    // That a peer is down is told once, by who asks the peers; a health check that says so has not failed.
+    const isHealth = request.routeOptions.config.isHealth === true;
+    if (line.status >= 500 && !isHealth) telemetry.log.error({ ...line, reason }, 'request failed');
     else telemetry.log.info({ ...line, reason }, 'request');
   });
 }

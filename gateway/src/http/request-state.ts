@@ -12,6 +12,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The operation that is served; undefined for health, metrics and documentation. */
     operation?: Route;
+    /** Tells of the gateway's own health: a 503 of it is an answer, not a failure. */
+    isHealth?: boolean;
   }
 }
 

@@ -15,8 +15,10 @@ const checkTimeoutMs = 2_000;
  */
 export function createReadiness(
   peers: Readonly<Record<string, () => Promise<void>>>,
+  log: Pick<Telemetry['log'], 'info' | 'warn'>,
   now = () => performance.now(),
 ): Readiness {
+  let downBefore = '';
   let asking: ReturnType<Readiness['report']> | undefined;
   let cached: { readonly at: number; readonly report: Awaited<ReturnType<Readiness['report']>> } | undefined;
   const askAll = async () => {
@@ -25,7 +27,16 @@ export function createReadiness(
     );
     const report = { ready: states.every(([, state]) => state === 'up'), peers: Object.fromEntries(states) };
     cached = { at: now(), report };
+    tellChange(states.filter(([, state]) => state === 'down').map(([name]) => name));
     return report;
+  };
+  // Once for each change: whoever asks every second would fill the log with what is known.
+  const tellChange = (down: readonly string[]): void => {
+    const names = down.join(' ');
+    if (names === downBefore) return;
+    downBefore = names;
+    if (down.length > 0) log.warn({ peer: down }, 'not ready: peers are down');
+    else log.info('ready again');
   };
   return {
     report() {
@@ -54,8 +65,9 @@ async function ask(check: () => Promise<void>): Promise<'up' | 'down'> {
 
 /** /livez and /readyz: for machines, without a token; they say nothing about tenants. */
 export function registerHealth(app: FastifyInstance, readiness: Readiness, draining: AbortSignal): void {
-  app.get('/livez', () => ({ status: 'alive' }));
-  app.get('/readyz', async (_request, reply) => {
+  const config = { isHealth: true };
+  app.get('/livez', { config }, () => ({ status: 'alive' }));
+  app.get('/readyz', { config }, async (_request, reply) => {
     const { ready, peers } = await readiness.report();
     if (draining.aborted) return reply.code(503).send({ status: 'draining', peers });
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready', peers });

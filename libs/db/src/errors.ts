@@ -30,6 +30,7 @@ const unavailableMessages = [
   'Cannot use a pool after calling end',
   // TypeORM, once a connection was lost in the middle of a transaction.
   'Query runner already released',
+  'Database connection provided by a query runner was already released',
   'Driver not Connected',
 ];
 

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { eventually } from '@wardstone/testing';
 import { AppError } from '@wardstone/rpc';
 import { randomUUID } from 'node:crypto';
+import type { EntityManager } from 'typeorm';
 import { isUniqueViolation } from '../src/index.ts';
 import { createFixture, NoteEntity, rejection, tenantA, type Fixture } from './fixtures.ts';
 
@@ -45,6 +46,26 @@ describe('database faults', () => {
     // The only connection of the pool was lost; that it can be had again shows that it was given back.
     await eventually(async () => (await database.check(), true), { description: 'the connection to come back' });
     expect(await fixture.server.query('select from notes.note where id = $1', [id])).to.deep.equal([]);
+  });
+
+  it('says so too when the loss is noticed between two statements, of whatever kind the next one is', async () => {
+    const database = await fixture.open({ poolSize: 1 });
+    for (const next of [
+      async (tx: EntityManager) => tx.query<unknown>('select 1'),
+      async (tx: EntityManager) => tx.count(NoteEntity),
+      async (tx: EntityManager) => tx.insert(NoteEntity, { id: randomUUID(), tenantId: tenantA, body: 'late' }),
+    ]) {
+      const failure = await rejection(
+        database.inTenant(tenantA, async (tx) => {
+          await tx.count(NoteEntity);
+          await fixture.server.terminateConnections();
+          await eventually(() => tx.queryRunner?.isReleased === true, { description: 'the loss to be noticed' });
+          await next(tx);
+        }),
+      );
+      expect(failure).to.have.property('reason', 'DATABASE_UNAVAILABLE');
+      await eventually(async () => (await database.check(), true), { description: 'the connection to come back' });
+    }
   });
 
   it('holds at most as many connections as the pool has, and fails those that wait too long', async () => {

@@ -32,6 +32,10 @@ onEveryBackend('faults of the server', (bench) => {
       await queue.check();
       await proxy.cut();
       expect(await rejection(queue.addDocumentFlow(newJob()))).to.have.property('reason', 'QUEUE_UNAVAILABLE');
+      const told = () => bench().logLines.find((line) => line.includes('queue connection fault'));
+      const line = await eventually(() => told(), { description: 'the fault to be told' });
+      expect(JSON.parse(line)).to.have.nested.property('err.name').that.is.a('string').and.is.not.empty;
+      expect(line).not.to.include('withheld');
       await proxy.mend();
       await eventually(async () => (await queue.check(), true), { description: 'the producer to reconnect' });
       const job = newJob();

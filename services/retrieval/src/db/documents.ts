@@ -2,7 +2,6 @@
 import { toSql } from 'pgvector';
 import type { EntityManager } from 'typeorm';
 import { chunkEntity, indexedDocumentEntity, removedDocumentEntity } from './entities.ts';
-import { runSql } from './run-sql.ts';
 
 /** Names a document of a tenant. */
 export interface DocumentKey {
@@ -12,7 +11,7 @@ export interface DocumentKey {
 
 /** Lets one transaction at a time change a document; the others wait until it ends. */
 export async function lockDocument(tx: EntityManager, { tenantId, documentId }: DocumentKey): Promise<void> {
-  await runSql(tx, 'select pg_advisory_xact_lock(hashtextextended($1, 0))', [`retrieval/${tenantId}/${documentId}`]);
+  await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`retrieval/${tenantId}/${documentId}`]);
 }
 
 export async function isRemoved(tx: EntityManager, { tenantId, documentId }: DocumentKey): Promise<boolean> {
@@ -55,8 +54,7 @@ export async function insertChunks(
   { tenantId, documentId, version, modelId }: Omit<NewIndexedDocument, 'titleSealed' | 'chunkCount'>,
   chunks: readonly NewChunk[],
 ): Promise<void> {
-  await runSql(
-    tx,
+  await tx.query(
     `insert into chunk (tenant_id, document_id, version, model_id, ordinal, passage_sealed, embedding)
      select $1, $2, $3, $4, n.ordinal, n.passage_sealed, n.embedding::halfvec(1024)
      from unnest($5::int[], $6::text[], $7::text[]) as n (ordinal, passage_sealed, embedding)`,

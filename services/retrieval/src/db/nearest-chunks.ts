@@ -1,7 +1,6 @@
 import { toSql } from 'pgvector';
 import type { EntityManager } from 'typeorm';
 import type { ChunkKey } from '../domain/chunk.ts';
-import { runSql } from './run-sql.ts';
 
 /** A chunk near the question, still sealed. */
 export interface SealedHit extends ChunkKey {
@@ -36,8 +35,8 @@ interface Row {
  */
 export async function findNearest(tx: EntityManager, query: NearestQuery): Promise<SealedHit[]> {
   // A plan for "some tenant" would be wrong for most: plan for this one. Compiling a plan costs more than it runs.
-  await runSql(tx, `select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)`);
-  const rows = await runSql<Row>(tx, nearestSql, [
+  await tx.query(`select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)`);
+  const rows = await tx.query<Row[]>(nearestSql, [
     query.tenantId,
     query.modelId,
     toSql(Array.from(query.vector)),
