@@ -21,6 +21,7 @@ interface Entry {
 }
 
 const maxChars = 16 * 1024 * 1024;
+const sizes = { chunkSizeChars: 1_000, chunkOverlapChars: 150 };
 
 const [folder = '.', only = ''] = process.argv.slice(2);
 const entries = (await readFile(join(folder, 'manifest.jsonl'), 'utf8'))
@@ -61,14 +62,23 @@ async function extract(file: string): Promise<{ reason: string; text: string; pa
   const bytes = await readFile(join(folder, file));
   try {
     const mediaType = await detectMediaType(bytes.subarray(0, headBytes), file);
-    const { text, pageCount } = await extractDocument(
+    return await extractDocument(
       { tenantId: 'measure', mediaType, bytes: bytes.length, body: pieces(bytes) },
-      { pool, maxChars, signal: new AbortController().signal },
+      { pool, sizes, signal: new AbortController().signal },
+      async ({ pageCount, chunks }) => ({ reason: 'text', text: await joined(chunks), pages: pageCount }),
     );
-    return { reason: 'text', text, pages: pageCount };
   } catch (error) {
     return { reason: AppError.from(error).reason, text: '', pages: 0 };
   }
+}
+
+/** The text again: chunks overlap, and only blanks lie between them. */
+async function joined(chunks: AsyncIterable<{ charStart: number; text: string }>): Promise<string> {
+  let text = '';
+  for await (const chunk of chunks) {
+    text = text.padEnd(chunk.charStart, '\n') + chunk.text.slice(Math.max(0, text.length - chunk.charStart));
+  }
+  return text;
 }
 
 async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -72,7 +72,6 @@ export function limitsOf(config: Config): Limits {
   return {
     maxUploadBytes: config.WARDSTONE_MAX_UPLOAD_BYTES,
     maxExtractBytes: config.WARDSTONE_MAX_EXTRACT_BYTES,
-    maxTextChars: config.WARDSTONE_MAX_TEXT_CHARS,
     maxWatchers: config.WARDSTONE_MAX_WATCHERS,
     watchIntervalMs: config.WARDSTONE_WATCH_INTERVAL_MS,
     maxDownloads: config.WARDSTONE_MAX_DOWNLOADS,
@@ -80,7 +79,7 @@ export function limitsOf(config: Config): Limits {
   };
 }
 
-/** Bounds of the processes that read PDFs. */
+/** Bounds of the processes that read documents. */
 export function extractionLimits(config: Config): PoolOptions {
   return {
     concurrency: config.WARDSTONE_EXTRACT_CONCURRENCY,

@@ -26,8 +26,6 @@ export interface Limits {
   readonly maxUploadBytes: number;
   /** Largest original that is read; a larger one is FAILED. */
   readonly maxExtractBytes: number;
-  /** Longest text of a document, in UTF-16 code units. */
-  readonly maxTextChars: number;
   /** Watchers that one process serves at the same time. */
   readonly maxWatchers: number;
   /** How often a watcher looks again although nothing was announced. */

@@ -11,11 +11,10 @@ function documentOf(pages: readonly string[]): DocumentText {
 }
 
 async function chunksOf(document: DocumentText, sizes: Partial<ChunkSizes> = {}): Promise<Chunk[]> {
-  const chunks: Chunk[] = [];
-  for await (const chunk of chunkDocument(document, { chunkSizeChars: 200, chunkOverlapChars: 40, ...sizes })) {
-    chunks.push(chunk);
-  }
-  return chunks;
+  const { count, chunks } = await chunkDocument(document, { chunkSizeChars: 200, chunkOverlapChars: 40, ...sizes });
+  const found = [...chunks];
+  expect(found.length).to.equal(count);
+  return found;
 }
 
 /** Whatever else a test looks at, this holds of any chunks. */

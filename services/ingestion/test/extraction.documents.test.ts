@@ -1,8 +1,8 @@
 import { imageOnlyPdf, pagesPdf, textPdf } from '@wardstone/testing';
 import { expect } from 'chai';
-import type { DocumentText } from '../src/domain/document-text.ts';
 import { extractDocument } from '../src/extraction/extract-document.ts';
 import { createExtractionPool, type ExtractionPool } from '../src/extraction/pool.ts';
+import { gather, pieces, testSizes, type Gathered } from './support/extracted.ts';
 import { contentPdf, noPagesPdf, spinningPdf, testLimits } from './support/pdf.ts';
 import { reasonOf } from './support/upload.ts';
 
@@ -13,21 +13,29 @@ describe('extraction of PDFs', () => {
   });
   after(() => pool.close());
 
-  async function extract(pdf: Uint8Array, using = pool, maxChars = testLimits.maxChars): Promise<DocumentText> {
-    return extractDocument(
-      { tenantId: 'tenant-a', mediaType: 'application/pdf', bytes: pdf.length, body: pieces(pdf) },
-      { pool: using, maxChars, signal: new AbortController().signal },
-    );
+  const { signal } = new AbortController();
+  async function extract(pdf: Uint8Array, using = pool, sizes = testSizes): Promise<Gathered> {
+    const original = {
+      tenantId: 'tenant-a',
+      mediaType: 'application/pdf',
+      bytes: pdf.length,
+      body: pieces(pdf),
+    } as const;
+    return extractDocument(original, { pool: using, sizes, signal }, gather);
   }
 
   it('gives the text of each page and where it stands', async () => {
-    const { text, pages, pageCount } = await extract(
+    const { text, chunks, pageCount, charCount } = await extract(
       await textPdf(['Blood pressure was 120/80.', 'Follow up in two weeks.']),
     );
     expect(pageCount).to.equal(2);
-    expect(pages.map(({ page, start, end }) => [page, text.slice(start, end)])).to.deep.equal([
-      [1, 'Blood pressure was 120/80.'],
-      [2, 'Follow up in two weeks.'],
+    expect(text).to.equal('Blood pressure was 120/80.\n\nFollow up in two weeks.');
+    expect(charCount).to.equal(text.length);
+    expect(chunks.map(({ pageBreaks }) => pageBreaks)).to.deep.equal([
+      [
+        { page: 1, chunkOffset: 0 },
+        { page: 2, chunkOffset: 28 },
+      ],
     ]);
   });
 
@@ -43,11 +51,13 @@ describe('extraction of PDFs', () => {
   });
 
   it('reads five thousand pages', async () => {
-    const { pageCount, pages, text } = await extract(await pagesPdf(5_000));
+    const { pageCount, chunks } = await extract(await pagesPdf(5_000));
     expect(pageCount).to.equal(5_000);
-    expect(pages).to.have.length(5_000);
-    const last = pages.at(-1);
-    expect(text.slice(last?.start, last?.end)).to.contain('station 5000 was 35003 units');
+    expect(new Set(chunks.flatMap(({ pageBreaks }) => pageBreaks.map(({ page }) => page)))).to.have.property(
+      'size',
+      5_000,
+    );
+    expect(chunks.at(-1)?.text).to.contain('station 5000 was 35003 units');
   }).timeout(120_000);
 
   it('refuses more pages than allowed', async () => {
@@ -105,16 +115,13 @@ describe('extraction of PDFs', () => {
   it('passes on what reading the original threw, and goes on working', async () => {
     const failing = extractDocument(
       { tenantId: 'tenant-a', mediaType: 'application/pdf', bytes: 10, body: brokenBody() },
-      { pool, maxChars: 100, signal: new AbortController().signal },
+      { pool, sizes: testSizes, signal },
+      gather,
     );
     expect(await reasonOf(failing)).to.equal('INTERNAL');
     expect((await extract(await textPdf(['still works']))).text).to.equal('still works');
   });
 });
-
-async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += 65_536) yield await Promise.resolve(bytes.subarray(at, at + 65_536));
-}
 
 async function* brokenBody(): AsyncGenerator<Uint8Array> {
   yield await Promise.resolve(Buffer.from('%PDF-'));

@@ -1,12 +1,20 @@
 import { fileURLToPath } from 'node:url';
+import { AppError } from '@wardstone/rpc';
 import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
 import { createLauncher } from '../src/extraction/launch.ts';
 import { createExtractionPool, type ExtractionPool, type PoolOptions } from '../src/extraction/pool.ts';
+import { gather, pieces, testSizes } from './support/extracted.ts';
 import { testLimits } from './support/pdf.ts';
 import { reasonOf } from './support/upload.ts';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`./fixtures/${name}.ts`, import.meta.url));
+
+interface RunOptions {
+  readonly tenantId?: string;
+  readonly signal?: AbortSignal;
+  readonly kind?: 'pdf' | 'text';
+}
 
 describe('extraction processes', () => {
   let pool: ExtractionPool;
@@ -19,19 +27,14 @@ describe('extraction processes', () => {
     expect(pool.size()).to.equal(0);
   });
 
-  async function run(document: string, tenantId = 'tenant-a', signal = new AbortController().signal): Promise<string> {
-    let text = '';
+  const { signal: never } = new AbortController();
+  async function run(
+    document: string,
+    { tenantId = 'tenant-a', signal = never, kind = 'pdf' }: RunOptions = {},
+  ): Promise<string> {
     const bytes = Buffer.from(document);
-    await pool.extract(tenantId, {
-      bytes: bytes.length,
-      body: body(bytes),
-      signal,
-      onOpened: () => undefined,
-      onPage: (_page, found) => {
-        text += found;
-      },
-    });
-    return text;
+    const task = { kind, bytes: bytes.length, body: pieces(bytes), sizes: testSizes, signal };
+    return (await pool.extract(tenantId, task, gather)).text;
   }
 
   it('can read their code and nothing else, know no environment, start nothing and evaluate nothing', async () => {
@@ -72,6 +75,18 @@ describe('extraction processes', () => {
       expect(await reasonOf(run(`deed:${deed}`)), deed).to.equal('PDF_CORRUPT');
   });
 
+  it('are not believed when they say more, less or other than they announced', async () => {
+    open('child-misbehaving', { limits: { ...testLimits, maxChars: 10_000, maxPages: 10 } });
+    const deeds = ['manypages', 'pagesback', 'longtext', 'manychunks', 'fewchunks', 'samechunk', 'longchunks'];
+    for (const deed of deeds) expect(await reasonOf(run(`deed:${deed}`)), deed).to.equal('PDF_CORRUPT');
+  });
+
+  it('that fail over a plain text are our fault, not the text’s: INTERNAL', async () => {
+    open('child-misbehaving');
+    for (const deed of ['exit', 'babble', 'fewchunks'])
+      expect(await reasonOf(run(`deed:${deed}`, { kind: 'text' })), deed).to.equal('INTERNAL');
+  });
+
   it('may not flood us with a line without end: TEXT_TOO_LARGE', async () => {
     open('child-misbehaving', { limits: { ...testLimits, maxChars: 1_000 } });
     expect(await reasonOf(run('deed:flood'))).to.equal('TEXT_TOO_LARGE');
@@ -80,7 +95,7 @@ describe('extraction processes', () => {
   it('are killed when nobody waits any more: CANCELLED', async () => {
     open('child-misbehaving');
     const controller = new AbortController();
-    const running = reasonOf(run('deed:spin', 'tenant-a', controller.signal));
+    const running = reasonOf(run('deed:spin', { signal: controller.signal }));
     await eventually(() => pool.size() > 0);
     controller.abort();
     expect(await running).to.equal('CANCELLED');
@@ -93,10 +108,36 @@ describe('extraction processes', () => {
 
   it('serve one tenant again and again, and never another', async () => {
     open('child-misbehaving');
-    const first = await run('deed:work', 'tenant-a');
-    expect(await run('deed:work', 'tenant-a')).to.equal(first);
-    expect(await run('deed:work', 'tenant-b')).not.to.equal(first);
-    expect(await run('deed:work', 'tenant-a')).to.equal(first);
+    const first = await run('deed:work');
+    expect(await run('deed:work')).to.equal(first);
+    expect(await run('deed:work', { tenantId: 'tenant-b' })).not.to.equal(first);
+    expect(await run('deed:work')).to.equal(first);
+  });
+
+  it('are not charged with the time for which they wait for us', async () => {
+    open('child-misbehaving', { limits: { ...testLimits, timeoutMs: 300 } });
+    // A process that spins is killed when just that time is over.
+    const aWhile = async () => reasonOf(run('deed:spin', { tenantId: 'tenant-b' }));
+    async function* slowly(): AsyncGenerator<Uint8Array> {
+      expect(await aWhile()).to.equal('EXTRACTION_TIMEOUT');
+      yield Buffer.from('deed:work');
+    }
+    const task = { kind: 'pdf', bytes: 9, body: slowly(), sizes: testSizes, signal: never } as const;
+    const { text } = await pool.extract('tenant-a', task, async (found) => {
+      expect(await aWhile()).to.equal('EXTRACTION_TIMEOUT');
+      return gather(found);
+    });
+    expect(text).to.match(/^\d+$/);
+  });
+
+  it('are thrown away when the one who reads their answer gives up', async () => {
+    open('child-misbehaving');
+    const before = await run('deed:work');
+    const bytes = Buffer.from('deed:work');
+    const task = { kind: 'pdf', bytes: 9, body: pieces(bytes), sizes: testSizes, signal: never } as const;
+    const failing = pool.extract('tenant-a', task, () => Promise.reject(new AppError('AUDIT_UNAVAILABLE')));
+    expect(await reasonOf(failing)).to.equal('AUDIT_UNAVAILABLE');
+    expect(await run('deed:work')).not.to.equal(before);
   });
 
   it('are replaced after a number of documents', async () => {
@@ -109,13 +150,8 @@ describe('extraction processes', () => {
   it('are thrown away when a document came half', async () => {
     open('child-misbehaving');
     const before = await run('deed:work');
-    const half = pool.extract('tenant-a', {
-      bytes: 100,
-      body: body(Buffer.from('only this')),
-      signal: new AbortController().signal,
-      onOpened: () => undefined,
-      onPage: () => undefined,
-    });
+    const body = pieces(Buffer.from('only this'));
+    const half = pool.extract('tenant-a', { kind: 'pdf', bytes: 100, body, sizes: testSizes, signal: never }, gather);
     expect(await reasonOf(half)).not.to.equal('none');
     expect(await run('deed:work')).not.to.equal(before);
   });
@@ -123,11 +159,7 @@ describe('extraction processes', () => {
   it('are never more than may work at once, those that wait, and the warm one', async () => {
     open('child-misbehaving', { concurrency: 2 });
     const tenants = ['a', 'b', 'c', 'd', 'e', 'f'];
-    await Promise.all(tenants.map((tenant) => run('deed:work', tenant)));
+    await Promise.all(tenants.map((tenantId) => run('deed:work', { tenantId })));
     await eventually(() => pool.size() <= 3);
   });
 });
-
-async function* body(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield await Promise.resolve(bytes);
-}

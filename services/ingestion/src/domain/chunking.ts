@@ -1,4 +1,7 @@
-/** Cuts a document's text into overlapping chunks, each knowing its pages and its place in the text. */
+/**
+ * Cuts a document's text into overlapping chunks, each knowing its pages and its place in the text. Runs in the extraction
+ * process.
+ */
 import { RecursiveCharacterTextSplitter } from '@langchain/textsplitters';
 import type { DocumentText, PageSpan } from './document-text.ts';
 
@@ -22,7 +25,14 @@ export interface Chunk {
 
 /** Below this a chunk says nothing by itself, and a document makes too many of them. */
 const minChunkSizeChars = 100;
-const maxChunkSizeChars = 8000;
+export const maxChunkSizeChars = 8000;
+
+/**
+ * The chunks of a text together are never longer than so many times the text. What two neighbours share is at most half of
+ * a chunk, and at most what the piece that did not fit leaves free; so of two that follow each other, one brings at least
+ * half a chunk of new text, and they repeat at most one chunk: three times the text.
+ */
+export const maxRepetition = 3;
 
 /** Paragraphs, lines, sentences, words; inside words only where a word is longer than a chunk. */
 const separators = ['\n\n', '\n', '. ', '? ', '! ', '。', '; ', ' ', ''];
@@ -37,18 +47,30 @@ export function boundedSizes(sizes: ChunkSizes): ChunkSizes {
   return { chunkSizeChars, chunkOverlapChars };
 }
 
+/** A document's chunks, which are made as they are taken. */
+export interface DocumentChunks {
+  readonly count: number;
+  readonly chunks: Iterable<Chunk>;
+}
+
 /** Chunks in order, without gaps in their ordinals. Time is linear in the text. The same text and sizes give the same chunks. */
-export async function* chunkDocument(document: DocumentText, sizes: ChunkSizes): AsyncGenerator<Chunk> {
+export async function chunkDocument(document: DocumentText, sizes: ChunkSizes): Promise<DocumentChunks> {
   const { chunkSizeChars, chunkOverlapChars } = boundedSizes(sizes);
   const splitter = new LocatingSplitter(chunkSizeChars, chunkOverlapChars);
+  const spans = await splitter.spansOf(document.text);
+  return { count: spans.length, chunks: chunksAt(document, spans) };
+}
+
+function* chunksAt(document: DocumentText, spans: readonly Span[]): Generator<Chunk> {
   let ordinal = 0;
   let firstPage = 0;
-  for (const { start, end } of await splitter.spansOf(document.text)) {
+  for (const { start, end } of spans) {
     while ((document.pages[firstPage]?.end ?? Infinity) <= start) firstPage += 1;
     const pages = pagesWithin(document.pages, firstPage, start, end);
     const [first] = pages;
     const last = pages.at(-1);
-    if (first === undefined || last === undefined) continue;
+    // Between pages are blanks alone, and a span has more than blanks.
+    if (first === undefined || last === undefined) throw new Error('a chunk stands on no page');
     yield {
       ordinal,
       text: document.text.slice(start, end),

@@ -1,68 +1,57 @@
-/** Plain text and Markdown: bytes to a document's text. */
+/** Plain text and Markdown: bytes to a document's text. Runs in the extraction process. */
 import { TextDecoder } from 'node:util';
-import { AppError } from '@wardstone/rpc';
 import { DocumentTextBuilder } from './document-text.ts';
 import type { DocumentText } from './document-text.ts';
-import { textEncoding } from './media-type.ts';
+import { Refused } from './refusal.ts';
+import { textEncoding } from './text-encoding.ts';
+
+/**
+ * No text within the limit has more bytes: UTF-8 takes at most three for a UTF-16 code unit, and a byte order mark three.
+ */
+export function maxTextBytes(maxChars: number): number {
+  return 3 * maxChars + 3;
+}
 
 /**
  * Decodes UTF-8, or UTF-16 with a byte order mark, strictly. Line ends become "\n"; NUL and other controls are dropped.
- * Formats without pages have one.
- * Thrown: AppError TEXT_ENCODING at the first invalid byte, TEXT_TOO_LARGE over `maxChars`, NO_TEXT without a letter or digit.
+ * Formats without pages have one. Time is linear in the bytes.
+ * Thrown: Refused TEXT_ENCODING when a byte is invalid, TEXT_TOO_LARGE over `maxChars`, NO_TEXT without a letter or digit.
  */
-export async function decodeText(body: AsyncIterable<Uint8Array>, maxChars: number): Promise<DocumentText> {
-  const parts: string[] = [];
-  let decoder: TextDecoder | undefined;
-  let chars = 0;
-  let start = Buffer.alloc(0);
-  const decode = (bytes: Uint8Array | undefined): void => {
-    decoder ??= decoderFor(start);
-    const text = strictly(() => (bytes ? decoder?.decode(bytes, { stream: true }) : decoder?.decode()) ?? '');
-    chars += text.length;
-    if (chars > maxChars) throw new AppError('TEXT_TOO_LARGE');
-    parts.push(text);
-  };
-  for await (const piece of body) {
-    if (decoder !== undefined) {
-      decode(piece);
-      continue;
-    }
-    // The byte order mark may be split over pieces.
-    start = Buffer.concat([start, piece]);
-    if (start.length >= 4) decode(start);
-  }
-  if (decoder === undefined) decode(start);
-  decode(undefined);
+export function decodeText(bytes: Uint8Array, maxChars: number): DocumentText {
+  const encoding = textEncoding(bytes);
+  if (encoding === undefined) throw new Refused('TEXT_ENCODING');
+  const text = decodeStrictly(bytes, encoding);
+  if (text.length > maxChars) throw new Refused('TEXT_TOO_LARGE');
   const builder = new DocumentTextBuilder(maxChars);
-  builder.addPage(1, cleanPlainText(parts.join('')));
+  builder.addPage(1, cleanPlainText(text));
   return builder.finish(1);
 }
 
-function decoderFor(start: Uint8Array): TextDecoder {
-  const encoding = textEncoding(start);
-  if (encoding === undefined) throw new AppError('TEXT_ENCODING');
-  return new TextDecoder(encoding, { fatal: true });
-}
-
-function strictly(decode: () => string): string {
+function decodeStrictly(bytes: Uint8Array, encoding: string): string {
+  const decoder = new TextDecoder(encoding, { fatal: true });
   try {
-    return decode();
+    return decoder.decode(bytes);
   } catch (error) {
-    throw new AppError('TEXT_ENCODING', { cause: error });
+    throw new Refused('TEXT_ENCODING', { cause: error });
   }
 }
 
-/** Layout is the author's and stays; only what no reader sees goes. */
-function cleanPlainText(text: string): string {
-  return text
-    .replace(/\r\n?|[\u0085\u2028\u2029]/g, '\n')
-    .replace(/[\v\f]/g, '\n')
-    .replace(controls, '')
-    .split('\n')
-    .map(withoutTrailingBlanks)
-    .join('\n')
-    .replace(/\n{4,}/g, '\n\n\n')
-    .trim();
+/**
+ * Layout is the author's and stays; only what no reader sees goes, and of a run of empty lines all but two. Line by line:
+ * V8 runs out of stack over an expression that repeats itself over a run of some million characters.
+ */
+function cleanPlainText(raw: string): string {
+  const text = raw.replace(lineEnds, '\n').replace(controls, '');
+  const lines: string[] = [];
+  let emptyLines = 0;
+  for (let start = 0; start <= text.length;) {
+    const end = text.indexOf('\n', start);
+    const line = withoutTrailingBlanks(text.slice(start, end < 0 ? undefined : end));
+    emptyLines = line === '' ? emptyLines + 1 : 0;
+    if (emptyLines <= 2) lines.push(line);
+    start = end < 0 ? text.length + 1 : end + 1;
+  }
+  return lines.join('\n').trim();
 }
 
 /** Scanned from the end: the expression for it takes the square of a run of blanks that something follows. */
@@ -72,4 +61,5 @@ function withoutTrailingBlanks(line: string): string {
   return line.slice(0, end);
 }
 
+const lineEnds = /\r\n?|[\u0085\u2028\u2029\v\f]/g;
 const controls = new RegExp('[\\u0000-\\u0008\\u000e-\\u001f\\u007f-\\u009f\\ufeff]', 'g');

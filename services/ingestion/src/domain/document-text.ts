@@ -1,5 +1,5 @@
 /** A document's text with the place of every page in it: the offset map that citations rest on. */
-import { AppError } from '@wardstone/rpc';
+import { Refused } from './refusal.ts';
 
 /** Where a page's text stands in the document's; offsets are UTF-16 code units, `end` is exclusive. */
 export interface PageSpan {
@@ -31,21 +31,21 @@ export class DocumentTextBuilder {
     this.#maxChars = maxChars;
   }
 
-  /** Thrown: AppError TEXT_TOO_LARGE when the text exceeds its limit. */
+  /** Thrown: Refused TEXT_TOO_LARGE when the text exceeds its limit. */
   addPage(page: number, text: string): void {
     if (text === '') return;
     const separator = this.#parts.length === 0 ? '' : pageSeparator;
     const start = this.#length + separator.length;
-    if (start + text.length > this.#maxChars) throw new AppError('TEXT_TOO_LARGE');
+    if (start + text.length > this.#maxChars) throw new Refused('TEXT_TOO_LARGE');
     this.#parts.push(separator, text);
     this.#length = start + text.length;
     this.#pages.push({ page, start, end: this.#length });
   }
 
-  /** Thrown: AppError NO_TEXT when no page holds a letter or a digit. */
+  /** Thrown: Refused NO_TEXT when no page holds a letter or a digit. */
   finish(pageCount: number): DocumentText {
     const text = this.#parts.join('');
-    if (!/[\p{L}\p{N}]/u.test(text)) throw new AppError('NO_TEXT');
+    if (!/[\p{L}\p{N}]/u.test(text)) throw new Refused('NO_TEXT');
     return { text, pages: this.#pages, pageCount };
   }
 }

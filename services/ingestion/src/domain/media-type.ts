@@ -1,6 +1,7 @@
 /** What a file is, from its first bytes. A name, an ending and a header can say anything. */
 import { AppError } from '@wardstone/rpc';
 import { fileTypeFromBuffer } from 'file-type';
+import { textEncoding } from './text-encoding.ts';
 
 /** Types that can be read. */
 export type MediaType = 'application/pdf' | 'text/plain' | 'text/markdown';
@@ -49,14 +50,6 @@ function decodeHead(head: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Encoding by byte order mark, else UTF-8. UTF-32 is not read: its mark begins like that of UTF-16LE. */
-export function textEncoding(head: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16be' | undefined {
-  const [first, second, third, fourth] = head;
-  if (first === 0xff && second === 0xfe) return third === 0 && fourth === 0 ? undefined : 'utf-16le';
-  if (first === 0xfe && second === 0xff) return 'utf-16be';
-  return 'utf-8';
 }
 
 function hasControls(head: Uint8Array): boolean {

@@ -1,115 +1,60 @@
 /**
- * The extraction process: reads PDFs from standard input, one after the other, and answers with their pages' text on
- * standard output (see protocol.ts). It is started by process.ts with no environment, no rights but to read its own code,
+ * The extraction process: reads documents from standard input, one after the other, and answers with their chunks on
+ * standard output (see protocol.ts). It is started by launch.ts with no environment, no rights but to read its own code,
  * and a heap limit; whoever started it may kill it at any moment.
  */
-import { dirname, join, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type * as Pdfjs from 'pdfjs-dist';
-import { visibleAnnotationTexts } from './annotations.ts';
-import { pageText } from './page-text.ts';
-import type { PositionedText } from './page-text.ts';
+import { chunkDocument } from '../domain/chunking.ts';
+import { decodeText } from '../domain/decode-text.ts';
+import { Refused } from '../domain/refusal.ts';
 import { maxHeaderBytes } from './protocol.ts';
-import type { ExtractionFailure, ExtractionMessage, ExtractionRequest } from './protocol.ts';
-
-/** Pages between two clean-ups of pdfjs's caches: bounds the memory of long documents. */
-const pagesPerCleanup = 50;
-
-class Refused extends Error {
-  readonly failure: ExtractionFailure;
-  constructor(failure: ExtractionFailure) {
-    super(failure);
-    this.failure = failure;
-  }
-}
+import type { ExtractionMessage, ExtractionRequest } from './protocol.ts';
+import { loadPdfReader } from './read-pdf.ts';
+import type { PdfReader } from './read-pdf.ts';
 
 async function main(): Promise<void> {
   // pdfjs warns through the console, and standard output is the protocol's alone.
   const silent = (): void => undefined;
   Object.assign(globalThis.console, { log: silent, info: silent, warn: silent, error: silent, debug: silent });
-  const pdfjsUrl = process.argv[2] ?? '';
-  const pdfjs = (await import(pdfjsUrl)) as typeof Pdfjs;
-  await import(new URL('pdf.worker.mjs', pdfjsUrl).href);
-  const packageDir = join(dirname(fileURLToPath(pdfjsUrl)), '..', '..');
+  const pdfs = await loadPdfReader(process.argv[2] ?? '');
   send({ kind: 'ready' });
   const input = new Input(process.stdin);
   for (;;) {
     const request = await input.readRequest();
     if (request === undefined) return;
     const bytes = await input.readBody(request.bytes);
-    send(await extract(pdfjs, packageDir, bytes, request));
-  }
-}
-
-async function extract(
-  pdfjs: typeof Pdfjs,
-  packageDir: string,
-  data: Uint8Array,
-  limits: ExtractionRequest,
-): Promise<ExtractionMessage> {
-  const task = pdfjs.getDocument({
-    data,
-    cMapUrl: join(packageDir, 'cmaps') + sep,
-    cMapPacked: true,
-    standardFontDataUrl: join(packageDir, 'standard_fonts') + sep,
-    useSystemFonts: false,
-    useWorkerFetch: false,
-    disableFontFace: true,
-    enableXfa: false,
-    verbosity: pdfjs.VerbosityLevel.ERRORS,
-  });
-  try {
-    const document = await task.promise;
-    if (document.numPages === 0) throw new Refused('PDF_NO_PAGES');
-    if (document.numPages > limits.maxPages) throw new Refused('TOO_MANY_PAGES');
-    send({ kind: 'opened', pages: document.numPages });
-    let charsLeft = limits.maxChars;
-    for (let number = 1; number <= document.numPages; number += 1) {
-      const text = await readPage(await document.getPage(number), charsLeft);
-      charsLeft -= text.length;
-      send({ kind: 'page', page: number, text });
-      if (number % pagesPerCleanup === 0) await document.cleanup();
+    try {
+      await answer(pdfs, request, bytes);
+      send({ kind: 'done' });
+    } catch (error) {
+      send({ kind: 'failed', refusal: refusalOf(error) });
     }
-    return { kind: 'done' };
-  } catch (error) {
-    return { kind: 'failed', failure: failureOf(error) };
-  } finally {
-    await task.destroy().catch(() => undefined);
   }
 }
 
-/** Reads a page's items as they come, so that a page that never ends is given up when it is too large. */
-async function readPage(page: Pdfjs.PDFPageProxy, maxChars: number): Promise<string> {
-  const items: PositionedText[] = [];
-  let chars = 0;
-  const reader = page.streamTextContent().getReader() as ReadableStreamDefaultReader<{ items: unknown[] }>;
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) break;
-    for (const item of value.items as (PositionedText | { type: string })[]) {
-      if (!('str' in item)) continue;
-      chars += item.str.length;
-      items.push(item);
-    }
-    if (chars > maxChars) throw new Refused('TEXT_TOO_LARGE');
-  }
-  // Annotations that cannot be read fail the document: a form without its values would be silently incomplete.
-  const annotations = (await page.getAnnotations()) as unknown[];
-  const text = pageText(items, visibleAnnotationTexts(annotations));
-  if (text.length > maxChars) throw new Refused('TEXT_TOO_LARGE');
-  page.cleanup();
-  return text;
+async function answer(pdfs: PdfReader, request: ExtractionRequest, bytes: Uint8Array): Promise<void> {
+  const text =
+    request.kind === 'text'
+      ? decodeText(bytes, request.maxChars)
+      : await pdfs.read(bytes, request, {
+          opened: (pages) => {
+            send({ kind: 'opened', pages });
+          },
+          page: (page) => {
+            send({ kind: 'page', page });
+          },
+        });
+  const { count, chunks } = await chunkDocument(text, request);
+  send({ kind: 'text', pages: text.pageCount, chars: text.text.length, chunks: count });
+  for (const chunk of chunks) send({ kind: 'chunk', ...chunk });
 }
 
-function failureOf(error: unknown): ExtractionFailure {
-  if (error instanceof Refused) return error.failure;
-  if (!(error instanceof Error)) return 'PDF_CORRUPT';
-  if (error.name === 'PasswordException' || /encryption/i.test(error.message)) return 'PDF_ENCRYPTED';
-  if (/allocation failed|Invalid (array|typed array|string) length/.test(error.message)) return 'EXTRACTION_MEMORY';
-  if (/Pages tree|Kids|page dictionary/i.test(error.message) && /empty|no pages|Page count/i.test(error.message)) {
-    return 'PDF_NO_PAGES';
+/** What is none of the document's faults ends the process: its parent knows what that means. */
+function refusalOf(error: unknown): Refused['refusal'] {
+  if (error instanceof Refused) return error.refusal;
+  if (error instanceof RangeError && /allocation failed|Invalid (array|string) length/.test(error.message)) {
+    return 'EXTRACTION_MEMORY';
   }
-  return 'PDF_CORRUPT';
+  throw error;
 }
 
 function send(message: ExtractionMessage): void {

@@ -6,6 +6,7 @@ import { constants, setPriority } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { packageFolders } from './package-folders.ts';
 
 export type ExtractionChild = ChildProcessByStdio<Writable, Readable, null>;
 
@@ -18,13 +19,15 @@ export interface LaunchOptions {
 
 /** Works out the command once; the returned function starts one process. */
 export function createLauncher(options: LaunchOptions): () => ExtractionChild {
+  const here = dirname(realpathSync(fileURLToPath(import.meta.url)));
+  const domain = join(dirname(here), 'domain');
   const entry = realpathSync(options.entry ?? fileURLToPath(defaultEntry()));
   const pdfjs = realpathSync(fileURLToPath(import.meta.resolve('pdfjs-dist/legacy/build/pdf.mjs')));
   const pdfjsPackage = dirname(dirname(dirname(pdfjs)));
+  const readable = new Set([dirname(entry), domain, pdfjsPackage, ...packageFolders('@langchain/textsplitters', here)]);
   const flags = [
     '--permission',
-    `--allow-fs-read=${join(dirname(entry), sep)}*`,
-    `--allow-fs-read=${join(pdfjsPackage, sep)}*`,
+    ...[...readable].map((folder) => `--allow-fs-read=${join(folder, sep)}*`),
     `--max-old-space-size=${String(options.maxHeapMiB)}`,
     '--disallow-code-generation-from-strings',
     '--no-addons',

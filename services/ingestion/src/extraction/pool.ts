@@ -3,11 +3,12 @@
  * bounded number of them: what one document did to a parser cannot reach another tenant's.
  */
 import { setImmediate } from 'node:timers';
-import { AppError } from '@wardstone/rpc';
+import { AppError, needs } from '@wardstone/rpc';
+import { maxTextBytes } from '../domain/decode-text.ts';
 import { createLauncher } from './launch.ts';
 import type { ExtractionChild } from './launch.ts';
 import { ExtractionProcess } from './process.ts';
-import type { ExtractionLimits, ExtractionTask } from './process.ts';
+import type { ExtractedText, ExtractionLimits, ExtractionTask } from './process.ts';
 
 export interface PoolOptions {
   /** Documents that are read at the same time; a further one waits. */
@@ -27,10 +28,10 @@ interface Idle {
   readonly documents: number;
 }
 
-/** Reads PDFs in processes of their own. */
+/** Reads documents in processes of their own. */
 export interface ExtractionPool {
   /** Reads one document; rejects as `ExtractionProcess.extract` does. */
-  extract(tenantId: string, task: ExtractionTask): Promise<void>;
+  extract<T>(tenantId: string, task: ExtractionTask, use: (text: ExtractedText) => Promise<T>): Promise<T>;
   /** Processes that are running, for metrics and tests. */
   size(): number;
   /** Kills every process and waits until all are gone. */
@@ -110,13 +111,15 @@ export function createExtractionPool(options: PoolOptions): ExtractionPool {
 
   warmUp();
   return {
-    async extract(tenantId, task) {
+    async extract(tenantId, task, use) {
+      const tooLong = task.kind === 'text' && task.bytes > maxTextBytes(options.limits.maxChars);
+      needs(!tooLong, 'TEXT_TOO_LARGE');
       await slot();
       try {
         if (task.signal.aborted) throw new AppError('CANCELLED');
         const { process, documents } = take(tenantId);
         try {
-          await process.extract(task, options.limits);
+          return await process.extract(task, options.limits, use);
         } finally {
           giveBack(process, tenantId, documents + 1);
         }

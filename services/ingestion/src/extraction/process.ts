@@ -1,52 +1,72 @@
 /** One extraction process: hands it documents, reads its answers, and kills it when it breaks a limit. */
 import { readFile } from 'node:fs/promises';
+import type { ChunkLine } from '@wardstone/queue';
 import { AppError } from '@wardstone/rpc';
 import type { Reason } from '@wardstone/rpc';
+import { maxChunkSizeChars } from '../domain/chunking.ts';
+import type { ChunkSizes } from '../domain/chunking.ts';
+import { Answers, ChunkSequence, parseMessage } from './answers.ts';
+import type { TextMessage } from './answers.ts';
+import { Clock } from './clock.ts';
+import type { TimeLimits } from './clock.ts';
 import type { ExtractionChild } from './launch.ts';
+import { Lines } from './lines.ts';
 import { maxLineBytes } from './protocol.ts';
 import type { ExtractionMessage, ExtractionRequest } from './protocol.ts';
 
 /** Bounds of one document's extraction. */
-export interface ExtractionLimits {
+export interface ExtractionLimits extends TimeLimits {
   readonly maxPages: number;
   /** Of the whole document's text, in UTF-16 code units. */
   readonly maxChars: number;
   /** Resident memory of the process. */
   readonly maxRssBytes: number;
-  /** Wall-clock time of one document. */
-  readonly timeoutMs: number;
-  /** Longest silence: a page that takes longer will not end. */
-  readonly pageTimeoutMs: number;
 }
 
-/** A document to be read, and where its text goes. */
+/** A document to be read. */
 export interface ExtractionTask {
+  readonly kind: 'pdf' | 'text';
   /** Length of the body. */
   readonly bytes: number;
+  /** Not touched before a process is free for it. */
   readonly body: AsyncIterable<Uint8Array>;
+  readonly sizes: ChunkSizes;
   readonly signal: AbortSignal;
-  /** Called once, before the first page. */
-  readonly onOpened: (pages: number) => void;
-  /** Called for each page in order. */
-  readonly onPage: (page: number, text: string) => void;
+  /** Called as pages of a PDF are read, in order. */
+  readonly onPage?: (page: number, pages: number) => void;
+}
+
+/** What was found in a document. */
+export interface ExtractedText {
+  readonly pageCount: number;
+  /** UTF-16 code units of the whole text. */
+  readonly charCount: number;
+  readonly chunkCount: number;
+  /** In order, as the process hands them over; to be read once. Thrown while reading: as by `extract`. */
+  readonly chunks: AsyncIterable<ChunkLine>;
 }
 
 const rssSampleMs = 100;
 const startTimeoutMs = 30_000;
+const maxReadyBytes = 1024;
 
-type Outcome = { readonly ok: true } | { readonly ok: false; readonly error: AppError };
+/** A document in work. */
+interface Work {
+  readonly task: ExtractionTask;
+  readonly limits: ExtractionLimits;
+  readonly clock: Clock;
+  /** The process has answered for this document, and may be given the next. */
+  answered: boolean;
+  failure: AppError | undefined;
+}
 
 /** Wraps a started child. One document at a time; after an `ExtractionProcess` died it is thrown away. */
 export class ExtractionProcess {
   readonly #child: ExtractionChild;
+  readonly #lines: Lines;
   readonly #exited: Promise<void>;
   readonly #ready: Promise<void>;
-  #buffer: Buffer[] = [];
-  #buffered = 0;
-  #lineLimit = 1024;
   #alive = true;
-  #onMessage: (message: ExtractionMessage) => void = () => undefined;
-  #onDeath: (error: AppError) => void = () => undefined;
   #killedFor: Reason | undefined;
 
   constructor(child: ExtractionChild) {
@@ -57,18 +77,14 @@ export class ExtractionProcess {
         resolve();
       };
       child.once('error', gone);
-      child.once('close', gone);
+      child.once('exit', gone);
     });
     // A process that dies while it is written to makes its pipe fail; the exit tells the story.
     child.stdin.on('error', () => undefined);
-    child.stdout.on('data', (bytes: Buffer) => {
-      this.#take(bytes);
-    });
+    child.stdout.on('error', () => undefined);
+    this.#lines = new Lines(child.stdout);
     this.#ready = this.#awaitReady();
     this.#ready.catch(() => undefined);
-    void this.#exited.then(() => {
-      this.#onDeath(new AppError(this.#killedFor ?? causeOfDeath(child)));
-    });
   }
 
   /** Whether it may be given another document: not dead, and not about to be. */
@@ -86,41 +102,39 @@ export class ExtractionProcess {
   }
 
   /**
-   * Reads one document.
-   * Thrown: AppError with PDF_CORRUPT, PDF_ENCRYPTED, PDF_NO_PAGES, TOO_MANY_PAGES, TEXT_TOO_LARGE, EXTRACTION_TIMEOUT,
-   * EXTRACTION_MEMORY; CANCELLED when the signal fired; or what the body's iterator threw.
+   * Reads one document. `use` gets its text when it has been read and cut; the process stays with it until `use` is done.
+   * Thrown: AppError with PDF_CORRUPT, PDF_ENCRYPTED, PDF_NO_PAGES, TOO_MANY_PAGES, TEXT_ENCODING, TEXT_TOO_LARGE, NO_TEXT,
+   * EXTRACTION_TIMEOUT, EXTRACTION_MEMORY; INTERNAL when the process failed over a plain text; CANCELLED when the signal
+   * fired; or what the body's iterator or `use` threw.
    */
-  async extract(task: ExtractionTask, limits: ExtractionLimits): Promise<void> {
+  async extract<T>(
+    task: ExtractionTask,
+    limits: ExtractionLimits,
+    use: (text: ExtractedText) => Promise<T>,
+  ): Promise<T> {
     await this.#ready;
-    if (!this.#alive) throw new AppError('SERVICE_UNAVAILABLE');
-    this.#lineLimit = maxLineBytes(limits.maxChars);
+    if (!this.alive) throw new AppError('SERVICE_UNAVAILABLE');
+    const clock = new Clock(limits, () => {
+      this.kill('EXTRACTION_TIMEOUT');
+    });
+    const work: Work = { task, limits, clock, answered: false, failure: undefined };
     const stopWatching = this.#watch(task.signal, limits);
-    const outcome = new Promise<Outcome>((resolve) => {
-      this.#onDeath = (error) => {
-        resolve({ ok: false, error });
-      };
-      this.#onMessage = (message) => {
-        stopWatching.heard();
-        if (message.kind === 'opened') task.onOpened(message.pages);
-        else if (message.kind === 'page') task.onPage(message.page, message.text);
-        else if (message.kind === 'done') resolve({ ok: true });
-        else if (message.kind === 'failed') resolve({ ok: false, error: new AppError(message.failure) });
-      };
-    });
-    let sent = false;
-    const sending = this.#send(task, limits).then(() => {
-      sent = true;
-    });
     try {
-      await Promise.race([sending, outcome]);
-      const result = await outcome;
-      if (!result.ok) throw result.error;
+      await this.#send(work);
+      const text = await this.#textOf(work);
+      return await use({
+        pageCount: text.pages,
+        charCount: text.chars,
+        chunkCount: text.chunks,
+        chunks: this.#chunksOf(work, text),
+      });
+    } catch (error) {
+      // What reads the chunks may dress up what it was given.
+      throw work.failure ?? error;
     } finally {
-      // A process whose document came half waits for the rest: it is of no use to the next one.
-      if (!sent) this.kill('CANCELLED');
-      stopWatching.stop();
-      this.#onMessage = () => undefined;
-      this.#onDeath = () => undefined;
+      // A process that was left in the middle is of no use to the next document.
+      if (!work.answered) this.kill('CANCELLED');
+      stopWatching();
     }
   }
 
@@ -134,21 +148,87 @@ export class ExtractionProcess {
   async close(): Promise<void> {
     this.kill('CANCELLED');
     await this.#exited;
+    this.#child.stdin.destroy();
+    this.#child.stdout.destroy();
   }
 
-  async #send(task: ExtractionTask, limits: ExtractionLimits): Promise<void> {
-    const request: ExtractionRequest = { bytes: task.bytes, maxPages: limits.maxPages, maxChars: limits.maxChars };
+  async #textOf(work: Work): Promise<TextMessage> {
+    const answers = new Answers(work.limits);
+    let pages = 0;
+    for (;;) {
+      const message = await this.#next(work);
+      if (message.kind === 'text' && answers.text(message)) return message;
+      if (message.kind === 'opened' && answers.opened(message.pages)) pages = message.pages;
+      else if (message.kind === 'page' && answers.page(message.page)) work.task.onPage?.(message.page, pages);
+      else throw await this.#distrust(work);
+    }
+  }
+
+  async *#chunksOf(work: Work, text: TextMessage): AsyncGenerator<ChunkLine> {
+    const sequence = new ChunkSequence(text);
+    for (;;) {
+      const message = await this.#next(work);
+      if (message.kind === 'chunk' && sequence.accepts(message)) yield message;
+      else if (message.kind === 'done' && sequence.complete) break;
+      else throw await this.#distrust(work);
+    }
+    work.answered = true;
+  }
+
+  /** The next message about the document. The process's time runs only while we wait for it. */
+  async #next(work: Work): Promise<ExtractionMessage> {
+    let line = this.#lines.buffered();
+    if (line === undefined) {
+      const next = await work.clock.during(this.#lines.next(maxLineBytes(maxChunkSizeChars, work.limits.maxPages)));
+      if (next.line === undefined) {
+        if (next.none === 'too-long') this.kill('TEXT_TOO_LARGE');
+        throw await this.#death(work);
+      }
+      line = next.line;
+    }
+    const message = parseMessage(line);
+    if (message === undefined) throw await this.#distrust(work);
+    if (message.kind !== 'failed') return message;
+    work.answered = true;
+    work.failure = new AppError(message.refusal);
+    throw work.failure;
+  }
+
+  /** For a process that talks nonsense. */
+  async #distrust(work: Work): Promise<AppError> {
+    this.kill(crashReason(work.task));
+    return this.#death(work);
+  }
+
+  async #death(work: Work): Promise<AppError> {
+    await this.#exited;
+    work.failure ??= new AppError(this.#killedFor ?? causeOfDeath(this.#child, crashReason(work.task)));
+    return work.failure;
+  }
+
+  /** Hands the document over; returns early when the process dies of it. */
+  async #send(work: Work): Promise<void> {
+    const sending = this.#sendAll(work);
+    sending.catch(() => undefined);
+    await Promise.race([sending, this.#exited]);
+    if (!this.#alive) throw await this.#death(work);
+  }
+
+  async #sendAll({ task, limits, clock }: Work): Promise<void> {
+    const { kind, bytes, sizes } = task;
+    const { maxPages, maxChars } = limits;
+    const request: ExtractionRequest = { kind, bytes, maxPages, maxChars, ...sizes };
     const header = Buffer.from(JSON.stringify(request));
     const frame = Buffer.alloc(4);
     frame.writeUInt32BE(header.length);
-    await this.#write(Buffer.concat([frame, header]));
+    await clock.during(this.#write(Buffer.concat([frame, header])));
     let sent = 0;
     for await (const piece of task.body) {
       sent += piece.length;
-      if (sent > task.bytes || !this.#alive) break;
-      await this.#write(piece);
+      if (sent > bytes || !this.#alive) break;
+      await clock.during(this.#write(piece));
     }
-    if (this.#alive && sent !== task.bytes) throw new Error('the body has another length than announced');
+    if (this.#alive && sent !== bytes) throw new Error('the body has another length than announced');
   }
 
   #write(bytes: Uint8Array): Promise<void> {
@@ -164,13 +244,8 @@ export class ExtractionProcess {
     });
   }
 
-  #watch(signal: AbortSignal, limits: ExtractionLimits): { heard(): void; stop(): void } {
-    const whole = setTimeout(() => {
-      this.kill('EXTRACTION_TIMEOUT');
-    }, limits.timeoutMs);
-    const silence = setTimeout(() => {
-      this.kill('EXTRACTION_TIMEOUT');
-    }, limits.pageTimeoutMs);
+  /** Kills when the process holds too much memory, or nobody waits for it any more. */
+  #watch(signal: AbortSignal, limits: ExtractionLimits): () => void {
     const memory = setInterval(() => {
       void residentBytes(this.#child.pid).then((bytes) => {
         if (bytes > limits.maxRssBytes) this.kill('EXTRACTION_MEMORY');
@@ -181,16 +256,9 @@ export class ExtractionProcess {
     };
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
-    return {
-      heard: () => {
-        silence.refresh();
-      },
-      stop: () => {
-        clearTimeout(whole);
-        clearTimeout(silence);
-        clearInterval(memory);
-        signal.removeEventListener('abort', abort);
-      },
+    return () => {
+      clearInterval(memory);
+      signal.removeEventListener('abort', abort);
     };
   }
 
@@ -198,72 +266,26 @@ export class ExtractionProcess {
     const timer = setTimeout(() => {
       this.kill('SERVICE_UNAVAILABLE');
     }, startTimeoutMs);
-    const ready = new Promise<boolean>((resolve) => {
-      this.#onMessage = (message) => {
-        if (message.kind === 'ready') resolve(true);
-      };
-    });
-    const up = await Promise.race([ready, this.#exited.then(() => false)]);
+    const { line } = await Promise.race([this.#lines.next(maxReadyBytes), this.#exited.then(() => ({ line: '' }))]);
     clearTimeout(timer);
-    if (!up) throw new AppError('SERVICE_UNAVAILABLE', { cause: new Error('the extraction process did not start') });
-  }
-
-  #take(bytes: Buffer): void {
-    let rest = bytes;
-    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
-      const line = Buffer.concat([...this.#buffer, rest.subarray(0, end)]).toString('utf8');
-      this.#buffer = [];
-      this.#buffered = 0;
-      rest = rest.subarray(end + 1);
-      const message = parseMessage(line);
-      if (message === undefined) this.kill('PDF_CORRUPT');
-      else this.#onMessage(message);
-    }
-    if (rest.length === 0) return;
-    this.#buffer.push(rest);
-    this.#buffered += rest.length;
-    if (this.#buffered > this.#lineLimit) this.kill('TEXT_TOO_LARGE');
+    if (line !== undefined && parseMessage(line)?.kind === 'ready') return;
+    this.kill('SERVICE_UNAVAILABLE');
+    throw new AppError('SERVICE_UNAVAILABLE', { cause: new Error('the extraction process did not start') });
   }
 }
 
-/** The process is not trusted: what it writes is checked like any input. */
-function parseMessage(line: string): ExtractionMessage | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    if (typeof value !== 'object' || value === null || !('kind' in value)) return undefined;
-    const message = value as ExtractionMessage;
-    switch (message.kind) {
-      case 'ready':
-      case 'done':
-        return message;
-      case 'opened':
-        return Number.isSafeInteger(message.pages) ? message : undefined;
-      case 'page':
-        return Number.isSafeInteger(message.page) && typeof message.text === 'string' ? message : undefined;
-      case 'failed':
-        return failures.has(message.failure) ? message : undefined;
-    }
-  } catch {
-    return undefined;
-  }
+/** A parser that breaks over a PDF makes that damaged; nothing in a plain text can be blamed for it. */
+function crashReason(task: ExtractionTask): Reason {
+  return task.kind === 'pdf' ? 'PDF_CORRUPT' : 'INTERNAL';
 }
-
-const failures: ReadonlySet<string> = new Set([
-  'PDF_CORRUPT',
-  'PDF_ENCRYPTED',
-  'PDF_NO_PAGES',
-  'TOO_MANY_PAGES',
-  'TEXT_TOO_LARGE',
-  'EXTRACTION_MEMORY',
-]);
 
 /** V8 aborts when its heap is full; a SIGKILL that is not ours comes from the kernel, which was short of memory. */
-function causeOfDeath(child: ExtractionChild): Reason {
+function causeOfDeath(child: ExtractionChild, crash: Reason): Reason {
   if (child.signalCode === 'SIGTERM' || child.signalCode === 'SIGINT') return 'SERVICE_UNAVAILABLE';
   if (child.signalCode === 'SIGABRT' || child.signalCode === 'SIGTRAP' || child.signalCode === 'SIGKILL') {
     return 'EXTRACTION_MEMORY';
   }
-  return child.exitCode === 134 ? 'EXTRACTION_MEMORY' : 'PDF_CORRUPT';
+  return child.exitCode === 134 ? 'EXTRACTION_MEMORY' : crash;
 }
 
 /** Resident set of a process; 0 where the platform does not say (the heap limit holds there). */

@@ -1,15 +1,14 @@
 /** Stage `extract`: from the original to the sealed artefact `chunks`. */
 import { systemPrincipal } from '@wardstone/access';
-import { chunksArtefact, type StageContext, type StageJob } from '@wardstone/queue';
+import { chunksArtefact, type ChunkLine, type DocumentLine, type StageContext, type StageJob } from '@wardstone/queue';
 import { AppError, needs } from '@wardstone/rpc';
 import { openDocument } from '../adapters/document-seals.ts';
 import { advance, find, markExtracted } from '../db/documents.ts';
-import { chunkDocument, type Chunk } from '../domain/chunking.ts';
 import { pendingStates } from '../domain/document.ts';
 import type { SealedDocument } from '../domain/document.ts';
-import type { DocumentText } from '../domain/document-text.ts';
 import type { MediaType } from '../domain/media-type.ts';
 import { extractDocument } from '../extraction/extract-document.ts';
+import type { ExtractedText } from '../extraction/process.ts';
 import type { Deps } from '../ports.ts';
 
 type ExtractDeps = Pick<
@@ -30,33 +29,23 @@ export function extractJob(deps: ExtractDeps) {
     const document = await pendingDocument(deps, job);
     const ref = { tenantId: job.tenantId, documentId: job.documentId, version: job.version, name: 'chunks' } as const;
     if (document.chunkCount > 0 && (await deps.objects.exists(ref))) return;
-    await deps.database.inTenant(job.tenantId, (tx) => advance(tx, job, 'EXTRACTING', 0));
-
-    const startedAt = performance.now();
-    const text = await readText(deps, document, context.signal);
-    const chunks: Chunk[] = [];
     const sizes = await deps.settings.chunkSizes(job.tenantId, context.signal);
-    for await (const chunk of chunkDocument(text, sizes)) chunks.push(chunk);
-    await deps.auditor.record(
-      { principal: systemPrincipal('ingestion', job.tenantId), requestId: job.requestId, signal: context.signal },
-      {
-        action: 'document.process',
-        resourceType: 'document',
-        resourceIds: [job.documentId],
-        outcome: 'success',
-        attributes: { stage: 'extract', pages: String(text.pageCount), chunks: String(chunks.length) },
-      },
+    needs(document.sizeBytes <= deps.limits.maxExtractBytes, 'TEXT_TOO_LARGE');
+    const original = openOriginal(deps, job, context.signal);
+    const { tenantId, sizeBytes: bytes } = document;
+    const mediaType = document.mediaType as MediaType;
+    const counts = await extractDocument(
+      { tenantId, mediaType, bytes, body: original.body },
+      { pool: deps.pool, sizes, signal: context.signal, onProgress: progressWriter(deps, document) },
+      (text) => writeArtefact(deps, document, text, job, context.signal),
     );
-    const lines = artefactLines(await openDocument(deps.keys, document), text, chunks);
-    await deps.objects.writeJsonLines(ref, lines, { signal: context.signal });
-    const counts = { pageCount: text.pageCount, chunkCount: chunks.length };
     const known = await deps.database.inTenant(job.tenantId, (tx) => markExtracted(tx, job, counts));
     if (!known) {
       // Deleted while it was read: the artefact has no owner any more.
       await deps.objects.remove(ref);
       throw new AppError('DOCUMENT_NOT_FOUND');
     }
-    deps.metrics.extracted(document.mediaType, text.pageCount, (performance.now() - startedAt) / 1000);
+    deps.metrics.extracted(mediaType, counts.pageCount, (performance.now() - original.openedAt()) / 1000);
   };
 }
 
@@ -66,24 +55,31 @@ async function pendingDocument(deps: Pick<Deps, 'database'>, job: StageJob): Pro
   return document;
 }
 
-async function readText(deps: ExtractDeps, document: SealedDocument, signal: AbortSignal): Promise<DocumentText> {
-  const { tenantId, documentId, version, sizeBytes } = document;
-  needs(sizeBytes <= deps.limits.maxExtractBytes, 'TEXT_TOO_LARGE');
-  const ref = { tenantId, documentId, version, name: 'original' } as const;
-  const original = await deps.objects.read(ref, { signal }).catch(lostOriginal);
-  try {
-    return await extractDocument(
-      {
-        tenantId,
-        mediaType: document.mediaType as MediaType,
-        bytes: sizeBytes,
-        body: original as AsyncIterable<Buffer>,
-      },
-      { pool: deps.pool, maxChars: deps.limits.maxTextChars, signal, onProgress: progressWriter(deps, document) },
-    );
-  } finally {
-    original.destroy();
+interface OpenedOriginal {
+  readonly body: AsyncIterable<Uint8Array>;
+  /** When a process was free for it, on the clock of `performance.now`. */
+  openedAt(): number;
+}
+
+/** The original, opened when it is read: a job may wait long for a process, and the store is not kept waiting with it. */
+function openOriginal(deps: ExtractDeps, job: StageJob, signal: AbortSignal): OpenedOriginal {
+  const { tenantId, documentId, version } = job;
+  let openedAt = 0;
+  async function* body(): AsyncGenerator<Uint8Array> {
+    openedAt = performance.now();
+    // It may have been deleted in the meantime.
+    await pendingDocument(deps, job);
+    await deps.database.inTenant(tenantId, (tx) => advance(tx, job, 'EXTRACTING', 0));
+    const original = await deps.objects
+      .read({ tenantId, documentId, version, name: 'original' }, { signal })
+      .catch(lostOriginal);
+    try {
+      yield* original as AsyncIterable<Buffer>;
+    } finally {
+      original.destroy();
+    }
   }
+  return { body: body(), openedAt: () => openedAt };
 }
 
 /** An original that is missing although its row is there was lost by the store: repeating the job will not bring it back. */
@@ -105,23 +101,35 @@ function progressWriter(deps: Pick<Deps, 'database' | 'log'>, document: SealedDo
   };
 }
 
-function artefactLines(
-  document: { documentId: string; version: number; title: string; fileName: string; mediaType: string },
-  text: DocumentText,
-  chunks: readonly Chunk[],
-): Iterable<string> {
-  const { documentId, version, title, fileName, mediaType } = document;
-  return chunksArtefact(
+/** Seals and writes the chunks as they come; none of it is written before the audit log has the event. */
+async function writeArtefact(
+  deps: ExtractDeps,
+  document: SealedDocument,
+  text: ExtractedText,
+  job: StageJob,
+  signal: AbortSignal,
+): Promise<{ readonly pageCount: number; readonly chunkCount: number }> {
+  const { tenantId, documentId, version, mediaType } = document;
+  const { pageCount, charCount, chunkCount } = text;
+  await deps.auditor.record(
+    { principal: systemPrincipal('ingestion', tenantId), requestId: job.requestId, signal },
     {
-      kind: 'document',
-      documentId,
-      version,
-      title,
-      fileName,
-      pageCount: text.pageCount,
-      charCount: text.text.length,
-      mediaType,
+      action: 'document.process',
+      resourceType: 'document',
+      resourceIds: [documentId],
+      outcome: 'success',
+      attributes: { stage: 'extract', pages: String(pageCount), chunks: String(chunkCount) },
     },
-    chunks.map((chunk) => ({ kind: 'chunk', ...chunk })),
   );
+  const { title, fileName } = await openDocument(deps.keys, document);
+  const header = { kind: 'document', documentId, version, title, fileName, pageCount, charCount, mediaType } as const;
+  const ref = { tenantId, documentId, version, name: 'chunks' } as const;
+  await deps.objects.writeJsonLines(ref, artefactLines(header, text.chunks), { signal });
+  return { pageCount, chunkCount };
+}
+
+/** The lines of `chunksArtefact`, whose chunks come one after the other and were checked on their way in. */
+async function* artefactLines(header: DocumentLine, chunks: AsyncIterable<ChunkLine>): AsyncGenerator<unknown> {
+  yield* chunksArtefact(header, []);
+  yield* chunks;
 }

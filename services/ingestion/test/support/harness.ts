@@ -85,7 +85,6 @@ export function as(tenantId: string, options: { signal?: AbortSignal; timeoutMs?
 const defaultLimits: Limits = {
   maxUploadBytes: 8 * 1024 * 1024,
   maxExtractBytes: 4 * 1024 * 1024,
-  maxTextChars: 1_000_000,
   maxWatchers: 3,
   watchIntervalMs: 200,
   maxDownloads: 3,
@@ -115,7 +114,11 @@ export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness
   const flows: Harness['flows'] = new Map();
   const removedFromIndex: string[] = [];
   const changes = await listenForChanges(database);
-  const pool = createExtractionPool({ concurrency: 2, maxHeapMiB: 256, limits: testLimits });
+  const pool = createExtractionPool({
+    concurrency: 2,
+    maxHeapMiB: 256,
+    limits: { ...testLimits, maxChars: 1_000_000 },
+  });
 
   const deps: Deps = {
     database,
