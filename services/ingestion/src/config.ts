@@ -35,7 +35,9 @@ const schema = z.object({
   WARDSTONE_MAX_PAGES: fields.positiveInt.default(5_000),
   WARDSTONE_MAX_TEXT_CHARS: fields.positiveInt.default(16 * MiB),
   WARDSTONE_EXTRACT_CONCURRENCY: fields.positiveInt.default(Math.max(1, Math.floor(availableParallelism() / 2))),
-  WARDSTONE_EXTRACT_TIMEOUT_MS: fields.durationMs.default(600_000),
+  WARDSTONE_EXTRACT_WINDOW: fields.positiveInt.optional(),
+  WARDSTONE_EXTRACT_TENANT_SHARE_PERCENT: fields.positiveInt.pipe(z.number().max(100)).default(50),
+  WARDSTONE_EXTRACT_TIMEOUT_MS: fields.durationMs.default(120_000),
   WARDSTONE_EXTRACT_PAGE_TIMEOUT_MS: fields.durationMs.default(60_000),
   WARDSTONE_EXTRACT_MAX_RSS_BYTES: fields.bytes.default(1536 * MiB),
   WARDSTONE_EXTRACT_MAX_HEAP_BYTES: fields.bytes.default(1024 * MiB),
@@ -47,14 +49,25 @@ const schema = z.object({
   WARDSTONE_UPLOAD_IDLE_MS: fields.durationMs.default(15 * 60_000),
 });
 
-/** The service's configuration, by variable name, and where its queue lives. */
-export type Config = Readonly<z.infer<typeof schema>> & { readonly queueBackend: QueueBackend };
+/** The service's configuration, by variable name, and what follows from several of them. */
+export type Config = Readonly<z.infer<typeof schema>> & {
+  readonly queueBackend: QueueBackend;
+  /** Jobs of the stage `extract` that are taken from the queue at the same time. */
+  readonly extractWindow: number;
+};
 
 /** Thrown: ConfigError listing every problem. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const config = readConfig(schema, env);
   refuseEmbeddedInProduction(config, 'the object store in WARDSTONE_OBJECTS_DIR');
-  return Object.freeze({ ...config, queueBackend: queueBackendOf(config) });
+  return Object.freeze({ ...config, queueBackend: queueBackendOf(config), extractWindow: extractWindowOf(config) });
+}
+
+function extractWindowOf(config: Readonly<z.infer<typeof schema>>): number {
+  const concurrency = config.WARDSTONE_EXTRACT_CONCURRENCY;
+  const window = config.WARDSTONE_EXTRACT_WINDOW ?? Math.max(64, 4 * concurrency);
+  if (window >= concurrency) return window;
+  throw new ConfigError(['WARDSTONE_EXTRACT_WINDOW: must be at least WARDSTONE_EXTRACT_CONCURRENCY']);
 }
 
 function queueBackendOf(config: Readonly<z.infer<typeof schema>>): QueueBackend {
@@ -81,8 +94,10 @@ export function limitsOf(config: Config): Limits {
 
 /** Bounds of the processes that read documents. */
 export function extractionLimits(config: Config): PoolOptions {
+  const concurrency = config.WARDSTONE_EXTRACT_CONCURRENCY;
   return {
-    concurrency: config.WARDSTONE_EXTRACT_CONCURRENCY,
+    concurrency,
+    perTenant: Math.max(1, Math.floor((concurrency * config.WARDSTONE_EXTRACT_TENANT_SHARE_PERCENT) / 100)),
     maxHeapMiB: Math.ceil(config.WARDSTONE_EXTRACT_MAX_HEAP_BYTES / MiB),
     limits: {
       maxPages: config.WARDSTONE_MAX_PAGES,

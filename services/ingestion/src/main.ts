@@ -45,7 +45,7 @@ await runUntilSignal(async () => {
   const queue = await createQueue({ backend: config.queueBackend, telemetry, signatures });
   const pool = createExtractionPool(extractionLimits(config));
   const metrics = createMetrics(telemetry.metrics);
-  metrics.observeProcesses(() => pool.size());
+  metrics.observePool(pool);
 
   const deps: Deps = {
     database,
@@ -66,7 +66,7 @@ await runUntilSignal(async () => {
   // Work.
   const drainTimeoutMs = config.WARDSTONE_DRAIN_TIMEOUT_MS;
   const worker = { backend: config.queueBackend, telemetry, signatures, drainTimeoutMs };
-  const extract = { concurrency: config.WARDSTONE_EXTRACT_CONCURRENCY, handle: extractJob(deps) };
+  const extract = { concurrency: config.extractWindow, handle: extractJob(deps) };
   const workers = await Promise.all([
     createStageWorker({ ...worker, ...extract, stage: 'extract' }),
     createStageWorker({ ...worker, stage: 'publish', concurrency: 8, handle: publishJob(deps) }),

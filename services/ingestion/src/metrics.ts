@@ -8,8 +8,8 @@ export interface IngestionMetrics {
   extracted(mediaType: string, pages: number, seconds: number): void;
   reconciled(action: ReconcilerAction): void;
   watching(change: 1 | -1): void;
-  /** Shows the number of extraction processes at each scrape. */
-  observeProcesses(count: () => number): void;
+  /** Shows the extraction processes, and the documents that wait for one, at each scrape. */
+  observePool(pool: { size(): number; waiting(): number }): void;
 }
 
 export type ReconcilerAction = 'flow-added' | 'upload-abandoned' | 'deletion-finished' | 'keys-expired' | 'failed';
@@ -75,15 +75,19 @@ export function createMetrics(registry: Registry): IngestionMetrics {
     watching: (change) => {
       watchers.inc(change);
     },
-    observeProcesses(count) {
-      new Gauge({
-        name: 'wardstone_ingestion_extraction_processes',
-        help: 'Extraction processes that run or wait',
-        registers,
-        collect() {
-          this.set(count());
-        },
-      });
+    observePool(pool) {
+      const gauge = (name: string, help: string, value: () => number): void => {
+        new Gauge({
+          name,
+          help,
+          registers,
+          collect() {
+            this.set(value());
+          },
+        });
+      };
+      gauge('wardstone_ingestion_extraction_processes', 'Extraction processes that run or wait', () => pool.size());
+      gauge('wardstone_ingestion_extraction_waiting', 'Documents that wait for a process', () => pool.waiting());
     },
   };
 }

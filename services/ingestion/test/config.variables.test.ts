@@ -27,7 +27,7 @@ describe('configuration', () => {
   it('has a default for every bound', () => {
     const config = loadConfig(required);
     expect(limitsOf(config)).to.include({ maxUploadBytes: 2 ** 31, maxExtractBytes: 2 ** 28 });
-    expect(extractionLimits(config).limits).to.include({ maxPages: 5_000 });
+    expect(extractionLimits(config).limits).to.include({ maxPages: 5_000, timeoutMs: 120_000 });
     expect(config.queueBackend).to.deep.equal({ postgresUrl: required.WARDSTONE_QUEUE_DATABASE_URL });
     expect(Object.isFrozen(config)).to.equal(true);
   });
@@ -42,5 +42,29 @@ describe('configuration', () => {
 
   it('refuses values that make no sense', () => {
     expect(() => loadConfig({ ...required, WARDSTONE_MAX_PAGES: '0' })).to.throw(ConfigError, 'WARDSTONE_MAX_PAGES');
+  });
+
+  it('gives a tenant its share of the extraction processes, and at least one', () => {
+    const perTenant = (concurrency: number, percent: number) =>
+      extractionLimits(
+        loadConfig({
+          ...required,
+          WARDSTONE_EXTRACT_CONCURRENCY: String(concurrency),
+          WARDSTONE_EXTRACT_TENANT_SHARE_PERCENT: String(percent),
+        }),
+      ).perTenant;
+    expect([perTenant(1, 50), perTenant(3, 50), perTenant(8, 25), perTenant(8, 100)]).to.deep.equal([1, 1, 2, 8]);
+    expect(() => perTenant(4, 101)).to.throw(ConfigError, 'WARDSTONE_EXTRACT_TENANT_SHARE_PERCENT');
+  });
+
+  it('takes no fewer jobs than it can work on', () => {
+    const windowOf = (concurrency: number, window?: string) =>
+      loadConfig({
+        ...required,
+        WARDSTONE_EXTRACT_CONCURRENCY: String(concurrency),
+        WARDSTONE_EXTRACT_WINDOW: window,
+      }).extractWindow;
+    expect([windowOf(4), windowOf(100), windowOf(4, '4')]).to.deep.equal([64, 400, 4]);
+    expect(() => windowOf(4, '3')).to.throw(ConfigError, 'WARDSTONE_EXTRACT_WINDOW');
   });
 });

@@ -114,6 +114,50 @@ describe('extraction processes', () => {
     expect(await run('deed:work')).to.equal(first);
   });
 
+  it('go to the tenants in turn', async () => {
+    open('child-misbehaving', { concurrency: 1 });
+    const order: string[] = [];
+    const come = async (name: string, tenantId: string): Promise<void> => {
+      await run('deed:work', { tenantId });
+      order.push(name);
+    };
+    await Promise.all([
+      ...['A1', 'A2', 'A3', 'A4'].map((name) => come(name, 'tenant-a')),
+      ...['B1', 'B2'].map((name) => come(name, 'tenant-b')),
+    ]);
+    expect(order).to.deep.equal(['A1', 'B1', 'A2', 'B2', 'A3', 'A4']);
+  });
+
+  it('do not read a document before its turn, and leave those alone that were given up', async () => {
+    open('child-misbehaving', { concurrency: 1 });
+    const first = new AbortController();
+    const second = new AbortController();
+    const running = reasonOf(run('deed:spin', { signal: first.signal }));
+    let touched = false;
+    async function* body(): AsyncGenerator<Uint8Array> {
+      touched = true;
+      yield await Promise.resolve(Buffer.from('deed:work'));
+    }
+    const task = { kind: 'pdf', bytes: 9, body: body(), sizes: testSizes, signal: second.signal } as const;
+    const waiting = reasonOf(pool.extract('tenant-a', task, gather));
+    expect(pool.waiting()).to.equal(1);
+    second.abort();
+    expect(await waiting).to.equal('CANCELLED');
+    first.abort();
+    expect(await running).to.equal('CANCELLED');
+    await run('deed:work');
+    expect(touched).to.equal(false);
+  });
+
+  it('are refused to those who still wait when the pool closes: SERVICE_UNAVAILABLE', async () => {
+    open('child-misbehaving', { concurrency: 1 });
+    const running = reasonOf(run('deed:spin'));
+    const waiting = reasonOf(run('deed:work'));
+    await pool.close();
+    expect(await running).not.to.equal('none');
+    expect(await waiting).to.equal('SERVICE_UNAVAILABLE');
+  });
+
   it('are not charged with the time for which they wait for us', async () => {
     open('child-misbehaving', { limits: { ...testLimits, timeoutMs: 300 } });
     // A process that spins is killed when just that time is over.

@@ -134,15 +134,39 @@ describe('stages of ingestion', () => {
       expect(await harness.objects.exists(refOf(job))).to.equal(false);
     });
 
-    it('takes back the artefact of a document that was deleted while it was read', async () => {
+    it('does not read a document that was deleted while it waited for a process', async () => {
       const job = jobOf(await upload(harness, 'words'));
-      const settings = {
-        chunkSizes: async () => {
+      const pool: Harness['deps']['pool'] = {
+        ...harness.deps.pool,
+        extract: async (...args) => {
           await harness.client.deleteDocument({ documentId: job.documentId }, as(tenantA));
-          return { chunkSizeChars: 400, chunkOverlapChars: 0 };
+          return harness.deps.pool.extract(...args);
         },
       };
-      expect(await reasonOf(extractJob({ ...harness.deps, settings })(job, { signal }))).to.equal('DOCUMENT_NOT_FOUND');
+      expect(await reasonOf(extractJob({ ...harness.deps, pool })(job, { signal }))).to.equal('DOCUMENT_NOT_FOUND');
+    });
+
+    it('takes back the artefact of a document that was deleted while it was read', async () => {
+      const job = jobOf(await upload(harness, 'words'));
+      let written = false;
+      const auditor: Harness['deps']['auditor'] = {
+        ...harness.deps.auditor,
+        record: async (...args) => {
+          await harness.client.deleteDocument({ documentId: job.documentId }, as(tenantA));
+          return harness.deps.auditor.record(...args);
+        },
+      };
+      const objects: Harness['objects'] = {
+        ...harness.objects,
+        writeJsonLines: async (...args) => {
+          const result = await harness.objects.writeJsonLines(...args);
+          written = await harness.objects.exists(refOf(job));
+          return result;
+        },
+      };
+      const extracting = extractJob({ ...harness.deps, auditor, objects })(job, { signal });
+      expect(await reasonOf(extracting)).to.equal('DOCUMENT_NOT_FOUND');
+      expect(written).to.equal(true);
       expect(await harness.objects.exists(refOf(job))).to.equal(false);
     });
 

@@ -1,10 +1,11 @@
 /**
- * Extraction processes, warmed before they are needed. A process only ever sees documents of one tenant, and only a
+ * Extraction processes, warmed before they are needed, and shared fairly by tenants (fair-slots.ts). A process only ever sees documents of one tenant, and only a
  * bounded number of them: what one document did to a parser cannot reach another tenant's.
  */
 import { setImmediate } from 'node:timers';
 import { AppError, needs } from '@wardstone/rpc';
 import { maxTextBytes } from '../domain/decode-text.ts';
+import { createFairSlots } from './fair-slots.ts';
 import { createLauncher } from './launch.ts';
 import type { ExtractionChild } from './launch.ts';
 import { ExtractionProcess } from './process.ts';
@@ -13,6 +14,8 @@ import type { ExtractedText, ExtractionLimits, ExtractionTask } from './process.
 export interface PoolOptions {
   /** Documents that are read at the same time; a further one waits. */
   readonly concurrency: number;
+  /** Of these, how many may be one tenant's while another waits; half of them unless told, and at least one. */
+  readonly perTenant?: number;
   readonly limits: ExtractionLimits;
   /** Limit of V8's heap in each process, in MiB. */
   readonly maxHeapMiB: number;
@@ -30,11 +33,13 @@ interface Idle {
 
 /** Reads documents in processes of their own. */
 export interface ExtractionPool {
-  /** Reads one document; rejects as `ExtractionProcess.extract` does. */
+  /** Waits for the tenant's turn and reads one document; rejects as `ExtractionProcess.extract` does. */
   extract<T>(tenantId: string, task: ExtractionTask, use: (text: ExtractedText) => Promise<T>): Promise<T>;
   /** Processes that are running, for metrics and tests. */
   size(): number;
-  /** Kills every process and waits until all are gone. */
+  /** Documents that wait for a process. */
+  waiting(): number;
+  /** Kills every process and waits until all are gone; who waits for one is told SERVICE_UNAVAILABLE. */
   close(): Promise<void>;
 }
 
@@ -42,10 +47,12 @@ export function createExtractionPool(options: PoolOptions): ExtractionPool {
   const launch = options.launch ?? createLauncher({ maxHeapMiB: options.maxHeapMiB });
   const documentsPerProcess = options.documentsPerProcess ?? 100;
   const running = new Set<ExtractionProcess>();
-  const waiting: (() => void)[] = [];
+  const slots = createFairSlots({
+    slots: options.concurrency,
+    perTenant: options.perTenant ?? Math.max(1, Math.floor(options.concurrency / 2)),
+  });
   let idle: Idle[] = [];
   let warm: ExtractionProcess | undefined;
-  let busy = 0;
   let closed = false;
 
   function start(): ExtractionProcess {
@@ -66,8 +73,7 @@ export function createExtractionPool(options: PoolOptions): ExtractionPool {
   }
 
   function take(tenantId: string): { process: ExtractionProcess; documents: number } {
-    const dead = idle.filter((entry) => !entry.process.alive);
-    for (const entry of dead) running.delete(entry.process);
+    for (const entry of idle) if (!entry.process.alive) drop(entry.process);
     idle = idle.filter((entry) => entry.process.alive);
     const own = idle.findIndex((entry) => entry.tenantId === tenantId);
     if (own >= 0) {
@@ -75,7 +81,7 @@ export function createExtractionPool(options: PoolOptions): ExtractionPool {
       if (entry !== undefined) return entry;
     }
     const fresh = warm?.alive === true ? warm : start();
-    if (warm !== undefined && fresh !== warm) running.delete(warm);
+    if (warm !== undefined && fresh !== warm) drop(warm);
     warm = undefined;
     warmUp();
     return { process: fresh, documents: 0 };
@@ -94,29 +100,14 @@ export function createExtractionPool(options: PoolOptions): ExtractionPool {
     }
   }
 
-  async function slot(): Promise<void> {
-    if (closed) throw new AppError('SERVICE_UNAVAILABLE');
-    if (busy < options.concurrency) {
-      busy += 1;
-      return;
-    }
-    await new Promise<void>((resolve) => waiting.push(resolve));
-  }
-
-  function leave(): void {
-    const next = waiting.shift();
-    if (next === undefined) busy -= 1;
-    else next();
-  }
-
   warmUp();
   return {
     async extract(tenantId, task, use) {
       const tooLong = task.kind === 'text' && task.bytes > maxTextBytes(options.limits.maxChars);
       needs(!tooLong, 'TEXT_TOO_LARGE');
-      await slot();
+      await slots.take(tenantId, task.signal);
       try {
-        if (task.signal.aborted) throw new AppError('CANCELLED');
+        if (closed) throw new AppError('SERVICE_UNAVAILABLE');
         const { process, documents } = take(tenantId);
         try {
           return await process.extract(task, options.limits, use);
@@ -124,12 +115,14 @@ export function createExtractionPool(options: PoolOptions): ExtractionPool {
           giveBack(process, tenantId, documents + 1);
         }
       } finally {
-        leave();
+        slots.leave(tenantId);
       }
     },
     size: () => running.size,
+    waiting: () => slots.waiting(),
     async close() {
       closed = true;
+      slots.close();
       await Promise.all([...running].map((process) => process.close()));
       running.clear();
     },
