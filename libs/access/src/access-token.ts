@@ -1,6 +1,6 @@
 /**
- * Verification of access tokens of the organisation's identity provider: RFC 9068 (at+jwt), keys by JWKS (RFC 7517),
- * discovered from the issuer when no address is given (OpenID Connect Discovery).
+ * Verification of access tokens of the organisation's identity provider: RFC 9068 (at+jwt), or the form of Amazon Cognito's
+ * user pools ("Understanding the access token", Cognito developer guide); keys by JWKS (RFC 7517), discovered from the issuer when no address is given (OpenID Connect Discovery).
  */
 import { AppError, type Principal } from '@wardstone/rpc';
 import { createRemoteJWKSet, errors, jwtVerify, type JWTVerifyGetKey, type RemoteJWKSet } from 'jose';
@@ -15,7 +15,13 @@ export type Verifier = (bearer: string) => Promise<Principal>;
 /** What to accept, exactly. */
 export interface AccessTokenVerifierOptions {
   readonly issuer: string;
+  /** Tokens that have `aud` have to be for this. */
   readonly audience: string;
+  /**
+   * Clients whose tokens are taken without `aud` and `typ`, told apart by `client_id` and `token_use` "access", as Cognito
+   * makes them; none unless given.
+   */
+  readonly clientIds?: readonly string[];
   /** Address of the provider's keys; without it, it is discovered from the issuer. */
   readonly jwksUri?: string | undefined;
   readonly now?: () => number;
@@ -37,20 +43,21 @@ const claimsSchema = z.looseObject({
   iat: z.number(),
   exp: z.number(),
   client_id: z.string().optional(),
+  token_use: z.string().optional(),
   wardstone_tenant: z.uuid().toLowerCase().optional(),
   wardstone_roles: z.array(z.string()).min(1).max(maxRoles),
   wardstone_purpose_of_use: z.enum(purposesOfUse).optional(),
 });
 
 /**
- * A verifier with exact issuer and audience, an algorithm allow-list and a bounded lifetime.
+ * A verifier with exact issuer, exact audience or client, an algorithm allow-list and a bounded lifetime.
  *
  * A provider that cannot be reached is SERVICE_UNAVAILABLE (503): the token may well be good. A principal of the platform
  * has no tenant; every other has exactly one. A token whose `client_id` equals its `sub` is a client's (client
  * credentials), every other a user's.
  */
 export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): Verifier {
-  const { issuer, audience, now = Date.now } = options;
+  const { issuer, now = Date.now } = options;
   const getKey = providerKeys(options, now);
   return async (bearer) => {
     try {
@@ -58,13 +65,13 @@ export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): 
       const { payload, protectedHeader } = await jwtVerify(bearer, getKey, {
         algorithms,
         issuer,
-        audience,
         requiredClaims: ['exp', 'iat', 'sub'],
         clockTolerance: clockToleranceS,
         currentDate: new Date(now()),
       });
-      if (!types.includes(protectedHeader.typ?.toLowerCase() ?? '')) throw new AppError('TOKEN_INVALID');
       const claims = claimsSchema.parse(payload);
+      const isForUs = payload.aud === undefined ? isOfOurClients : isForOurAudience;
+      if (!isForUs(options, claims, protectedHeader.typ)) throw new AppError('TOKEN_INVALID');
       const tooLong = claims.exp - claims.iat > maxLifetimeS || claims.iat > now() / 1000 + clockToleranceS;
       if (tooLong) throw new AppError('TOKEN_INVALID');
       return principalOf(claims);
@@ -74,7 +81,19 @@ export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): 
   };
 }
 
-function principalOf(claims: z.infer<typeof claimsSchema>): Principal {
+type Claims = z.infer<typeof claimsSchema>;
+
+function isForOurAudience({ audience }: AccessTokenVerifierOptions, { aud }: Claims, typ: string | undefined): boolean {
+  return types.includes(typ?.toLowerCase() ?? '') && [aud].flat().includes(audience);
+}
+
+function isOfOurClients({ clientIds = [] }: AccessTokenVerifierOptions, claims: Claims, typ: string | undefined) {
+  const { client_id: clientId, token_use: use } = claims;
+  const isAccess = use === 'access' && (typ === undefined || types.includes(typ.toLowerCase()));
+  return isAccess && clientId !== undefined && clientIds.includes(clientId);
+}
+
+function principalOf(claims: Claims): Principal {
   const { wardstone_roles: claimed, wardstone_tenant: tenantId, wardstone_purpose_of_use: purposeOfUse } = claims;
   const ofPlatform = claimed.includes(platformRole);
   if (ofPlatform && (tenantId !== undefined || claimed.length > 1)) throw new AppError('TOKEN_INVALID');

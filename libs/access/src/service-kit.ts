@@ -64,6 +64,7 @@ export function createProgramKit(service: string, config: ProgramConfig): Progra
     verifyAccessToken: createAccessTokenVerifier({
       issuer: config.WARDSTONE_OIDC_ISSUER,
       audience: config.WARDSTONE_OIDC_AUDIENCE,
+      clientIds: config.WARDSTONE_OIDC_CLIENT_IDS,
       jwksUri: config.WARDSTONE_OIDC_JWKS_URI,
     }),
     async peers(options) {

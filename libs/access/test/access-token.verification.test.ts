@@ -61,6 +61,40 @@ describe('access tokens', () => {
     });
   }
 
+  describe('in the form of Cognito, without audience and type', () => {
+    const ofCognito = { ...wellMade, cognito: { clientId: 'retool', tokenUse: 'access' } };
+    let verifyCognito: Verifier;
+    before(() => {
+      const { issuer: address, audience } = issuer;
+      verifyCognito = createAccessTokenVerifier({ issuer: address, audience, clientIds: ['retool', 'team-1'] });
+    });
+
+    it('are taken from the clients that are named, people’s and clients’ own', async () => {
+      expect((await verifyCognito(await issuer.token(ofCognito))).kind).to.equal('user');
+      const own = { ...wellMade, subject: 'team-1', cognito: { clientId: 'team-1', tokenUse: 'access' } };
+      expect((await verifyCognito(await issuer.token(own))).kind).to.equal('client');
+    });
+
+    const wrong: Record<string, Parameters<TestIssuer['token']>[0]> = {
+      'another client': { ...ofCognito, cognito: { clientId: 'other', tokenUse: 'access' } },
+      'an ID token': { ...ofCognito, cognito: { clientId: 'retool', tokenUse: 'id' } },
+      'another audience beside the right client': { ...ofCognito, audience: 'other', typ: 'at+jwt' },
+      'the right audience and no type': { ...ofCognito, audience: 'wardstone' },
+      'the type of a service token': { ...ofCognito, typ: 'wardstone-service+jwt' },
+      'another issuer': { ...ofCognito, issuer: 'https://elsewhere.example' },
+      'a lifetime of more than an hour': { ...ofCognito, expiresInSeconds: 3601 },
+    };
+    for (const [name, options] of Object.entries(wrong)) {
+      it(`are refused with ${name}`, async () => {
+        expect(await reasonOf(verifyCognito(await issuer.token(options)))).to.equal('TOKEN_INVALID');
+      });
+    }
+
+    it('are refused where no client is named', async () => {
+      expect(await reasonOf(verify(await issuer.token(ofCognito)))).to.equal('TOKEN_INVALID');
+    });
+  });
+
   it('are told to be expired when that is all that is wrong, with a few seconds of grace', async () => {
     const expired = await issuer.token({ ...wellMade, expiresInSeconds: -10, issuedInSeconds: -600 });
     expect(await reasonOf(verify(expired))).to.equal('TOKEN_EXPIRED');

@@ -24,6 +24,7 @@ describe('service kit over real sockets', () => {
     WARDSTONE_LOG_LEVEL: 'silent',
     WARDSTONE_SERVICE_KEY_FILE: identities.keyFile(service),
     WARDSTONE_OIDC_ISSUER: issuer.issuer,
+    WARDSTONE_OIDC_CLIENT_IDS: [],
     WARDSTONE_OIDC_AUDIENCE: issuer.audience,
     WARDSTONE_OIDC_JWKS_URI: issuer.jwksUri,
     WARDSTONE_DRAIN_TIMEOUT_MS: 1_000,

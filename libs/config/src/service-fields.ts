@@ -15,6 +15,8 @@ export const serviceFields = {
   WARDSTONE_SERVICE_JWKS_FILE: fields.filePath,
   WARDSTONE_OIDC_ISSUER: fields.url,
   WARDSTONE_OIDC_AUDIENCE: fields.text.default('wardstone'),
+  /** Clients whose access tokens have no audience, as Amazon Cognito makes them; comma-separated, none when not set. */
+  WARDSTONE_OIDC_CLIENT_IDS: fields.list.default([]),
   /** Where the provider's keys are; found through the issuer's discovery document when not set. */
   WARDSTONE_OIDC_JWKS_URI: fields.url.optional(),
   /** OpenTelemetry collector that takes traces over HTTP; without it no span leaves the process. */

@@ -13,6 +13,8 @@ export interface TestTokenOptions {
   readonly issuer?: string;
   readonly audience?: string;
   readonly typ?: string;
+  /** Makes the token as Cognito does: no `aud` and no `typ`, but `token_use` and this `client_id`. */
+  readonly cognito?: { readonly clientId: string; readonly tokenUse: string };
   /** Seconds from now; negative for a token that has expired. */
   readonly expiresInSeconds?: number;
   /** Seconds from now, 0 unless told. */
@@ -65,15 +67,19 @@ export async function startTestIssuer({ audience = 'wardstone' } = {}): Promise<
       const now = Math.floor(Date.now() / 1_000);
       const issuedAt = now + (options.issuedInSeconds ?? 0);
       const subject = options.subject ?? 'user-1';
-      return new SignJWT({
+      const { cognito } = options;
+      const token = new SignJWT({
         wardstone_roles: options.roles ?? ['clinician'],
         ...(options.tenantId === undefined ? {} : { wardstone_tenant: options.tenantId }),
         ...(options.purposeOfUse === undefined ? {} : { wardstone_purpose_of_use: options.purposeOfUse }),
         client_id: options.client === true ? subject : 'test-console',
-      })
-        .setProtectedHeader({ alg: algorithm, kid, typ: options.typ ?? 'at+jwt' })
+        ...(cognito === undefined ? {} : { client_id: cognito.clientId, token_use: cognito.tokenUse }),
+      });
+      if (cognito === undefined || options.audience !== undefined) token.setAudience(options.audience ?? audience);
+      const typ = options.typ ?? (cognito === undefined ? 'at+jwt' : undefined);
+      return token
+        .setProtectedHeader({ alg: algorithm, kid, ...(typ === undefined ? {} : { typ }) })
         .setIssuer(options.issuer ?? issuer)
-        .setAudience(options.audience ?? audience)
         .setSubject(subject)
         .setIssuedAt(issuedAt)
         .setExpirationTime(now + (options.expiresInSeconds ?? 600))
