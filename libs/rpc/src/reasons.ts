@@ -62,7 +62,7 @@ export const reasons = {
   TENANT_ALREADY_EXISTS: {
     code: Code.AlreadyExists,
     status: 409,
-    message: 'There is already a tenant with this name.',
+    message: 'There is already another tenant with this id.',
   },
 
   // Documents.
