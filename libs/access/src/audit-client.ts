@@ -1,7 +1,8 @@
 /** Recording of audit events. An event that is not durable is an error: who gets it returns no PHI. */
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { AppError, asPrincipal, type CallContext, type ServiceClient } from '@wardstone/rpc';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { AppError, asPrincipal, isTransient, type CallContext, type ServiceClient } from '@wardstone/rpc';
 import {
   type AuditService,
   NewEventSchema,
@@ -34,7 +35,10 @@ export interface NewAuditEvent {
 
 /** Appends events to the audit log of the principal's tenant. */
 export interface Auditor {
-  /** Answers when the event is durable. Thrown: AUDIT_UNAVAILABLE, CANCELLED. */
+  /**
+   * Answers when the event is durable. Thrown: AUDIT_UNAVAILABLE when waiting may help; INTERNAL when the audit service
+   * refused the event, which no repetition changes; CANCELLED. Whatever is thrown, nothing may be shown.
+   */
   record(call: AuditCall, event: NewAuditEvent): Promise<void>;
   /** The same for events that belong together: at most 100, one append, all or none. */
   recordAll(call: AuditCall, events: readonly NewAuditEvent[]): Promise<void>;
@@ -97,9 +101,21 @@ async function append(client: ServiceClient<typeof AuditService>, call: AuditCal
       return;
     } catch (cause) {
       if (call.signal?.aborted === true) throw new AppError('CANCELLED', { cause });
+      if (!mayPass(cause)) throw new AppError('INTERNAL', { cause });
       if (attempt >= attempts) throw new AppError('AUDIT_UNAVAILABLE', { cause });
     }
   }
+}
+
+/**
+ * Whether the append may succeed later. Jobs repeat what is AUDIT_UNAVAILABLE without limit: an event that is refused for
+ * what it is, or for who sends it, must not pass for it.
+ */
+function mayPass(failure: unknown): boolean {
+  const { reason, cause } = AppError.from(failure);
+  if (isTransient(reason)) return true;
+  // Something between the services had too much to do. An event that is too large for the service itself says so by name.
+  return cause instanceof ConnectError && cause.code === Code.ResourceExhausted && cause.details.length === 0;
 }
 
 function optionsOf(call: AuditCall): ReturnType<typeof asPrincipal> {

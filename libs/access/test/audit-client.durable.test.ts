@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
-import { AppError, type Principal, type ServiceClient } from '@wardstone/rpc';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { AppError, type Principal, type Reason, type ServiceClient } from '@wardstone/rpc';
 import {
   AppendEventsResponseSchema,
   type AuditService,
@@ -22,14 +23,18 @@ const event: NewAuditEvent = {
 };
 
 /** An audit service as a literal: keeps what is appended, and fails as often as told. */
-function audit(failures = 0, recorded = (events: number): number => events) {
+function audit(
+  failures = 0,
+  recorded = (events: number): number => events,
+  failure: Error = new AppError('SERVICE_UNAVAILABLE'),
+) {
   const appends: NewEvent[][] = [];
   let left = failures;
   const appendEvents = (request: { events?: unknown[] }) => {
     appends.push(request.events as NewEvent[]);
     if (left > 0) {
       left -= 1;
-      return Promise.reject(new AppError('SERVICE_UNAVAILABLE'));
+      return Promise.reject(failure);
     }
     const count = recorded(request.events?.length ?? 0);
     return Promise.resolve(create(AppendEventsResponseSchema, { recorded: Array.from({ length: count }, () => ({})) }));
@@ -67,6 +72,35 @@ describe('auditor', () => {
     expect(await reasonOf(createAuditor(away.client).record(call, event))).to.equal('AUDIT_UNAVAILABLE');
     expect(away.appends).to.have.length(2);
   });
+
+  const rejectionOf = (failure: Error) => {
+    const { client, appends } = audit(10, undefined, failure);
+    const recording = createAuditor(client).record(call, event);
+    return recording.then(
+      () => expect.fail('recorded'),
+      (error: unknown) => ({ error: AppError.from(error), appends }),
+    );
+  };
+
+  const passing: Reason[] = ['DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RATE_LIMITED'];
+  const crowded = AppError.from(new ConnectError('too much to do', Code.ResourceExhausted));
+  for (const failure of [...passing.map((reason) => new AppError(reason)), crowded]) {
+    it(`says that audit is away when it fails with ${failure === crowded ? 'a bare status' : failure.reason}`, async () => {
+      const { error, appends } = await rejectionOf(failure);
+      expect(error).to.include({ reason: 'AUDIT_UNAVAILABLE', cause: failure });
+      expect(appends).to.have.length(2);
+    });
+  }
+
+  const lasting: Reason[] = ['INVALID_ARGUMENT', 'PERMISSION_DENIED', 'BODY_TOO_LARGE', 'UNIMPLEMENTED', 'INTERNAL'];
+  for (const reason of lasting) {
+    it(`fails for good, and at once, when the event is refused with ${reason}`, async () => {
+      const failure = new AppError(reason);
+      const { error, appends } = await rejectionOf(failure);
+      expect(error).to.include({ reason: 'INTERNAL', cause: failure });
+      expect(appends).to.have.length(1);
+    });
+  }
 
   it('does not take an answer for a proof that does not name every event', async () => {
     const { client } = audit(0, () => 0);
