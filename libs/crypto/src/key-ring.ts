@@ -23,6 +23,8 @@ export interface KeyRing {
   version(tenantId: string, purpose: KeyPurpose, version: number): Promise<PurposeKey>;
   /** Forgets and wipes everything; what is being fetched at this moment is not kept. */
   clear(): void;
+  /** Clears: the end of a program that shuts down in order. Close who asks for keys first. */
+  close(): Promise<void>;
 }
 
 /** Where keys come from and how long they stay. */
@@ -114,17 +116,23 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
     return { tenantId, purpose, version, key: Uint8Array.from(key) };
   };
 
+  const clear = (): void => {
+    generation += 1;
+    flights.clear();
+    currents.clear();
+    held.clear();
+  };
+
   return {
     current: (tenantId, purpose) => find(tenantId, purpose, 0),
     version: async (tenantId, purpose, version) => {
       needs(Number.isSafeInteger(version) && version >= 1, 'KEY_VERSION_NOT_FOUND');
       return find(tenantId, purpose, version);
     },
-    clear: () => {
-      generation += 1;
-      flights.clear();
-      currents.clear();
-      held.clear();
+    clear,
+    close: () => {
+      clear();
+      return Promise.resolve();
     },
   };
 }

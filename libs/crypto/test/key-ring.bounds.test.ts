@@ -171,4 +171,13 @@ describe('key ring: wiping', () => {
     await ring.current(tenantA, 'objects');
     expect(given).to.have.length(3);
   });
+
+  it('forgets everything when it is closed', async () => {
+    const { fetch, given } = source();
+    const ring = createKeyRing({ fetch });
+    await ring.current(tenantA, 'objects');
+    await ring.close();
+    await ring.current(tenantA, 'objects');
+    expect(given).to.have.length(2);
+  });
 });

@@ -64,6 +64,5 @@ await runUntilSignal(async () => {
     // Queries are embedded without it, documents are not.
     dependencies: { objects: () => objects.check() },
   });
-  const wipeKeys = { close: async () => Promise.resolve(keys.clear()) };
-  return [server, worker, wipeKeys, kit];
+  return [server, worker, keys, kit];
 });

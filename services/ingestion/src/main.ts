@@ -80,5 +80,5 @@ await runUntilSignal(async () => {
     // A queue that is away does not stop this service from taking documents in: it is no part of its health.
     dependencies: { database: () => database.check(), objects: () => objects.check() },
   });
-  return [server, reconciler, ...workers, pool, queue, changes, database, kit];
+  return [server, reconciler, ...workers, pool, queue, changes, keys, database, kit];
 });

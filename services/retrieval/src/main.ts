@@ -72,6 +72,5 @@ await runUntilSignal(async () => {
     // Searches do not touch the object store, and the queue does not touch searches.
     dependencies: { database: () => database.check() },
   });
-  const wipeKeys = { close: async () => Promise.resolve(keys.clear()) };
-  return [server, worker, wipeKeys, database, kit];
+  return [server, worker, keys, database, kit];
 });

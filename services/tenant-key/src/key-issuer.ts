@@ -16,7 +16,7 @@ export function createKeyIssuer(options: {
   store: Pick<TenantStore, 'findDataKey'>;
   kms: Pick<KeyManagementService, 'decrypt'>;
   maxAgeMs: number;
-}): Pick<KeyRing, 'version' | 'clear'> {
+}): Pick<KeyRing, 'version' | 'close'> {
   const { store, kms, maxAgeMs } = options;
   return createKeyRing({
     maxKeys,

@@ -43,11 +43,5 @@ export async function start(config: Config): Promise<Running> {
     onDenied: kit.recordDenials(auditor),
     dependencies: { database: () => database.check(), kms: () => kms.check() },
   });
-  const wipeKeys: Closable = {
-    close: () => {
-      keys.clear();
-      return Promise.resolve();
-    },
-  };
-  return { url: server.url, parts: [server, wipeKeys, database, kit] };
+  return { url: server.url, parts: [server, keys, database, kit] };
 }

@@ -205,6 +205,7 @@ function testKeys(faults: { readonly keys: boolean }): KeyRing {
     current: (tenant, purpose) => guard(() => ring.current(tenant, purpose)),
     version: (tenant, purpose, version) => guard(() => ring.version(tenant, purpose, version)),
     clear: () => ring.clear(),
+    close: () => ring.close(),
   };
 }
 
