@@ -16,7 +16,7 @@ export interface TenantSettings {
   chunkSizes(tenantId: string, signal: AbortSignal): Promise<ChunkSizes>;
 }
 
-/** The index, from the side that removes. Thrown: SERVICE_UNAVAILABLE and the like. */
+/** The index, from the side that removes, for good: what is written of the document later is refused. Thrown: what retrieval answers. */
 export interface DocumentIndex {
   removeDocument(tenantId: string, documentId: string, requestId: string): Promise<void>;
 }

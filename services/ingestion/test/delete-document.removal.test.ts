@@ -1,6 +1,9 @@
 import { readdir } from 'node:fs/promises';
+import { AppError, type Reason } from '@wardstone/rpc';
 import { expect } from 'chai';
+import { v7 as uuidv7 } from 'uuid';
 import { createReconciler } from '../src/jobs/reconciler.ts';
+import { removeFromIndex } from '../src/remove-document.ts';
 import { as, openHarness, tenantA, type Harness } from './support/harness.ts';
 import { collect, reasonOf, upload } from './support/upload.ts';
 
@@ -52,21 +55,70 @@ describe('DeleteDocument', () => {
     expect(await reasonOf(get(documentId))).to.equal('none');
   });
 
-  for (const fault of ['queue', 'index', 'objects'] as const) {
-    it(`hides the document at once although the ${fault} is away, and removes it when that is back`, async () => {
+  async function expectHidden(documentId: string): Promise<void> {
+    expect(await reasonOf(get(documentId))).to.equal('DOCUMENT_NOT_FOUND');
+    const download = collect(harness.client.downloadDocument({ documentId }, as(tenantA)));
+    expect(await reasonOf(download)).to.equal('DOCUMENT_NOT_FOUND');
+    expect(await rowsOf(documentId)).to.deep.equal([{ state: 'DELETING' }]);
+  }
+
+  for (const [fault, name] of [
+    ['queue', 'queue'],
+    ['objects', 'object store'],
+  ] as const) {
+    it(`takes the document from readers and from the index although the ${name} is away, and finishes later`, async () => {
       const { documentId } = await upload(harness, 'words');
       harness.faults[fault] = true;
       await remove(documentId);
+      expect(harness.removedFromIndex).to.include(documentId);
       await remove(documentId);
-      expect(await reasonOf(get(documentId))).to.equal('DOCUMENT_NOT_FOUND');
-      const download = collect(harness.client.downloadDocument({ documentId }, as(tenantA)));
-      expect(await reasonOf(download)).to.equal('DOCUMENT_NOT_FOUND');
-      expect(await rowsOf(documentId)).to.deep.equal([{ state: 'DELETING' }]);
+      await expectHidden(documentId);
       await reconcile();
       expect(await rowsOf(documentId), 'still away').to.have.length(1);
       harness.faults[fault] = false;
       await reconcile();
       await expectGone(documentId);
+    });
+  }
+
+  it('claims no success while searches may find the document; a repetition removes it', async () => {
+    const { documentId, etag } = await upload(harness, 'words');
+    harness.faults.index = true;
+    const failure = await remove(documentId, etag).then(() => expect.fail('answered'), AppError.from);
+    expect(failure).to.include({ reason: 'SERVICE_UNAVAILABLE', status: 503, retryAfterMs: 2_000 });
+    await expectHidden(documentId);
+    for (const repeatedEtag of [etag, '']) {
+      expect(await reasonOf(remove(documentId, repeatedEtag)), 'still away').to.equal('SERVICE_UNAVAILABLE');
+    }
+    harness.faults.index = false;
+    expect(await reasonOf(remove(documentId, etag))).to.equal('none');
+    await expectGone(documentId);
+    expect(await reasonOf(remove(documentId, etag))).to.equal('DOCUMENT_NOT_FOUND');
+  });
+
+  it('is finished by the reconciler when nobody repeats it', async () => {
+    const { documentId } = await upload(harness, 'words');
+    harness.faults.index = true;
+    expect(await reasonOf(remove(documentId))).to.equal('SERVICE_UNAVAILABLE');
+    await reconcile();
+    await expectHidden(documentId);
+    harness.faults.index = false;
+    await reconcile();
+    await expectGone(documentId);
+  });
+
+  const answers: [Reason, Reason][] = [
+    ['AUDIT_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
+    ['DATABASE_UNAVAILABLE', 'DATABASE_UNAVAILABLE'],
+    ['DEADLINE_EXCEEDED', 'SERVICE_UNAVAILABLE'],
+    ['RATE_LIMITED', 'SERVICE_UNAVAILABLE'],
+    ['PERMISSION_DENIED', 'INTERNAL'],
+  ];
+  for (const [refusal, answer] of answers) {
+    it(`answers ${answer} when the index answers ${refusal}`, async () => {
+      const index = { removeDocument: () => Promise.reject(new AppError(refusal)) };
+      const key = { tenantId: tenantA, documentId: uuidv7() };
+      expect(await reasonOf(removeFromIndex({ index }, key, 'request-1'))).to.equal(answer);
     });
   }
 

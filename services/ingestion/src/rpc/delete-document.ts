@@ -5,11 +5,14 @@ import { find, markDeleting } from '../db/documents.ts';
 import { etagOf, visibleStates } from '../domain/document.ts';
 import type { SealedDocument } from '../domain/document.ts';
 import type { Deps } from '../ports.ts';
-import { removeDocument, type RemovalDeps } from '../remove-document.ts';
+import { removeFromIndex, removeTraces, type RemovalDeps } from '../remove-document.ts';
 
 /**
- * Hides the document from every reader in one transaction, then removes it. What cannot be removed now, because something
- * is away, the reconciler removes; the caller need not wait for that.
+ * Hides the document from every reader in one transaction, then takes it out of the index, then removes what is left. Only
+ * when searches cannot find it any more is the caller told that it is gone; until then a repetition tries again, and so does
+ * the reconciler. What is left after that has no reader: the reconciler removes what cannot be removed now, unwaited for.
+ * Thrown: DOCUMENT_NOT_FOUND, DOCUMENT_CHANGED, AUDIT_UNAVAILABLE, DATABASE_UNAVAILABLE; and what `removeFromIndex` throws,
+ * with the document hidden here already.
  */
 export function deleteDocument(deps: RemovalDeps & Pick<Deps, 'auditor'>) {
   return async (request: DeleteDocumentRequest, context: HandlerContext) => {
@@ -35,8 +38,10 @@ export function deleteDocument(deps: RemovalDeps & Pick<Deps, 'auditor'>) {
       // Without an etag only another delete can have come first, and it wanted the same.
       needs(hidden || request.etag === '', 'DOCUMENT_CHANGED');
     }
+    const key = { tenantId, documentId };
+    await removeFromIndex(deps, key, call.requestId);
     try {
-      await removeDocument(deps, { tenantId, documentId }, call.requestId);
+      await removeTraces(deps, key);
     } catch (error) {
       call.log.warn({ err: error, documentId }, 'removal left to the reconciler');
     }

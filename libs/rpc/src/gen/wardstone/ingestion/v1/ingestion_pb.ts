@@ -457,7 +457,7 @@ export type DeleteDocumentRequest = Message<"wardstone.ingestion.v1.DeleteDocume
   documentId: string;
 
   /**
-   * When set, the delete happens only if the document's etag is still this one.
+   * When set, the delete happens only if the document's etag is still this one. Not looked at once the removal goes on.
    *
    * @generated from field: string etag = 2;
    */
@@ -472,7 +472,7 @@ export const DeleteDocumentRequestSchema: GenMessage<DeleteDocumentRequest> = /*
   messageDesc(file_wardstone_ingestion_v1_ingestion, 12);
 
 /**
- * Empty: the document is gone for every reader.
+ * Empty: the document is gone for every reader and every search.
  *
  * @generated from message wardstone.ingestion.v1.DeleteDocumentResponse
  */
@@ -727,8 +727,14 @@ export const IngestionService: GenService<{
     output: typeof WatchDocumentResponseSchema;
   },
   /**
-   * Makes a document unreadable and unfindable at once, then removes its index rows and objects. Idempotent until the
-   * removal is complete; after that the document is not found.
+   * Makes a document unreadable and unfindable, then removes its jobs, its objects and its row. It answers when no search
+   * finds the document any more; what is left to remove then, the service removes by itself, whatever is away meanwhile.
+   *
+   * UNAVAILABLE (with the reason of what is away, and RetryInfo): when the document could not be hidden, nothing has
+   * happened; when it is hidden but the index could not be reached, searches may still find it, and the service goes on
+   * trying by itself. Repeat the call either way, with the same etag or none: while the removal goes on it takes the
+   * document out of the index again and answers OK, or UNAVAILABLE again. After the removal is complete, by a call or by
+   * the service itself, the document is not found: to whoever repeats a call, NOT_FOUND says that it is gone.
    *
    * @generated from rpc wardstone.ingestion.v1.IngestionService.DeleteDocument
    */
