@@ -99,6 +99,7 @@ describe('the reconciler', () => {
     const response = harness.client.uploadDocument(slow(), as(tenantA));
     expect(await reasonOf(response)).to.equal('UPLOAD_INCOMPLETE');
     expect(givenUp).to.equal(true);
+    expect(harness.events, 'of a document that never was').to.deep.equal([]);
     await pass();
     expect(await harness.testDatabase.query('select 1 from ingestion.document')).to.deep.equal([]);
   });

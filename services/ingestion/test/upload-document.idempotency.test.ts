@@ -29,12 +29,19 @@ describe('UploadDocument with an idempotency key', () => {
     expect(await reasonOf(renamed)).to.equal('IDEMPOTENCY_KEY_REUSED');
   });
 
-  it('makes one document of uploads that come at once', async () => {
+  it('makes one document of uploads that come at once, and tells the audit log of one', async () => {
     const before = await count();
+    const eventsBefore = harness.events.length;
     const uploads = Array.from({ length: 5 }, () => upload(harness, 'a'.repeat(200_000), { idempotencyKey: 'key-3' }));
     const ids = new Set((await Promise.all(uploads)).map(({ documentId }) => documentId));
     expect(ids.size).to.equal(1);
     expect(await count()).to.equal(before + 1);
+    const events = harness.events.slice(eventsBefore);
+    expect(events.map(({ action, outcome }) => `${action} ${outcome}`).sort()).to.deep.equal([
+      'document.create success',
+      ...Array.from({ length: 4 }, () => 'document.read success'),
+    ]);
+    expect(new Set(events.flatMap(({ resourceIds }) => resourceIds))).to.deep.equal(ids);
   });
 
   it('knows nothing of another tenant’s keys', async () => {

@@ -115,7 +115,11 @@ async function store(deps: UploadDeps, call: CallContext, accepted: Accepted, up
   return { document, outcome: 'accepted' };
 }
 
-/** Makes the stored original a document: audited, then visible. False when another upload has the idempotency key. */
+/**
+ * Makes the stored original a document, in one transaction: it has the idempotency key, it is audited, it is visible. False
+ * when another upload has the key. The event comes when nothing but the commit is left that could fail, so that the audit
+ * log tells of no document that never was, and no document is seen before its event is durable.
+ */
 async function accept(
   deps: UploadDeps,
   call: CallContext,
@@ -126,19 +130,19 @@ async function accept(
   const digestSealed = await sealField(deps.keys, accepted, 'digest', original.sha256);
   const fingerprint = fingerprintOf(accepted, original.sha256);
   const fingerprintSealed = keyHash && (await sealFingerprint(deps.keys, tenantId, keyHash, fingerprint));
-  await deps.auditor.record(call, {
-    action: 'document.create',
-    resourceType: 'document',
-    resourceIds: [documentId],
-    outcome: 'success',
-    attributes: { media_type: mediaType, size_bytes: String(original.bytes) },
-  });
   return deps.database.inTenant(tenantId, async (tx) => {
     if (keyHash !== undefined && fingerprintSealed !== undefined) {
       if (!(await claimKey(tx, { tenantId, keyHash, documentId, fingerprintSealed }))) return false;
     }
     // The reconciler gave the row up: the objects may be gone already, so the upload counts as cut.
     needs(await markReceived(tx, documentId, { sizeBytes: original.bytes, digestSealed }), 'UPLOAD_INCOMPLETE');
+    await deps.auditor.record(call, {
+      action: 'document.create',
+      resourceType: 'document',
+      resourceIds: [documentId],
+      outcome: 'success',
+      attributes: { media_type: mediaType, size_bytes: String(original.bytes) },
+    });
     return true;
   });
 }
