@@ -1,4 +1,5 @@
 import { DocumentState } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import { AppError } from '@wardstone/rpc';
 import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
 import { v7 as uuidv7 } from 'uuid';
@@ -102,6 +103,22 @@ describe('the reconciler', () => {
     expect(harness.events, 'of a document that never was').to.deep.equal([]);
     await pass();
     expect(await harness.testDatabase.query('select 1 from ingestion.document')).to.deep.equal([]);
+  });
+
+  it('helps the others although the database of a peer is away', async () => {
+    const deleted = await upload(harness, 'words');
+    const lost = await upload(harness, 'words');
+    harness.faults.index = true;
+    const deletion = harness.client.deleteDocument({ documentId: deleted.documentId }, as(tenantA));
+    expect(await reasonOf(deletion)).to.equal('SERVICE_UNAVAILABLE');
+    harness.flows.clear();
+    // The deleted document comes first.
+    await harness.testDatabase.query(`update ingestion.document set checked_at = now() - interval '1 hour'
+      where state = 'DELETING'`);
+    const index = { removeDocument: () => Promise.reject(new AppError('DATABASE_UNAVAILABLE')) };
+    const options = { intervalMs: 60_000, graceMs: 0, uploadIdleMs: 0 };
+    expect(await createReconciler({ ...harness.deps, index }, options).pass()).to.equal(2);
+    expect([...harness.flows.keys()]).to.deep.equal([lost.documentId]);
   });
 
   it('is one at a time', async () => {

@@ -1,5 +1,4 @@
 /** Finishes what crashes and outages left: at an interval, in one process at a time, a bounded number of documents. */
-import { AppError } from '@wardstone/rpc';
 import { abandonUpload, find, markChecked } from '../db/documents.ts';
 import { removeExpiredKeys } from '../db/idempotency.ts';
 import { becomeReconciler, tenantsWithExpiredKeys, unsettledDocuments } from '../db/reconciliation.ts';
@@ -96,8 +95,7 @@ async function reconcileOne(deps: ReconcilerDeps, options: ReconcilerOptions, ke
   } catch (error) {
     deps.metrics.reconciled('failed');
     deps.log.warn({ err: error, documentId }, 'reconciler could not help a document');
-    // What everything depends on is away: the rest of the pass would fail in the same way.
-    if (AppError.from(error).reason === 'DATABASE_UNAVAILABLE') throw error;
+    // Whose database is away the error does not say: a peer has its own. If it is ours this throws, and ends the pass.
     await deps.database.inTenant(tenantId, (tx) => markChecked(tx, documentId));
   }
 }
