@@ -200,7 +200,8 @@ describe('stages of ingestion', () => {
     it('does not bring a deleted document back', async () => {
       const job = jobOf(await upload(harness, 'words'));
       harness.faults.index = true;
-      await harness.client.deleteDocument({ documentId: job.documentId }, as(tenantA));
+      const deletion = harness.client.deleteDocument({ documentId: job.documentId }, as(tenantA));
+      expect(await reasonOf(deletion), 'the row is kept for the reconciler').to.equal('SERVICE_UNAVAILABLE');
       await publish(job);
       expect(await reasonOf(get(job))).to.equal('DOCUMENT_NOT_FOUND');
       const rows = await harness.testDatabase.query('select state from ingestion.document where document_id = $1', [
