@@ -37,3 +37,11 @@ export interface ChainStore {
   /** One result for each append; an append that is refused leaves the others alone. */
   appendTogether(chain: Chain, appends: readonly (readonly EventContent[])[]): Promise<AppendResult[]>;
 }
+
+/** What verifying reads: which chains there are, and a chain from its beginning on. */
+export interface ChainReader {
+  /** Every chain with an event, the platform's included. Thrown: DATABASE_UNAVAILABLE. */
+  chains(): Promise<Chain[]>;
+  /** At most `limit` events behind a place, oldest first. Thrown: DATABASE_UNAVAILABLE. */
+  after(chain: Chain, sequence: bigint, limit: number): Promise<AuditEvent[]>;
+}
