@@ -48,7 +48,7 @@ export default defineConfig(
       'no-warning-comments': ['error', { terms: ['todo', 'fixme'] }],
       'no-restricted-properties': [
         'error',
-        { object: 'process', property: 'env', message: 'Only config.ts and main.ts read the environment.' },
+        { object: 'process', property: 'env', message: 'Only config.ts, main.ts and migrate.ts read the environment.' },
       ],
     },
   },

@@ -5,6 +5,7 @@ const entry = (name) => ['node', `deploy/local/src/commands/${name}.ts`];
 const commands = {
   start: (args) => [[...entry('start'), ...args]],
   demo: (args) => [[...entry('demo'), ...args]],
+  token: (args) => [[...entry('token'), ...args]],
   reset: (args) => [[...entry('reset'), ...args]],
   test: (args) => [[...entry('test'), ...args]],
   bench: (args) => [['node', 'deploy/bench/src/main.ts', ...args]],

@@ -45,10 +45,12 @@ Users (their passwords are in ${accountsFile(layout.signInDir)}):
 ${users.join('\n')}
   ${accounts.clients.map((client) => client.clientId).join(', ')}: programs, with client credentials
 
-Take a note in as north-clinician (the token is good for an hour), then ask about it:
+Take a note in as north-clinician (the token is good for an hour; npm run --silent token -- NAME gives another, of any of
+these), then ask about it:
 
-curl -sS ${urls.gateway}/v1/documents -H 'authorization: Bearer ${token}' -H 'content-type: application/json' -d '{"fileName":"note.txt","title":"A note","contentBase64":"${noteBase64}"}'
-
-curl -sS ${urls.gateway}/v1/answers -H 'authorization: Bearer ${token}' -H 'content-type: application/json' -d '{"question":"When is the dressing changed?"}'
+export GATEWAY=${urls.gateway}
+export TOKEN=${token}
+curl -sS "$GATEWAY/v1/documents" -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"fileName":"note.txt","title":"A note","contentBase64":"${noteBase64}"}'
+curl -sS "$GATEWAY/v1/answers" -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"question":"When is the dressing changed?"}'
 `;
 }
