@@ -1,8 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
+import { withDecodedReadings } from './encodings.ts';
 
-/** Every row of every table of a database as text, the queue's included, a table at a time. */
+/** Every row of every table of a database as text, the queue's included, a table at a time, with its decoded readings. */
 export async function* dumpDatabase(adminUrl: string): AsyncGenerator<string> {
   const client = new pg.Client({ connectionString: adminUrl });
   await client.connect();
@@ -14,27 +15,22 @@ export async function* dumpDatabase(adminUrl: string): AsyncGenerator<string> {
     for (const { name } of rows) {
       const table = await client.query<{ row: string }>(`select t::text as row from ${name} t`);
       const text = table.rows.map(({ row }) => row).join('\n');
-      yield `${name}\n${text}\n${decodedBytea(text)}`;
+      yield withDecodedReadings(`${name}\n${text}`);
     }
   } finally {
     await client.end();
   }
 }
 
-/** The bytes of bytea values, which a dump shows in hexadecimal, as Latin-1. */
-function decodedBytea(text: string): string {
-  return [...text.matchAll(/\\x([0-9a-f]+)/g)]
-    .map(([, hex]) => Buffer.from(hex ?? '', 'hex').toString('latin1'))
-    .join('\n');
-}
-
-/** Every file below a folder, read as Latin-1 so that no byte is lost, with its path before it. */
+/**
+ * Every file below a folder, read as Latin-1 so that no byte is lost, with its path before it and its
+ * decoded readings behind. */
 export async function* dumpFiles(dir: string): AsyncGenerator<string> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   for (const entry of entries) {
     if (!entry.isFile()) continue;
     const file = path.join(entry.parentPath, entry.name);
-    yield `${path.relative(dir, file)}\n${await readFile(file, 'latin1')}`;
+    yield withDecodedReadings(`${path.relative(dir, file)}\n${await readFile(file, 'latin1')}`);
   }
 }
 
