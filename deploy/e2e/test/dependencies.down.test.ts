@@ -6,7 +6,7 @@ import { repositoryDir } from '@wardstone/local/platform/layout';
 import type { PartName } from '@wardstone/local/platform/platform';
 import { eventually } from '@wardstone/testing';
 import { notePdf, syntheticNote } from '../src/documents.ts';
-import type { ProblemView, Reply, Rest } from '../src/rest.ts';
+import { createRest, type ProblemView, type Reply, type Rest } from '../src/rest.ts';
 import { ingest, startStack, type Stack, whenFinished } from '../src/stack.ts';
 
 /** RFC 9457 and RFC 9110, 10.2.3: what a caller is told while something is away. */
@@ -64,6 +64,53 @@ describe('a dependency is down on the running platform', function () {
     }
   }
 
+  it('the keys: what is held in memory goes on serving, and a tenant whose keys nobody holds is told', async () => {
+    const stranger = stack.as('lakeside-clinician');
+    const admin = stack.as('platform-admin');
+    // Every service has the keys of this tenant now, for WARDSTONE_KEY_MAX_AGE_MS (five minutes).
+    expect((await ask()).status).to.equal(200);
+    let accepted: string[] = [];
+    await whileDown('tenant-key', async () => {
+      expect((await ask()).status).to.equal(200);
+      expect((await rest.search(note.question)).status).to.equal(200);
+      accepted = [await uploadUntilAccepted(rest, 11)];
+      await expectAllReady(rest, accepted);
+      expectUnavailable(await upload(stranger, 0), 'KEY_UNAVAILABLE');
+      expectUnavailable(await admin.call<ProblemView>('GET', '/v1/tenants'), 'SERVICE_UNAVAILABLE');
+    });
+    await expectAllReady(stranger, [await uploadUntilAccepted(stranger, 0)]);
+  });
+
+  it('ingestion: nothing is shown or taken, searches and answers go on, and all that was accepted arrives', async () => {
+    const accepted = [await uploadUntilAccepted(rest, 12)];
+    await whileDown('ingestion', async () => {
+      expectUnavailable(await upload(rest, 13), 'SERVICE_UNAVAILABLE');
+      expectUnavailable((await rest.document(accepted[0] ?? '')) as never, 'SERVICE_UNAVAILABLE');
+      expect((await rest.search(note.question)).status).to.equal(200);
+      expect((await ask()).status).to.equal(200);
+    });
+    accepted.push(await uploadUntilAccepted(rest, 13));
+    await expectAllReady(rest, accepted);
+  });
+
+  it('the sign-in: nobody can sign in, and tokens that were given go on being verified', async () => {
+    expect((await ask()).status).to.equal(200);
+    await whileDown('sign-in', async () => {
+      const refused = await stack.platform.token('lakeside-analyst').catch((error: unknown) => error);
+      expect(refused).to.be.instanceOf(Error);
+      expect((await ask()).status).to.equal(200);
+      const forged = createRest(
+        stack.platform.urls.gateway,
+        async () => `${await stack.platform.token('north-clinician')}x`,
+      );
+      expect(await forged.documents().catch((error: unknown) => error)).to.have.property(
+        'message',
+        'listing documents answered 401',
+      );
+    });
+    expect(await stack.platform.token('lakeside-analyst')).to.be.a('string');
+  });
+
   it('the embedding model: searches and answers say so, uploads are taken and arrive', async () => {
     let accepted: string[] = [];
     await whileDown('embedding', async () => {
@@ -86,10 +133,12 @@ describe('a dependency is down on the running platform', function () {
   it('the index: searches and answers say so, uploads are taken and arrive', async () => {
     let accepted: string[] = [];
     await whileDown('retrieval', async () => {
+      expectUnavailable((await rest.search(note.question)) as never, 'SERVICE_UNAVAILABLE');
       expectUnavailable(await ask(), 'SERVICE_UNAVAILABLE');
       accepted = [await uploadUntilAccepted(rest, 3)];
     });
     await expectAllReady(rest, accepted);
+    expect((await rest.search(note.question)).status).to.equal(200);
   });
 
   it('the database, and with it the queue: nothing is shown or taken, and all that was accepted arrives', async () => {
@@ -130,7 +179,7 @@ describe('a dependency is down on the running platform', function () {
 
   it('in the end every document is there once', async () => {
     const titles = (await rest.documents()).map(({ title }) => title).sort();
-    expect(titles).to.deep.equal([...Array(11).keys()].map((number) => syntheticNote(number, 'Outage').title).sort());
+    expect(titles).to.deep.equal([...Array(14).keys()].map((number) => syntheticNote(number, 'Outage').title).sort());
   });
 });
 
