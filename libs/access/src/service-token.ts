@@ -1,4 +1,4 @@
-/** Verification of the tokens that services.ts mints: issuer known, audience this service, 60 seconds, principal valid. */
+/** Verification of the tokens that service-identity.ts mints: issuer known, audience this service, 60 seconds, principal valid. */
 import { readFileSync } from 'node:fs';
 import { AppError, type Principal } from '@wardstone/rpc';
 import { createLocalJWKSet, errors, jwtVerify, type JWTVerifyGetKey } from 'jose';

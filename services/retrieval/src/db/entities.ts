@@ -5,7 +5,7 @@ export interface IndexedDocumentRow {
   tenantId: string;
   documentId: string;
   version: number;
-  /** Sealed under the tenant's content key; opens in this document's field `title` only. */
+  /** Sealed under the tenant's content key; opens in this document's field `index_title` only. */
   titleSealed: string;
   chunkCount: number;
   modelId: string;
