@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { AppError } from '@wardstone/rpc';
 import { eventually } from '@wardstone/testing';
@@ -47,6 +49,18 @@ describe('extraction processes', () => {
       evaluate: 'refused',
     });
     expect(found['environment']).to.deep.equal([]);
+  });
+
+  it('leave no core dump, which would hold text', async () => {
+    const child = createLauncher({ maxHeapMiB: 128, entry: fixture('child-misbehaving') })();
+    try {
+      await once(child.stdout, 'data');
+      const limits = await readFile(`/proc/${String(child.pid)}/limits`, 'utf8');
+      expect(limits, 'soft and hard').to.match(/^Max core file size +0 +0 /m);
+    } finally {
+      child.kill('SIGKILL');
+      await once(child, 'close');
+    }
   });
 
   it('are killed when they spin: EXTRACTION_TIMEOUT', async () => {

@@ -34,7 +34,8 @@ export function createLauncher(options: LaunchOptions): () => ExtractionChild {
     '--no-warnings',
   ];
   const node = [process.execPath, ...flags, entry, pathToFileURL(pdfjs).href];
-  const [command = process.execPath, ...args] = diesWithItsParent() ? [...setpriv, ...node] : node;
+  const coreless = [...withoutCore, ...node];
+  const [command = '', ...args] = diesWithItsParent() ? [...setpriv, ...coreless] : coreless;
   return () => {
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'ignore'], env: {}, cwd: dirname(entry) });
     if (child.pid !== undefined) lowerPriority(child.pid);
@@ -46,6 +47,13 @@ export function createLauncher(options: LaunchOptions): () => ExtractionChild {
 function defaultEntry(): URL {
   return new URL(import.meta.url.endsWith('.ts') ? './child.ts' : './child.js', import.meta.url);
 }
+
+/**
+ * A core dump would hold the document's text. The shell's program is fixed: what it runs comes as arguments, which it does
+ * not read. Every POSIX system has both programs, and dash, bash and BusyBox have the option. `env` takes away what shells add
+ * to the environment.
+ */
+const withoutCore = ['/bin/sh', '-c', 'ulimit -c 0 && exec /usr/bin/env -i "$@"', 'sh'];
 
 const setpriv = ['/usr/bin/setpriv', '--pdeathsig', 'KILL', '--no-new-privs', '--'];
 
