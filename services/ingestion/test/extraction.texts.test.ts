@@ -97,7 +97,7 @@ describe('extraction of plain texts', () => {
       expect(await reasonOf(extract('x'.repeat(chars)))).to.equal('EXTRACTION_TIMEOUT');
       await open({ maxChars: chars, maxRssBytes: 16 * MiB });
       expect(await reasonOf(extract('a\n'.repeat(chars / 2)))).to.equal('EXTRACTION_MEMORY');
-    });
+    }).timeout(testLimits.timeoutMs);
   });
 
   describe('in the service', () => {
