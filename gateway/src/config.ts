@@ -14,7 +14,7 @@ const schema = z.object({
   WARDSTONE_LLM_URL: fields.url,
   WARDSTONE_TENANT_KEY_URL: fields.url,
   WARDSTONE_AUDIT_URL: fields.url,
-  /** When set, /metrics is served on this port alone. */
+  /** /metrics is served on this port, and never beside the API; nowhere when not set. */
   WARDSTONE_METRICS_PORT: fields.port.optional(),
   /** Address under which clients reach the API, for its description; relative when not set. */
   WARDSTONE_PUBLIC_URL: fields.url.optional(),

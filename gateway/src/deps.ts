@@ -1,4 +1,4 @@
-import type { Auditor, Policy, Verifier } from '@wardstone/access';
+import type { AccessTokenVerifier, Auditor, Policy } from '@wardstone/access';
 import type { ServiceClient, Slots, StreamMemory } from '@wardstone/rpc';
 import type { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import type { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
@@ -21,11 +21,11 @@ export interface Services {
 /** Everything the gateway is made of. */
 export interface GatewayDeps {
   readonly telemetry: Telemetry;
-  readonly verifyAccessToken: Verifier;
+  readonly verifyAccessToken: AccessTokenVerifier;
   readonly policy: Policy;
   readonly auditor: Pick<Auditor, 'record'>;
   readonly services: Services;
-  /** How each peer is asked for its health; throws when it is not well. */
+  /** How each peer is asked for its health, for the report of /readyz; throws when it is not well. */
   readonly peers: Readonly<Record<string, () => Promise<void>>>;
   readonly limits: Limits;
   readonly rateLimits: RateLimits;
@@ -33,8 +33,6 @@ export interface GatewayDeps {
   readonly trustedProxies: readonly string[];
   /** Where clients reach the API; for its description. */
   readonly publicUrl: string | undefined;
-  /** Whether /metrics is served beside the API. */
-  readonly serveMetrics: boolean;
 }
 
 /** What handlers need beside the services they name. */

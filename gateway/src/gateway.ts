@@ -15,7 +15,7 @@ import { allowOrigins, securityHeaders, setSecurityHeaders } from './http/securi
 import { registerDocs } from './openapi/docs.ts';
 import { registerRoutes } from './register-routes.ts';
 import { allRoutes } from './routes/index.ts';
-import { createReadiness, registerHealth, registerMetrics } from './routes/operations.ts';
+import { createReadiness, registerHealth } from './routes/operations.ts';
 
 /** A gateway, ready to listen. */
 export interface Gateway {
@@ -60,8 +60,8 @@ export async function createGateway(deps: GatewayDeps): Promise<Gateway> {
   const routes = allRoutes({ ...deps, ...slots, streamMemory: createStreamMemory() });
   registerRoutes(app, routes, { admission, limits, draining: draining.signal });
   await registerDocs(app, routes, deps.publicUrl);
-  registerHealth(app, createReadiness(deps.peers, telemetry.log), draining.signal);
-  if (deps.serveMetrics) registerMetrics(app, telemetry);
+  const checks = { identityProvider: deps.verifyAccessToken.needsKeys, peers: deps.peers };
+  registerHealth(app, createReadiness(checks, telemetry.log), draining.signal);
   await app.ready();
 
   return {

@@ -18,7 +18,6 @@ async function start(): Promise<Closable[]> {
   const { telemetry, verifyAccessToken } = kit;
   const peers = await kit.peers({ defaultTimeoutMs: config.WARDSTONE_CALL_TIMEOUT_MS });
   const services = servicesOf(config, peers);
-  const metricsPort = config.WARDSTONE_METRICS_PORT;
   const gateway = await createGateway({
     telemetry,
     services,
@@ -35,9 +34,9 @@ async function start(): Promise<Closable[]> {
     corsOrigins: config.WARDSTONE_CORS_ORIGINS,
     trustedProxies: config.WARDSTONE_TRUSTED_PROXIES,
     publicUrl: config.WARDSTONE_PUBLIC_URL,
-    serveMetrics: metricsPort === undefined,
   });
   const host = config.WARDSTONE_HOST;
+  const metricsPort = config.WARDSTONE_METRICS_PORT;
   const metrics = metricsPort === undefined ? [] : [await startMetricsServer(telemetry, { host, port: metricsPort })];
   await gateway.app.listen({ host, port: config.WARDSTONE_PORT });
   const port = gateway.app.addresses().map((address) => (typeof address === 'string' ? 0 : address.port))[0];

@@ -96,7 +96,7 @@ describe('hostile strings', () => {
     );
     await body?.cancel();
     await eventually(() => world.logLines.some((line) => line.includes('/v1/answers')));
-    const metrics = await (await fetch(`${world.url}/metrics`)).text();
+    const metrics = await world.metrics();
     const traced = JSON.stringify(
       spans.getFinishedSpans().map(({ name, attributes, events, status }) => [name, attributes, events, status]),
     );

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { eventually } from '@wardstone/testing';
 import { startChildGateway } from './support/child-gateway.ts';
+import { createReadiness } from '../src/routes/operations.ts';
 import { expectProblem, postJson } from './support/http.ts';
 import { type ServiceName, type World, startWorld } from './support/world.ts';
 
@@ -13,41 +14,63 @@ describe('health, metrics and services that are down', function () {
   });
   afterEach(() => world.close());
 
-  it('is alive whatever its peers are, and ready only with all of them', async () => {
-    const ready = await fetch(`${world.url}/readyz`);
-    expect(ready.status).to.equal(200);
-    const up = { ingestion: 'up', retrieval: 'up', llm: 'up', 'tenant-key': 'up', audit: 'up' };
-    expect(await ready.json()).to.deep.equal({ status: 'ready', peers: up });
-    await world.stop('retrieval');
-    const notReady = await eventually(async () => {
-      const response = await fetch(`${world.url}/readyz`);
-      return response.status === 503 ? response : undefined;
-    });
-    expect(await notReady.json()).to.deep.equal({ status: 'not ready', peers: { ...up, retrieval: 'down' } });
+  it('is alive and ready whatever its peers are, and says which are away', async () => {
+    const ok = { ingestion: 'ok', retrieval: 'ok', llm: 'ok', 'tenant-key': 'ok', audit: 'ok' };
+    const expectReady = async (peers: Readonly<Record<string, string>>): Promise<void> => {
+      const body = await eventually(async () => {
+        const response = await fetch(`${world.url}/readyz`);
+        expect(response.status).to.equal(200);
+        const report = (await response.json()) as { readonly peers: unknown };
+        return JSON.stringify(report.peers) === JSON.stringify(peers) ? report : undefined;
+      });
+      expect(body).to.deep.equal({ status: 'ready', identityProvider: 'ok', peers });
+    };
+    await expectReady(ok);
+    await world.stop('llm');
+    await expectReady({ ...ok, llm: 'away' });
+    const headers = await world.bearer();
+    expect((await postJson(`${world.url}/v1/search`, headers, { query: 'x' })).status).to.equal(200);
+    for (const name of ['ingestion', 'retrieval', 'tenant-key', 'audit'] as const) await world.stop(name);
+    await expectReady({ ingestion: 'away', retrieval: 'away', llm: 'away', 'tenant-key': 'away', audit: 'away' });
     expect((await fetch(`${world.url}/livez`)).status).to.equal(200);
   });
 
-  it('tells once that it is not ready, and why, as no failure of its own', async () => {
-    const states: number[] = [];
-    const ask = async (): Promise<number> => {
-      const { status } = await fetch(`${world.url}/readyz`);
-      states.push(status);
-      return status;
-    };
+  it('tells once that peers are away, and which, as no failure of its own', async () => {
+    const ask = async () => (await fetch(`${world.url}/readyz`)).status === 200;
     const lines = () => world.logLines.map((line) => JSON.parse(line) as Record<string, unknown>);
-    const warnings = () => lines().filter(({ msg }) => msg === 'not ready: peers are down');
+    const warnings = () => lines().filter(({ msg }) => msg === 'peers are away');
     await world.stop('retrieval');
-    await eventually(async () => (await ask()) === 503, { description: 'not ready' });
+    await eventually(async () => (await ask()) && warnings().length > 0, { description: 'one to be told' });
     await world.stop('llm');
-    await eventually(async () => (await ask()) === 503 && warnings().length > 1, { description: 'both to be told' });
+    await eventually(async () => (await ask()) && warnings().length > 1, { description: 'both to be told' });
     expect(warnings().map(({ level, peer }) => ({ level, peer }))).to.deep.equal([
       { level: 'warn', peer: ['retrieval'] },
       { level: 'warn', peer: ['retrieval', 'llm'] },
     ]);
-    const asked = () => lines().filter(({ route }) => route === '/readyz');
-    await eventually(() => asked().length === states.length, { description: 'every request to be logged' });
-    expect(asked().map(({ status }) => status)).to.have.members(states);
-    expect(new Set(asked().map(({ level }) => level))).to.deep.equal(new Set(['info']));
+  });
+
+  it('is not ready before it could have verified a token', async () => {
+    await world.issuer.close();
+    const response = await fetch(`${world.url}/readyz`);
+    expect(response.status).to.equal(503);
+    expect(await response.json()).to.deep.include({ status: 'not ready', identityProvider: 'away' });
+    // Its one log line is no failure of its own.
+    const lines = () => world.logLines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    const asked = await eventually(() => lines().find(({ route }) => route === '/readyz'));
+    expect(asked).to.include({ level: 'info', status: 503 });
+    expect((await fetch(`${world.url}/livez`)).status).to.equal(200);
+  });
+
+  it('stays ready when the identity provider goes after its keys were had', async () => {
+    let clock = 0;
+    const { report } = createReadiness(
+      { identityProvider: world.verifier.needsKeys, peers: {} },
+      { info: () => undefined, warn: () => undefined },
+      () => (clock += 1e6),
+    );
+    expect(await report()).to.include({ ready: true });
+    await world.issuer.close();
+    expect(await report()).to.include({ ready: true, identityProvider: 'ok' });
   });
 
   it('answers 503 with Retry-After for what a service that is down would have answered, and only for that', async () => {
@@ -91,7 +114,7 @@ describe('health, metrics and services that are down', function () {
     await fetch(`${world.url}/v1/documents/${id}`, { headers });
     await fetch(`${world.url}/v1/unknown/${id}`, { headers });
     const text = await eventually(async () => {
-      const metrics = await (await fetch(`${world.url}/metrics`)).text();
+      const metrics = await world.metrics();
       return metrics.includes('route="none"') && metrics.includes('{documentId}') ? metrics : undefined;
     });
     expect(text).to.match(
@@ -102,8 +125,9 @@ describe('health, metrics and services that are down', function () {
   });
 
   it('runs as a program: metrics on a port of their own, SIGTERM ends it with 0', async () => {
-    const gateway = await startChildGateway(world, { WARDSTONE_METRICS_PORT: '0', WARDSTONE_LOG_LEVEL: 'info' });
+    const gateway = await startChildGateway(world, { WARDSTONE_LOG_LEVEL: 'info' });
     await expectProblem(await fetch(`${gateway.url}/metrics`), 404, 'NOT_FOUND');
+    expect(await (await fetch(gateway.metricsUrl)).text()).to.contain('http_request_duration_seconds');
     expect((await fetch(`${gateway.url}/livez`)).status).to.equal(200);
     expect(await gateway.stop()).to.equal(0);
   });

@@ -12,7 +12,7 @@ describe('readiness', () => {
     };
     const log = { warn: (fields: unknown) => told.push(fields), info: (message: unknown) => told.push(message) };
     const peers = { retrieval: check('retrieval'), llm: check('llm') };
-    const readiness = createReadiness(peers, log, () => nowMs);
+    const readiness = createReadiness({ identityProvider: check('identity-provider'), peers }, log, () => nowMs);
     const askTwice = async (): Promise<boolean[]> => {
       const answers: boolean[] = [];
       for (let n = 0; n < 2; n += 1) {
@@ -23,11 +23,18 @@ describe('readiness', () => {
     };
     expect(await askTwice()).to.deep.equal([true, true]);
     down.add('retrieval');
-    expect(await askTwice()).to.deep.equal([false, false]);
+    expect(await askTwice()).to.deep.equal([true, true]);
     down.add('llm');
+    expect(await askTwice()).to.deep.equal([true, true]);
+    down.add('identity-provider');
     expect(await askTwice()).to.deep.equal([false, false]);
     down.clear();
     expect(await askTwice()).to.deep.equal([true, true]);
-    expect(told).to.deep.equal([{ peer: ['retrieval'] }, { peer: ['retrieval', 'llm'] }, 'ready again']);
+    expect(told).to.deep.equal([
+      { peer: ['retrieval'] },
+      { peer: ['retrieval', 'llm'] },
+      { peer: ['retrieval', 'llm', 'identity-provider'] },
+      'all peers are here again',
+    ]);
   });
 });

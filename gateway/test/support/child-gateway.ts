@@ -7,6 +7,7 @@ import type { World } from './world.ts';
 /** The gateway as it is run: main.ts in a process of its own. */
 export interface ChildGateway {
   readonly url: string;
+  readonly metricsUrl: string;
   readonly output: string[];
   /** Resident memory in bytes, as the process itself reports it. */
   residentBytes(): Promise<number>;
@@ -27,6 +28,7 @@ export async function startChildGateway(
     env: {
       PATH: process.env['PATH'],
       WARDSTONE_PORT: '0',
+      WARDSTONE_METRICS_PORT: '0',
       WARDSTONE_SERVICE_KEY_FILE: identities.keyFile('gateway'),
       WARDSTONE_OIDC_ISSUER: issuer.issuer,
       WARDSTONE_INGESTION_URL: urls.ingestion,
@@ -42,17 +44,20 @@ export async function startChildGateway(
   child.stderr.on('data', (chunk: Buffer) => output.push(chunk.toString()));
   let ended = false;
   child.once('close', () => (ended = true));
-  const port = await eventually(() => (ended ? 'ended' : listeningPort(output)), {
+  const port = await eventually(() => (ended ? 'ended' : loggedPort(output, 'listening')), {
     timeoutMs: 60_000,
     description: 'the gateway to listen',
   });
   if (port === 'ended') throw new Error(`the gateway ended: ${output.join('\n')}`);
   const url = `http://127.0.0.1:${port}`;
+  // Logged before "listening".
+  const metricsUrl = `http://127.0.0.1:${loggedPort(output, 'serving metrics')}/metrics`;
   return {
     url,
     output,
+    metricsUrl,
     residentBytes: async () => {
-      const metrics = await (await fetch(`${url}/metrics`)).text();
+      const metrics = await (await fetch(metricsUrl)).text();
       return Number(/^process_resident_memory_bytes(?:\{[^}]*\})? (\S+)$/m.exec(metrics)?.[1]);
     },
     stop: async () => {
@@ -66,7 +71,8 @@ export async function startChildGateway(
   };
 }
 
-function listeningPort(output: readonly string[]): number | undefined {
-  const line = output.find((text) => text.includes('"msg":"listening"'));
+/** The port of the log line with this message. */
+function loggedPort(output: readonly string[], message: string): number | undefined {
+  const line = output.find((text) => text.includes(`"msg":"${message}"`));
   return line === undefined ? undefined : (JSON.parse(line) as { port: number }).port;
 }

@@ -1,4 +1,5 @@
 import {
+  type AccessTokenVerifier,
   createAccessTokenVerifier,
   createAuditor,
   createCallerCheck,
@@ -65,11 +66,14 @@ export interface World {
   readonly gateway: Gateway;
   readonly state: InTestState;
   readonly issuer: TestIssuer;
+  readonly verifier: AccessTokenVerifier;
   readonly identities: TestIdentities;
   /** URLs of the services, by name. */
   readonly urls: Readonly<Record<ServiceName, string>>;
   /** What the gateway logged, line by line. */
   readonly logLines: string[];
+  /** What the gateway has measured, in the Prometheus text format. */
+  metrics(): Promise<string>;
   /** An Authorization header for a principal; of tenant A, a clinician, unless told. */
   bearer(options?: TestTokenOptions): Promise<{ authorization: string }>;
   stop(service: ServiceName): Promise<void>;
@@ -99,7 +103,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const running = await startServices(state, issuer, identities);
   const urls = Object.fromEntries([...running].map(([name, { url }]) => [name, url])) as Record<ServiceName, string>;
   const logLines: string[] = [];
-  const gateway = await createGateway(await gatewayDeps(options, { issuer, identities, urls, logLines }));
+  const deps = await gatewayDeps(options, { issuer, identities, urls, logLines });
+  const gateway = await createGateway(deps);
   await gateway.app.listen({ host: '127.0.0.1', port: 0 });
   const address = gateway.app.addresses()[0];
   if (address === undefined || typeof address === 'string') throw new Error('the gateway has no port');
@@ -108,9 +113,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     gateway,
     state,
     issuer,
+    verifier: deps.verifyAccessToken,
     identities,
     urls,
     logLines,
+    metrics: () => deps.telemetry.metrics.metrics(),
     bearer: async (token = {}) => ({ authorization: `Bearer ${await issuer.token({ tenantId: tenantA, ...token })}` }),
     stop: async (service) => running.get(service)?.close(),
     close: async () => {
@@ -191,7 +198,6 @@ async function gatewayDeps(
     corsOrigins: [],
     trustedProxies: [],
     publicUrl: undefined,
-    serveMetrics: true,
     ...options.deps,
   };
 }

@@ -12,6 +12,15 @@ import { asTokenError, clockToleranceS } from './service-token.ts';
 /** Verifies a bearer token (without the word "Bearer"). Thrown: TOKEN_EXPIRED, TOKEN_INVALID, SERVICE_UNAVAILABLE. */
 export type Verifier = (bearer: string) => Promise<Principal>;
 
+/** A verifier that can say whether it has what it verifies with. */
+export interface AccessTokenVerifier extends Verifier {
+  /**
+   * Resolves when the provider's keys have been had once, or can be had now: without any of them no token can be verified.
+   * Thrown: SERVICE_UNAVAILABLE.
+   */
+  needsKeys(): Promise<void>;
+}
+
 /** What to accept, exactly. */
 export interface AccessTokenVerifierOptions {
   readonly issuer: string;
@@ -56,10 +65,10 @@ const claimsSchema = z.looseObject({
  * has no tenant; every other has exactly one. A token whose `client_id` equals its `sub` is a client's (client
  * credentials), every other a user's.
  */
-export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): Verifier {
+export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): AccessTokenVerifier {
   const { issuer, now = Date.now } = options;
-  const getKey = providerKeys(options, now);
-  return async (bearer) => {
+  const { getKey, needsKeys } = providerKeys(options, now);
+  const verify: Verifier = async (bearer) => {
     try {
       if (bearer.length > maxTokenChars) throw new AppError('TOKEN_INVALID');
       const { payload, protectedHeader } = await jwtVerify(bearer, getKey, {
@@ -79,6 +88,7 @@ export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): 
       throw asTokenError(error);
     }
   };
+  return Object.assign(verify, { needsKeys });
 }
 
 type Claims = z.infer<typeof claimsSchema>;
@@ -103,26 +113,47 @@ function principalOf(claims: Claims): Principal {
   return toPrincipal(principalSchema.parse({ subject: claims.sub, kind, tenantId, roles: claimed, purposeOfUse }));
 }
 
-/** Looks a key up; faults of the provider are told apart from a key that it does not have. */
-function providerKeys(options: AccessTokenVerifierOptions, now: () => number): JWTVerifyGetKey {
+/** The provider's keys, which are shared by everything that asks for one. */
+interface ProviderKeys {
+  /** Looks a key up; faults of the provider are told apart from a key that it does not have. */
+  readonly getKey: JWTVerifyGetKey;
+  readonly needsKeys: AccessTokenVerifier['needsKeys'];
+}
+
+function providerKeys(options: AccessTokenVerifierOptions, now: () => number): ProviderKeys {
   let jwks: Promise<RemoteJWKSet> | undefined;
   let failedAt = Number.NEGATIVE_INFINITY;
-  return async (header, token) => {
-    const coolingDown = now() - failedAt < failureCooldownMs;
+  const isCoolingDown = () => now() - failedAt < failureCooldownMs;
+  const discovered = () => (jwks ??= discover(options).then((uri) => createRemoteJWKSet(uri, remoteOptions)));
+  const unavailable = async (cause: unknown): Promise<AppError> => {
+    const known = await jwks?.catch(() => undefined);
+    if (known === undefined) jwks = undefined;
+    failedAt = now();
+    return new AppError('SERVICE_UNAVAILABLE', { cause });
+  };
+  const getKey: JWTVerifyGetKey = async (header, token) => {
     // While the provider is away, keys that are here go on verifying: a token with a made-up kid locks nobody out.
-    if (coolingDown && !(await knows(jwks, header.kid))) throw new AppError('SERVICE_UNAVAILABLE');
+    if (isCoolingDown() && !(await knows(jwks, header.kid))) throw new AppError('SERVICE_UNAVAILABLE');
     try {
-      jwks ??= discover(options).then((uri) => createRemoteJWKSet(uri, remoteOptions));
-      const resolve = await jwks;
+      const resolve = await discovered();
       return await resolve(header, token);
     } catch (cause) {
       if (isAboutToken(cause)) throw cause;
-      const known = await jwks?.catch(() => undefined);
-      if (known === undefined) jwks = undefined;
-      failedAt = now();
-      throw new AppError('SERVICE_UNAVAILABLE', { cause });
+      throw await unavailable(cause);
     }
   };
+  const needsKeys = async (): Promise<void> => {
+    const known = await jwks?.catch(() => undefined);
+    if (known?.jwks() !== undefined) return;
+    if (isCoolingDown()) throw new AppError('SERVICE_UNAVAILABLE');
+    try {
+      const resolve = await discovered();
+      await resolve.reload();
+    } catch (cause) {
+      throw await unavailable(cause);
+    }
+  };
+  return { getKey, needsKeys };
 }
 
 async function knows(jwks: Promise<RemoteJWKSet> | undefined, kid: string | undefined): Promise<boolean> {

@@ -3,7 +3,12 @@ export { systemPrincipal, platformPrincipal } from './principal.ts';
 export { createPolicy, roles, type Permission, type Policy, type PolicyScope } from './policy.ts';
 export { createServiceIdentity, type ServiceIdentity } from './service-identity.ts';
 export { createJobSignatures, type JobSignatures } from './job-signatures.ts';
-export { createAccessTokenVerifier, type AccessTokenVerifierOptions, type Verifier } from './access-token.ts';
+export {
+  createAccessTokenVerifier,
+  type AccessTokenVerifier,
+  type AccessTokenVerifierOptions,
+  type Verifier,
+} from './access-token.ts';
 export { createCallerCheck, type CallerCheckOptions, type Denial, type OnDenied } from './caller-check.ts';
 export {
   createProgramKit,

@@ -13,7 +13,7 @@ import {
   startServer,
 } from '@wardstone/rpc';
 import { type Telemetry, createTelemetry, requestContext } from '@wardstone/telemetry';
-import { type Verifier, createAccessTokenVerifier } from './access-token.ts';
+import { type AccessTokenVerifier, createAccessTokenVerifier } from './access-token.ts';
 import { type Auditor, createDenialRecorder } from './audit-client.ts';
 import { type OnDenied, createCallerCheck } from './caller-check.ts';
 import { createPolicy } from './policy.ts';
@@ -36,7 +36,7 @@ export interface Peers {
 export interface ProgramKit extends Closable {
   readonly telemetry: Telemetry;
   /** Verifies tokens of the organisation's identity provider. */
-  readonly verifyAccessToken: Verifier;
+  readonly verifyAccessToken: AccessTokenVerifier;
   /** Reads the program's private key. `defaultTimeoutMs` is for unary calls that are made without a deadline. */
   peers(options?: { readonly defaultTimeoutMs: number }): Promise<Peers>;
 }

@@ -176,6 +176,20 @@ describe('access tokens', () => {
     expect((await verifyOwn(good)).subject).to.equal('u-1');
   });
 
+  it('need keys that were had once, or can be had', async () => {
+    const provider = await startTestIssuer();
+    let nowMs = Date.now();
+    const options = { issuer: provider.issuer, audience: provider.audience, now: () => nowMs };
+    const verifier = createAccessTokenVerifier(options);
+    await verifier.needsKeys();
+    await provider.close();
+    await verifier.needsKeys();
+    const tooLate = createAccessTokenVerifier(options);
+    expect(await reasonOf(tooLate.needsKeys())).to.equal('SERVICE_UNAVAILABLE');
+    nowMs += 2_000;
+    expect(await reasonOf(tooLate.needsKeys())).to.equal('SERVICE_UNAVAILABLE');
+  });
+
   it('are refused when they are no tokens, or endless', async () => {
     for (const token of ['', '.', '..', 'a.b.c', 'x'.repeat(100_000), 'ü.ü.ü']) {
       expect(await reasonOf(verify(token))).to.equal('TOKEN_INVALID');

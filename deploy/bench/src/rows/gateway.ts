@@ -124,7 +124,6 @@ async function startGateway(closing: (() => Promise<unknown>)[]): Promise<{ url:
     corsOrigins: [],
     trustedProxies: [],
     publicUrl: undefined,
-    serveMetrics: true,
   });
   await gateway.app.listen({ host: '127.0.0.1', port: 0 });
   closing.push(async () => gateway.close());

@@ -95,6 +95,8 @@ function serviceEnvironment(name: Exclude<ProgramName, 'sign-in'>, given: Surrou
   if (queue === true && given.redisUrl === undefined) env['WARDSTONE_QUEUE_DATABASE_URL'] = given.databases.queue;
   if (objects === true) env['WARDSTONE_OBJECTS_DIR'] = objectsDir;
   if (kms === true) env['WARDSTONE_KMS_DIR'] = kmsDir;
+  // The server that the description names: whoever imports it has an address to call.
+  if (name === 'gateway') env['WARDSTONE_PUBLIC_URL'] = addressOf(given.ports, 'gateway');
   for (const peer of calls) {
     env[`WARDSTONE_${peer.toUpperCase().replaceAll('-', '_')}_URL`] = addressOf(given.ports, peer);
   }
