@@ -10,6 +10,7 @@ import { createRateLimiter } from './auth/rate-limit.ts';
 import type { GatewayDeps } from './deps.ts';
 import { observe } from './http/observe.ts';
 import { refuseBadConnections, refuseUnknownPaths, refuseWithProblems, sendProblem } from './http/refuse.ts';
+import { requestIdPattern } from './http/request-id.ts';
 import { decorateRequests } from './http/request-state.ts';
 import { allowOrigins, securityHeaders, setSecurityHeaders } from './http/security-headers.ts';
 import { registerDocs } from './openapi/docs.ts';
@@ -20,6 +21,8 @@ import { createReadiness, registerHealth } from './routes/operations.ts';
 /** A gateway, ready to listen. */
 export interface Gateway {
   readonly app: FastifyInstance;
+  /** Everything that is served, as `METHOD path-template`. */
+  readonly served: readonly string[];
   /** Drains and stops: streams are told to come again, calls in flight may end, within the configured time. */
   close(): Promise<void>;
 }
@@ -37,6 +40,7 @@ export async function createGateway(deps: GatewayDeps): Promise<Gateway> {
   const { telemetry, limits } = deps;
   const draining = new AbortController();
   const app = createServer(deps);
+  const served = listServed(app);
   decorateRequests(app);
   observe(app, telemetry);
   setSecurityHeaders(app);
@@ -66,6 +70,7 @@ export async function createGateway(deps: GatewayDeps): Promise<Gateway> {
 
   return {
     app,
+    served,
     close: async () => {
       draining.abort(new AppError('SERVICE_UNAVAILABLE'));
       const force = setTimeout(() => app.server.closeAllConnections(), limits.drainTimeoutMs);
@@ -108,10 +113,18 @@ function createServer({ telemetry, limits, trustedProxies }: GatewayDeps): Fasti
   return app;
 }
 
+function listServed(app: FastifyInstance): readonly string[] {
+  const served: string[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    served.push(...[method].flat().map((name) => `${name} ${url.replace(/:(\w+)/g, '{$1}')}`));
+  });
+  return served;
+}
+
 /** The client's own request id when it is a plain one, so that its logs and ours can be laid side by side. */
 function requestIdOf(request: IncomingMessage): string {
   const given = request.headers['x-request-id'];
-  return typeof given === 'string' && /^[A-Za-z0-9_.-]{1,128}$/.test(given) ? given : uuidv7();
+  return typeof given === 'string' && requestIdPattern.test(given) ? given : uuidv7();
 }
 
 function measureSlots({ telemetry }: GatewayDeps, slots: Readonly<Record<string, { taken(): number }>>): void {

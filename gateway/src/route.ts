@@ -17,6 +17,22 @@ export type Tag = 'Documents' | 'Search' | 'Answers' | 'Tenants' | 'Audit' | 'Me
  */
 export type RouteAccess = { readonly rpc: DescMethod } | 'own-token';
 
+/** What is streamed as one media type. */
+export interface StreamSpec {
+  readonly description: string;
+  /** Where server-sent events are streamed: what each may be, and one whole stream as it is sent. */
+  readonly events?: { readonly name: string; readonly schema: z.ZodType; readonly example: string };
+}
+
+/** A request header as it is described. */
+export interface HeaderSpec {
+  readonly description: string;
+  /** Regular expression (ECMA-262). */
+  readonly pattern?: string;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+}
+
 /** How a route answers when all is well. */
 export interface Success {
   readonly status: 200 | 201 | 202 | 204;
@@ -26,7 +42,9 @@ export interface Success {
   /** Name of the JSON schema in the API's description. */
   readonly name?: string;
   /** Media types that are streamed, with what is in them. `*` stands for whatever type the document has. */
-  readonly streams?: Readonly<Record<string, string>>;
+  readonly streams?: Readonly<Record<string, StreamSpec>>;
+  /** When it answers 304 without a body instead. */
+  readonly notModified?: string;
   /** Response headers beside the common ones. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -82,8 +100,8 @@ export interface RouteSpec<Params extends z.ZodType, Query extends z.ZodType, Bo
   /** What a path that names nothing is answered with. */
   readonly notFound?: Reason;
   readonly query?: Query;
-  /** Request headers beside the common ones, with their description. */
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Request headers beside the common ones. */
+  readonly headers?: Readonly<Record<string, HeaderSpec>>;
   readonly body?: BodySpec<Body>;
   readonly success: Success;
   /** Reasons beside those that every route has. */

@@ -22,10 +22,59 @@ describe('tenants and audit events', () => {
     expect(tenant).to.deep.include({ tenantId, displayName: 'Klinik Süd', state: 'ACTIVE', keyVersion: 1 });
     expect(tenant).to.deep.include({ settings: { chunkSizeChars: 500, chunkOverlapChars: 0 } });
     const shown = await fetch(`${world.url}/v1/tenants/${tenantId}`, { headers: admin });
+    expect(shown.headers.get('etag')).to.equal('"v1"');
     expect(await shown.json()).to.deep.equal(tenant);
     const list = (await (await fetch(`${world.url}/v1/tenants`, { headers: admin })).json()) as { data: unknown[] };
     expect(list.data).to.deep.include(tenant);
     expect(list).to.include({ hasMore: false, nextToken: null });
+  });
+
+  it('makes one tenant however often a request is repeated under one idempotency key', async () => {
+    const create = (displayName: string, headers: Record<string, string>) =>
+      postJson(`${world.url}/v1/tenants`, headers, { displayName });
+    const mine = { ...admin, 'idempotency-key': 'clinic-7' };
+    const first = await create('Klinik Ost', mine);
+    expect(first.status).to.equal(201);
+    expect(first.headers.get('etag')).to.equal('"v1"');
+    const tenant = (await first.json()) as { readonly tenantId: string };
+    expect(tenant.tenantId).to.match(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    const again = await create('Klinik Ost', mine);
+    expect([again.status, await again.json()]).to.deep.equal([201, tenant]);
+    await expectProblem(await create('Klinik West', mine), 422, 'IDEMPOTENCY_KEY_REUSED');
+
+    const token = await world.issuer.token({ roles: ['platform_admin'], subject: 'admin-2' });
+    const theirs = { authorization: `Bearer ${token}`, 'idempotency-key': 'clinic-7' };
+    const other = (await (await create('Klinik Ost', theirs)).json()) as { readonly tenantId: string };
+    expect(other.tenantId).not.to.equal(tenant.tenantId);
+    const next = (await (await create('Klinik Ost', { ...mine, 'idempotency-key': 'clinic-8' })).json()) as object;
+    expect(next).not.to.include({ tenantId: tenant.tenantId });
+    await expectProblem(await create('Klinik Ost', { ...admin, 'idempotency-key': 'a b' }), 400, 'INVALID_ARGUMENT');
+
+    const tenantId = uuidv7();
+    const named = { tenantId, displayName: 'Klinik Nord' };
+    const given = await postJson(`${world.url}/v1/tenants`, mine, named);
+    expect(await given.json()).to.include(named);
+    const taken = await postJson(`${world.url}/v1/tenants`, mine, { ...named, displayName: 'Klinik Mitte' });
+    await expectProblem(taken, 409, 'TENANT_ALREADY_EXISTS');
+  });
+
+  it('takes the settings that the service takes, and no others', async () => {
+    const create = (settings: object) => postJson(`${world.url}/v1/tenants`, admin, { displayName: 'x', settings });
+    const good = [
+      {},
+      { chunkSizeChars: 100, chunkOverlapChars: 50 },
+      { chunkSizeChars: 8000, chunkOverlapChars: 4000 },
+      { chunkOverlapChars: 500 },
+    ];
+    for (const settings of good) expect((await create(settings)).status, JSON.stringify(settings)).to.equal(201);
+    const bad = [
+      { chunkSizeChars: 99 },
+      { chunkSizeChars: 8001 },
+      { chunkSizeChars: 101, chunkOverlapChars: 51 },
+      { chunkOverlapChars: 501 },
+      { chunkOverlapChars: -1 },
+    ];
+    for (const settings of bad) await expectProblem(await create(settings), 400, 'INVALID_ARGUMENT');
   });
 
   it('answers alike for a tenant that is not there and for what is no id', async () => {

@@ -56,8 +56,8 @@ async function* frames(
   }
 }
 
-// JSON has no raw line breaks, so that data is always one line.
-function frame({ event, data }: StreamEvent): string {
+/** An event as it is sent. JSON has no raw line breaks, so that data is always one line. */
+export function frame({ event, data }: StreamEvent): string {
   return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 

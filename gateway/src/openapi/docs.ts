@@ -16,6 +16,13 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
+const mark =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><path d="M4 6h4l4 14 4-14 4 14 4-14h4l-6 20h-4l-4-13-4 13h-4z"/></svg>';
+const wordmark = [
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 220 40" role="img" aria-label="Wardstone API">',
+  '<text x="0" y="28" font-family="sans-serif" font-size="24" fill="#fff">Wardstone API</text></svg>',
+].join('');
+
 /** Serves the API's description: /openapi.json (3.1), /openapi-3.0.json (3.0.3), and a page to browse it at /docs. */
 export async function registerDocs(
   app: FastifyInstance,
@@ -33,7 +40,11 @@ export async function registerDocs(
     await docs.register(swaggerUi, {
       routePrefix: '/docs',
       staticCSP: contentSecurityPolicy,
-      theme: { title: 'Wardstone API' },
+      theme: {
+        title: 'Wardstone API',
+        favicon: [{ filename: 'favicon.svg', rel: 'icon', sizes: 'any', type: 'image/svg+xml', content: mark }],
+      },
+      logo: { type: 'image/svg+xml', content: wordmark },
       uiConfig: { deepLinking: true, tryItOutEnabled: true, validatorUrl: null },
     });
   });

@@ -2,9 +2,12 @@ import { type Reason, reasons } from '@wardstone/rpc';
 import type { z } from 'zod';
 import { requiredPermission } from '../auth/permission.ts';
 import { problemMediaType } from '../problem.ts';
-import type { Route, Success } from '../route.ts';
+import { requestIdPattern } from '../http/request-id.ts';
+import type { HeaderSpec, Route, StreamSpec, Success } from '../route.ts';
+import { deltaSchema, sourcesSchema } from '../schemas/answer-event.ts';
 import { answerDoneSchema, citationSchema, sourceSchema } from '../schemas/answer.ts';
 import { auditEventSchema } from '../schemas/audit-event.ts';
+import { watchDoneSchema } from '../schemas/document-event.ts';
 import { documentSchema } from '../schemas/document.ts';
 import { problemSchema } from '../schemas/problem.ts';
 import { searchHitSchema, spanSchema } from '../schemas/search.ts';
@@ -95,7 +98,10 @@ const parts = {
   SearchHit: searchHitSchema,
   Source: sourceSchema,
   Citation: citationSchema,
+  Sources: sourcesSchema,
+  Delta: deltaSchema,
   AnswerDone: answerDoneSchema,
+  WatchDone: watchDoneSchema,
   Tenant: tenantSchema,
   AuditEvent: auditEventSchema,
 } as const;
@@ -112,6 +118,9 @@ function namedSchemas(routes: readonly Route[]): NamedSchemas {
     if (body !== undefined) add(body.name, body.json, 'input');
     if (body?.multipart !== undefined) add(body.multipart.name, body.multipart.schema, 'input');
     if (success.json !== undefined) add(nameOf(success), success.json, 'output');
+    for (const { events } of Object.values(success.streams ?? {})) {
+      if (events !== undefined) add(events.name, events.schema, 'output');
+    }
   }
   return named;
 }
@@ -142,7 +151,11 @@ function operationOf(route: Route, version: OpenApiVersion): JsonObject {
       ...headerParameters(route.headers),
     ],
     ...(route.body === undefined ? {} : { requestBody: requestBodyOf(route.body) }),
-    responses: { [route.success.status]: successOf(route.success), ...problemsOf(route) },
+    responses: {
+      [route.success.status]: successOf(route.success),
+      ...notModifiedOf(route.success),
+      ...problemsOf(route),
+    },
   };
 }
 
@@ -161,11 +174,24 @@ function parametersOf(schema: z.ZodType | undefined, place: 'path' | 'query', ve
   }));
 }
 
-function headerParameters(headers: Readonly<Record<string, string>> = {}): JsonObject[] {
-  return Object.entries({
-    ...headers,
-    'X-Request-Id': 'Your own id of the request; made up and answered in the same header if not given.',
-  }).map(([name, text]) => ({ name, in: 'header', required: false, description: text, schema: { type: 'string' } }));
+const requestIdHeader: HeaderSpec = {
+  description:
+    'Your own id of the request, answered in the same header. One that is not given, or does not match, is replaced silently by one that is made up.',
+  pattern: requestIdPattern.source,
+  minLength: 1,
+  maxLength: 128,
+};
+
+function headerParameters(headers: Readonly<Record<string, HeaderSpec>> = {}): JsonObject[] {
+  return Object.entries({ ...headers, 'X-Request-Id': requestIdHeader }).map(
+    ([name, { description: text, ...bounds }]) => ({
+      name,
+      in: 'header',
+      required: false,
+      description: text,
+      schema: { type: 'string', ...bounds },
+    }),
+  );
 }
 
 function requestBodyOf(body: NonNullable<Route['body']>): JsonObject {
@@ -180,9 +206,9 @@ function requestBodyOf(body: NonNullable<Route['body']>): JsonObject {
 }
 
 function successOf(success: Success): JsonObject {
-  const streams = Object.entries(success.streams ?? {}).map(([mediaType, text]): [string, JsonObject] => [
+  const streams = Object.entries(success.streams ?? {}).map(([mediaType, stream]): [string, JsonObject] => [
     mediaType === '*' ? 'application/octet-stream' : mediaType,
-    { schema: { type: 'string', description: text, ...(mediaType === '*' ? { format: 'binary' } : {}) } },
+    streamOf(stream),
   ]);
   const json =
     success.json === undefined ? [] : [['application/json', { schema: schemaRef(nameOf(success)) }] as const];
@@ -191,6 +217,29 @@ function successOf(success: Success): JsonObject {
     description: success.description,
     headers: headersOf({ ...success.headers, 'X-Request-Id': 'Id of the request.', ...rateLimitHeaders }),
     ...(Object.keys(content).length === 0 ? {} : { content }),
+  };
+}
+
+/**
+ * A stream of events is described as OpenAPI 3.2 reads sequential media types: as an array of its events. Before 3.2 there is
+ * no other way to name their schemas.
+ */
+function streamOf({ description: text, events }: StreamSpec): JsonObject {
+  if (events === undefined) return { schema: { type: 'string', format: 'binary', description: text } };
+  return {
+    schema: {
+      type: 'array',
+      items: schemaRef(events.name),
+      description: `${text} Each with its data as JSON on one line.`,
+    },
+    examples: { stream: { summary: 'A whole stream, as it is sent', value: events.example } },
+  };
+}
+
+function notModifiedOf({ notModified, headers }: Success): Record<string, JsonObject> {
+  if (notModified === undefined) return {};
+  return {
+    304: { description: notModified, headers: headersOf({ ...headers, 'X-Request-Id': 'Id of the request.' }) },
   };
 }
 

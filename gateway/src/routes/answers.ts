@@ -1,15 +1,10 @@
 import { AppError, needs } from '@wardstone/rpc';
 import { type AnswerResponse, LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import type { RouteDeps } from '../deps.ts';
-import { type StreamEvent, eventStreamMediaType } from '../http/event-stream.ts';
+import { type StreamEvent, eventStreamMediaType, frame } from '../http/event-stream.ts';
 import { type Route, route } from '../route.ts';
-import {
-  answerDoneSchema,
-  answerRequestSchema,
-  answerSchema,
-  citationSchema,
-  sourceSchema,
-} from '../schemas/answer.ts';
+import { answerEventSchema, answerEventsExample, deltaSchema, sourcesSchema } from '../schemas/answer-event.ts';
+import { answerDoneSchema, answerRequestSchema, answerSchema, citationSchema } from '../schemas/answer.ts';
 import { toCitation, toDone, toSource } from '../wire/answer.ts';
 import { maxJsonBytes } from './search.ts';
 import { streamEvents } from './stream-events.ts';
@@ -40,9 +35,14 @@ export function answersRoute(deps: Pick<RouteDeps, 'services' | 'limits' | 'stre
       description: 'The answer with its sources and citations.',
       json: answerSchema,
       name: 'Answer',
-      streams: { [eventStreamMediaType]: 'Events `sources`, `delta`, `citation`, `done` and `error`.' },
+      streams: {
+        [eventStreamMediaType]: {
+          description: 'Events `sources`, `delta`, `citation`, `done` and `error`.',
+          events: { name: 'AnswerEvent', schema: answerEventSchema, example: answerEventsExample.map(frame).join('') },
+        },
+      },
     },
-    problems: ['MODEL_UNAVAILABLE', 'KEY_UNAVAILABLE', 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
+    problems: ['TENANT_NOT_FOUND', 'MODEL_UNAVAILABLE', 'KEY_UNAVAILABLE', 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
     handle: async (call) => {
       const { question, topK = 0, documentIds = [] } = call.body;
       const answer = services.llm.answer({ question, topK, documentIds }, call.as(limits.answerTimeoutMs));
@@ -55,13 +55,10 @@ async function* events(answer: AsyncIterable<AnswerResponse>): AsyncGenerator<St
   for await (const { event } of answer) {
     switch (event.case) {
       case 'sources':
-        yield {
-          event: 'sources',
-          data: { sources: event.value.sources.map((source) => sourceSchema.parse(toSource(source))) },
-        };
+        yield { event: 'sources', data: sourcesSchema.parse({ sources: event.value.sources.map(toSource) }) };
         break;
       case 'delta':
-        yield { event: 'delta', data: { text: event.value.text } };
+        yield { event: 'delta', data: deltaSchema.parse({ text: event.value.text }) };
         break;
       case 'citation':
         yield { event: 'citation', data: citationSchema.parse(toCitation(event.value)) };

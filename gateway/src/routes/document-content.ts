@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import type { RouteDeps } from '../deps.ts';
 import { attachment } from '../http/content-disposition.ts';
 import { type Route, route } from '../route.ts';
+import { opensTitles } from './documents.ts';
 import { documentParams } from '../schemas/document.ts';
 
 /** Handing out the original bytes of a document. */
@@ -29,12 +30,12 @@ export function contentRoute({
     success: {
       status: 200,
       description: 'The bytes.',
-      streams: { '*': 'The original, in the media type found at upload.' },
+      streams: { '*': { description: 'The original, in the media type found at upload.' } },
       headers: { 'Content-Disposition': 'Attachment, with the file name (RFC 6266).' },
     },
     problems: [
       'DOCUMENT_NOT_FOUND',
-      'KEY_UNAVAILABLE',
+      ...opensTitles,
       'DATABASE_UNAVAILABLE',
       'OBJECT_STORE_UNAVAILABLE',
       'AUDIT_UNAVAILABLE',

@@ -1,9 +1,11 @@
 import { needs } from '@wardstone/rpc';
 import { IngestionService, type WatchDocumentResponse } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import type { RouteDeps } from '../deps.ts';
-import { type StreamEvent, eventStreamMediaType } from '../http/event-stream.ts';
+import { type StreamEvent, eventStreamMediaType, frame } from '../http/event-stream.ts';
+import { opensTitles } from './documents.ts';
 import { streamEvents } from './stream-events.ts';
 import { type Route, route } from '../route.ts';
+import { documentEventSchema, documentEventsExample, watchDoneSchema } from '../schemas/document-event.ts';
 import { documentParams, documentSchema } from '../schemas/document.ts';
 import { toDocument } from '../wire/document.ts';
 
@@ -26,9 +28,18 @@ export function eventsRoute(deps: Pick<RouteDeps, 'services' | 'limits' | 'strea
     success: {
       status: 200,
       description: 'The events.',
-      streams: { [eventStreamMediaType]: 'Events `document`, `done` and `error`.' },
+      streams: {
+        [eventStreamMediaType]: {
+          description: 'Events `document`, `done` and `error`.',
+          events: {
+            name: 'DocumentEvent',
+            schema: documentEventSchema,
+            example: documentEventsExample.map(frame).join(''),
+          },
+        },
+      },
     },
-    problems: ['DOCUMENT_NOT_FOUND', 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
+    problems: ['DOCUMENT_NOT_FOUND', ...opensTitles, 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
     handle: (call) => {
       const request = { documentId: call.params.documentId };
       const watch = deps.services.ingestion.watchDocument(request, call.as(deps.limits.streamMaxMs));
@@ -36,8 +47,6 @@ export function eventsRoute(deps: Pick<RouteDeps, 'services' | 'limits' | 'strea
     },
   });
 }
-
-const finalStates: ReadonlySet<string> = new Set(['READY', 'FAILED', 'DELETING']);
 
 async function* events(watch: AsyncIterable<WatchDocumentResponse>): AsyncGenerator<StreamEvent> {
   let state = 'none';
@@ -47,6 +56,7 @@ async function* events(watch: AsyncIterable<WatchDocumentResponse>): AsyncGenera
     yield { event: 'document', data: shown };
   }
   // A watch that ends early, because its service restarts, is not the document's end: the client watches again.
-  needs(finalStates.has(state), 'SERVICE_UNAVAILABLE');
-  yield { event: 'done', data: { state } };
+  const done = watchDoneSchema.safeParse({ state });
+  needs(done.success, 'SERVICE_UNAVAILABLE');
+  yield { event: 'done', data: done.data };
 }

@@ -1,4 +1,4 @@
-import { needs } from '@wardstone/rpc';
+import { type Reason, needs } from '@wardstone/rpc';
 import {
   type DocumentState,
   DocumentStateSchema,
@@ -12,6 +12,9 @@ import { maxPageTokenChars, page } from '../schemas/page.ts';
 import { toDocument } from '../wire/document.ts';
 import { enumValue } from '../wire/enums.ts';
 
+/** What may go wrong wherever a document is shown: its title and file name are sealed. */
+export const opensTitles = ['KEY_UNAVAILABLE', 'SEALED_VALUE_INVALID'] as const satisfies readonly Reason[];
+
 /** Listing, reading and deleting documents. */
 export function documentRoutes({ services: { ingestion } }: Pick<RouteDeps, 'services'>): Route[] {
   const list = route({
@@ -24,7 +27,7 @@ export function documentRoutes({ services: { ingestion } }: Pick<RouteDeps, 'ser
     tag: 'Documents',
     query: documentQuery,
     success: { status: 200, description: 'A page of documents.', json: documentPageSchema, name: 'DocumentPage' },
-    problems: ['PAGE_TOKEN_INVALID', 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
+    problems: ['PAGE_TOKEN_INVALID', ...opensTitles, 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
     handle: async ({ query, as }) => {
       const { pageSize = 0, pageToken = '', state = [] } = query;
       needs(pageToken.length <= maxPageTokenChars, 'PAGE_TOKEN_INVALID');
@@ -44,15 +47,20 @@ export function documentRoutes({ services: { ingestion } }: Pick<RouteDeps, 'ser
     tag: 'Documents',
     params: documentParams,
     notFound: 'DOCUMENT_NOT_FOUND',
-    headers: { 'If-None-Match': "The document's etag: answered with 304 while it has not changed." },
+    headers: {
+      'If-None-Match': {
+        description: 'Etags in double quotes, comma-separated, or *: answered with 304 when one is right.',
+      },
+    },
     success: {
       status: 200,
       description: 'The document.',
       json: documentSchema,
       name: 'Document',
+      notModified: 'The document has the etag that If-None-Match names.',
       headers: { ETag: "The document's etag, for If-Match and If-None-Match." },
     },
-    problems: ['DOCUMENT_NOT_FOUND', 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
+    problems: ['DOCUMENT_NOT_FOUND', ...opensTitles, 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
     handle: async ({ params, request, reply, as }) => {
       const { document } = await ingestion.getDocument({ documentId: params.documentId }, as());
       const shown = toDocument(document);
@@ -72,7 +80,13 @@ export function documentRoutes({ services: { ingestion } }: Pick<RouteDeps, 'ser
     tag: 'Documents',
     params: documentParams,
     notFound: 'DOCUMENT_NOT_FOUND',
-    headers: { 'If-Match': "The document's etag: refused with 412 when it has changed since." },
+    headers: {
+      'If-Match': {
+        description: 'The etag in double quotes, or *: refused with 412 when the document has changed since.',
+        pattern: '^(\\*|(W/)?"[\\x21\\x23-\\x7E]{1,128}")$',
+        maxLength: 132,
+      },
+    },
     success: { status: 204, description: 'The document is gone.' },
     problems: [
       'INVALID_ARGUMENT',

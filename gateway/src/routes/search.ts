@@ -25,7 +25,7 @@ export function searchRoute({ services: { retrieval }, limits }: Pick<RouteDeps,
       timeoutMs: limits.bodyTimeoutMs,
     },
     success: { status: 200, description: 'What was found.', json: searchResponseSchema, name: 'SearchResponse' },
-    problems: ['MODEL_UNAVAILABLE', 'KEY_UNAVAILABLE', 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
+    problems: ['TENANT_NOT_FOUND', 'MODEL_UNAVAILABLE', 'KEY_UNAVAILABLE', 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
     handle: async ({ body, as }) => {
       const { query, topK = 0, documentIds = [] } = body;
       const { hits, unreadableChunks } = await retrieval.search({ query, topK, documentIds }, as());

@@ -1,9 +1,10 @@
-import { AppError } from '@wardstone/rpc';
 import { IngestionService, type Document } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import type { RouteDeps } from '../deps.ts';
 import { entityTag } from '../http/entity-tag.ts';
+import { idempotencyKeyHeader, idempotencyKeyOf } from '../http/idempotency-key.ts';
 import { readUpload } from '../http/multipart-upload.ts';
 import { paceBounds } from '../http/pace.ts';
+import { opensTitles } from './documents.ts';
 import { Sending, type Upload } from './upload-stream.ts';
 import { refusedBySchema } from '../problem.ts';
 import { type RawCall, type Route, route } from '../route.ts';
@@ -32,8 +33,7 @@ export function uploadRoute(deps: UploadDeps): Route {
     ].join(' '),
     tag: 'Documents',
     headers: {
-      'Idempotency-Key':
-        'Makes a repeated upload answer with the first one, for 24 hours (draft-ietf-httpapi-idempotency-key-header).',
+      'Idempotency-Key': idempotencyKeyHeader('Makes a repeated upload answer with the first one, for 24 hours.'),
     },
     body: {
       json: uploadJsonSchema,
@@ -57,14 +57,16 @@ export function uploadRoute(deps: UploadDeps): Route {
       'UPLOAD_INCOMPLETE',
       'UPLOAD_MISMATCH',
       'UNSUPPORTED_TYPE',
+      'TEXT_ENCODING',
+      'TENANT_NOT_FOUND',
       'IDEMPOTENCY_KEY_REUSED',
-      'KEY_UNAVAILABLE',
+      ...opensTitles,
       'DATABASE_UNAVAILABLE',
       'OBJECT_STORE_UNAVAILABLE',
       'AUDIT_UNAVAILABLE',
     ],
     handle: async ({ body, ...call }) => {
-      const idempotencyKey = idempotencyKeyOf(call);
+      const idempotencyKey = idempotencyKeyOf(call.request);
       const release = uploads.take(call.principal.tenantId ?? '');
       try {
         const upload = body === undefined ? await multipart(call, deps) : json(body);
@@ -114,13 +116,4 @@ function json(body: { fileName: string; title?: string | undefined; contentBase6
 
 function* slices(bytes: Buffer): Generator<Uint8Array> {
   for (let at = 0; at < bytes.byteLength; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);
-}
-
-function idempotencyKeyOf({ request }: RawCall): string {
-  const key = request.headers['idempotency-key'];
-  if (key === undefined) return '';
-  if (typeof key === 'string' && /^[\x21-\x7e]{1,255}$/.test(key)) return key;
-  throw new AppError('INVALID_ARGUMENT', {
-    violations: [{ field: 'Idempotency-Key', description: 'is not 1 to 255 visible ASCII characters' }],
-  });
 }

@@ -1,3 +1,4 @@
+import { documentFailures, reasons } from '@wardstone/rpc';
 import { z } from 'zod';
 import { count, id, instant, name } from './fields.ts';
 import { pageOf, pageQuery } from './page.ts';
@@ -13,7 +14,18 @@ export const documentStates = [
   'DELETING',
 ] as const;
 
-const documentExample = {
+/** Where nothing more will change. */
+export const finalStates = [
+  'READY',
+  'FAILED',
+  'DELETING',
+] as const satisfies readonly (typeof documentStates)[number][];
+
+/** States that a list can be narrowed to: what is being deleted is in none. */
+const listedStates = documentStates.filter((state) => state !== 'DELETING');
+
+/** A document as examples show it. */
+export const documentExample = {
   documentId: '01970000-0000-7000-8000-000000000001',
   version: 1,
   title: 'Infusion pump manual',
@@ -27,29 +39,34 @@ const documentExample = {
   createdBy: 'user-1',
   createdAt: '2026-11-22T09:30:00.000Z',
   updatedAt: '2026-11-22T09:30:04.120Z',
-  etag: 'b7e23ec29af22b0b',
+  etag: '1-7',
 };
 
 /** A document's metadata. */
 export const documentSchema = z
   .object({
-    documentId: id,
+    documentId: id.meta({ description: "The document's id." }),
     version: count.meta({ description: 'Counts up from 1 with every new content of the same document.' }),
-    title: z.string(),
+    title: z.string().meta({ description: "Its title; the file's name without its ending if none was given." }),
     fileName: z.string().meta({ description: 'As uploaded, without any path.' }),
     mediaType: z.string().meta({ description: 'Found in the bytes, whatever the name said.' }),
-    sizeBytes: count,
+    sizeBytes: count.meta({ description: 'Size of the original in bytes.' }),
     state: z.enum(documentStates).meta({ description: 'READY can be searched; FAILED says why in `failure`.' }),
-    percent: z.int().min(0).max(100),
+    percent: z.int().min(0).max(100).meta({ description: 'How much of the pipeline is done; 100 when READY.' }),
     failure: z
-      .object({ reason: z.string(), message: z.string() })
+      .object({
+        reason: z.enum(documentFailures).meta({
+          description: documentFailures.map((reason) => `- \`${reason}\`: ${reasons[reason].message}`).join('\n'),
+        }),
+        message: z.string().meta({ description: 'The same in words.' }),
+      })
       .optional()
       .meta({ description: 'Present when state is FAILED.' }),
-    pageCount: count,
-    chunkCount: count,
+    pageCount: count.meta({ description: 'Pages; 0 until they have been counted.' }),
+    chunkCount: count.meta({ description: 'Chunks that it was cut into; 0 until it has been.' }),
     createdBy: z.string().meta({ description: 'Subject of the principal that uploaded it.' }),
-    createdAt: instant,
-    updatedAt: instant,
+    createdAt: instant.meta({ description: 'When it was uploaded.' }),
+    updatedAt: instant.meta({ description: 'When its state, progress or content last changed.' }),
     etag: z.string().meta({ description: 'The same as the ETag header, without its quotes.' }),
   })
   .meta({ description: "A document's metadata.", examples: [documentExample] });
@@ -61,18 +78,20 @@ export const documentPageSchema = pageOf(documentSchema).meta({
 });
 
 /** Names a document. What is no UUID names no document either, and is answered the same way: 404. */
-export const documentParams = z.strictObject({ documentId: id.meta({ examples: [documentExample.documentId] }) });
+export const documentParams = z.strictObject({
+  documentId: id.meta({ description: "The document's id.", examples: [documentExample.documentId] }),
+});
 
 /** Filters of the list of documents. */
 export const documentQuery = z.strictObject({
   ...pageQuery(200),
   state: z
-    .union([z.enum(documentStates), z.array(z.enum(documentStates)).max(7)])
+    .union([z.enum(listedStates), z.array(z.enum(listedStates)).max(listedStates.length)])
     .transform((value) => (typeof value === 'string' ? [value] : value))
     .optional()
     .meta({
       description: 'Only documents in this state; may be given more than once.',
-      override: { type: 'array', items: { type: 'string', enum: [...documentStates] }, maxItems: 7 },
+      override: { type: 'array', items: { type: 'string', enum: listedStates }, maxItems: listedStates.length },
     }),
 });
 

@@ -4,13 +4,18 @@ import { id } from './fields.ts';
 /** Who the caller is, as the gateway understood its token. */
 export const meSchema = z
   .object({
-    subject: z.string(),
-    kind: z.enum(['user', 'client', 'service']),
-    tenantId: id.nullable().meta({ description: 'Null for a principal of the platform.' }),
-    roles: z.array(z.string()),
-    purposeOfUse: z.string().optional(),
+    subject: z.string().meta({ description: 'Who calls, as the identity provider names it.' }),
+    kind: z.enum(['user', 'client', 'service']).meta({ description: 'A person, a program of its own, or a service.' }),
+    tenantId: id.nullable().meta({ description: 'Its tenant; null for a principal of the platform.' }),
+    roles: z.array(z.string()).meta({ description: 'Roles that the token names.' }),
+    purposeOfUse: z.string().optional().meta({ description: 'HL7 purpose of use, where the token states one.' }),
     permissions: z
-      .array(z.object({ resource: z.string(), action: z.string() }))
+      .array(
+        z.object({
+          resource: z.string().meta({ description: 'Kind of thing.' }),
+          action: z.string().meta({ description: 'What may be done with it.' }),
+        }),
+      )
       .meta({ description: 'What the roles allow on this API.' }),
   })
   .meta({

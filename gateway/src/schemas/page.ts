@@ -24,7 +24,7 @@ export const maxPageTokenChars = 1024;
 /** A page of a list: `{data, hasMore, nextToken}`. */
 export function pageOf<Item extends z.ZodType>(item: Item) {
   return z.object({
-    data: z.array(item),
+    data: z.array(item).meta({ description: 'The items of this page.' }),
     hasMore: z.boolean().meta({ description: 'Whether there is another page.' }),
     nextToken: z
       .string()

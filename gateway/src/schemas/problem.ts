@@ -1,3 +1,4 @@
+import { reasons } from '@wardstone/rpc';
 import { z } from 'zod';
 
 /** RFC 9457 problem details, as every refusal and failure of the gateway is written. */
@@ -13,7 +14,7 @@ export const problemSchema = z
       .array(
         z.object({
           field: z.string().meta({ description: 'Path of the field, for example `documentIds.0`.' }),
-          detail: z.string(),
+          detail: z.string().meta({ description: 'What is wrong with it. Never quotes it.' }),
         }),
       )
       .optional()
@@ -24,11 +25,11 @@ export const problemSchema = z
     examples: [
       {
         type: 'urn:wardstone:problem:INVALID_ARGUMENT',
-        title: 'A field of the request is not valid.',
-        status: 400,
+        title: reasons.INVALID_ARGUMENT.message,
+        status: reasons.INVALID_ARGUMENT.status,
         reason: 'INVALID_ARGUMENT',
         requestId: '01970000-0000-7000-8000-00000000000a',
-        errors: [{ field: 'topK', detail: 'is not between 1 and 100' }],
+        errors: [{ field: 'topK', detail: 'is more than 100' }],
       },
     ],
   });

@@ -33,15 +33,20 @@ export const searchRequestSchema = z
 /** A chunk that was found. */
 export const searchHitSchema = z
   .object({
-    chunkId: id,
-    documentId: id,
-    version: count,
-    documentTitle: z.string(),
+    chunkId: id.meta({ description: "The chunk's id." }),
+    documentId: id.meta({ description: 'The document that it is of.' }),
+    version: count.meta({ description: "The document's version, from 1." }),
+    documentTitle: z.string().meta({ description: "The document's title." }),
     text: z.string().meta({ description: "The chunk's text." }),
     span: spanSchema,
     score: z.number().meta({ description: 'Cosine similarity to the question, -1 to 1.' }),
     pageBreaks: z
-      .array(z.object({ page: count, chunkOffset: count }))
+      .array(
+        z.object({
+          page: count.meta({ description: 'Page, from 1.' }),
+          chunkOffset: count.meta({ description: 'Where it begins in `text`, in UTF-16 code units.' }),
+        }),
+      )
       .meta({ description: 'Where in `text` each page begins.' }),
   })
   .meta({ description: 'A chunk that was found.' });

@@ -9,19 +9,24 @@ const tenantExample = {
   settings: { chunkSizeChars: 1000, chunkOverlapChars: 150 },
   keyVersion: 1,
   createdAt: '2026-11-22T09:00:00.000Z',
-  etag: '5f1d7a84db00d2fc',
+  etag: 't1',
 };
 
 /** A tenant. */
 export const tenantSchema = z
   .object({
-    tenantId: id,
-    displayName: z.string(),
-    state: z.enum(['ACTIVE']),
-    settings: z.object({ chunkSizeChars: count, chunkOverlapChars: count }),
+    tenantId: id.meta({ description: "The tenant's id; tokens name it in `wardstone_tenant`." }),
+    displayName: z.string().meta({ description: 'Name of the organisation.' }),
+    state: z.enum(['ACTIVE']).meta({ description: 'ACTIVE: it may be used.' }),
+    settings: z
+      .object({
+        chunkSizeChars: count.meta({ description: 'Longest chunk, in UTF-16 code units.' }),
+        chunkOverlapChars: count.meta({ description: 'Characters that neighbouring chunks share.' }),
+      })
+      .meta({ description: 'How its documents are cut.' }),
     keyVersion: count.meta({ description: 'Version of the data key that new writes use.' }),
-    createdAt: instant,
-    etag: z.string(),
+    createdAt: instant.meta({ description: 'When it was made.' }),
+    etag: z.string().meta({ description: 'The same as the ETag header, without its quotes.' }),
   })
   .meta({ description: 'A tenant.', examples: [tenantExample] });
 
@@ -31,25 +36,43 @@ export const tenantPageSchema = pageOf(tenantSchema).meta({
   examples: [{ data: [tenantExample], hasMore: false, nextToken: null }],
 });
 
+const defaultChunkSizeChars = 1000;
+
+const settingsSchema = z
+  .strictObject({
+    chunkSizeChars: z
+      .int()
+      .min(100)
+      .max(8000)
+      .optional()
+      .meta({ description: `Longest chunk, in UTF-16 code units; ${defaultChunkSizeChars} if not given.` }),
+    chunkOverlapChars: z.int().min(0).max(4000).optional().meta({
+      description:
+        'Characters that neighbouring chunks share, at most half of chunkSizeChars; 150 if not given, or half of a size that is too small for that.',
+    }),
+  })
+  .refine(
+    ({ chunkSizeChars = defaultChunkSizeChars, chunkOverlapChars = 0 }) =>
+      chunkOverlapChars <= Math.floor(chunkSizeChars / 2),
+    { path: ['chunkOverlapChars'], error: 'is more than half of chunkSizeChars' },
+  );
+
 /** A tenant to make. */
 export const createTenantSchema = z
   .strictObject({
-    tenantId: id
-      .optional()
-      .meta({ description: 'Your own UUIDv7: a repeated request then makes one tenant. Chosen for you if not given.' }),
+    tenantId: id.optional().meta({
+      description:
+        'Your own id, a UUID of version 7 or 8: a repeated request then makes one tenant. Chosen for you if not given.',
+    }),
     displayName: name({ min: 1, max: 200 }).meta({ description: 'Name of the organisation.' }),
-    settings: z
-      .strictObject({
-        chunkSizeChars: z.int().min(1).max(8000).optional(),
-        chunkOverlapChars: z.int().min(0).max(4000).optional(),
-      })
-      .optional()
-      .meta({ description: 'How its documents are cut; the defaults are 1,000 and 150 characters.' }),
+    settings: settingsSchema.optional().meta({ description: 'How its documents are cut.' }),
   })
   .meta({ description: 'A tenant to make.', examples: [{ displayName: 'Northside Clinic' }] });
 
 /** Names a tenant. */
-export const tenantParams = z.strictObject({ tenantId: id.meta({ examples: [tenantExample.tenantId] }) });
+export const tenantParams = z.strictObject({
+  tenantId: id.meta({ description: "The tenant's id.", examples: [tenantExample.tenantId] }),
+});
 
 /** The list of tenants has no filters. */
 export const tenantQuery = z.strictObject(pageQuery(200));

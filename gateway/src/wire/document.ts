@@ -1,4 +1,4 @@
-import { needs } from '@wardstone/rpc';
+import { documentFailures, needs, reasons } from '@wardstone/rpc';
 import { type Document, DocumentStateSchema } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { enumName } from './enums.ts';
 import { toInstant } from './timestamp.ts';
@@ -16,7 +16,7 @@ export function toDocument(document: Document | undefined) {
     sizeBytes: Number(document.sizeBytes),
     state: enumName(DocumentStateSchema, document.state, 'RECEIVED'),
     percent: document.percent,
-    ...(failure === undefined ? {} : { failure: { reason: failure.reason, message: failure.message } }),
+    ...(failure === undefined ? {} : { failure: toFailure(failure) }),
     pageCount: document.pageCount,
     chunkCount: document.chunkCount,
     createdBy: document.createdBy,
@@ -24,4 +24,12 @@ export function toDocument(document: Document | undefined) {
     updatedAt: toInstant(document.updatedAt),
     etag: document.etag,
   };
+}
+
+/** Why it failed. A reason that documents are not said to fail with is a fault of ours, and shown as one. */
+function toFailure({ reason, message }: { readonly reason: string; readonly message: string }) {
+  const known = documentFailures.find((failure) => failure === reason);
+  return known === undefined
+    ? { reason: 'INTERNAL' as const, message: reasons.INTERNAL.message }
+    : { reason: known, message };
 }

@@ -234,6 +234,11 @@ export function tenantKeyInTest(state: InTestState): (router: ConnectRouter) => 
     void router.service(TenantKeyService, {
       createTenant: ({ tenantId, displayName, settings }) => {
         const id = tenantId === '' ? uuidv7() : tenantId;
+        const existing = state.tenants.get(id);
+        if (existing !== undefined) {
+          needs(existing.displayName === displayName, 'TENANT_ALREADY_EXISTS');
+          return { tenant: existing };
+        }
         const tenant = create(TenantSchema, {
           tenantId: id,
           displayName,

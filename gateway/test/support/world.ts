@@ -105,6 +105,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const logLines: string[] = [];
   const deps = await gatewayDeps(options, { issuer, identities, urls, logLines });
   const gateway = await createGateway(deps);
+  const paths = await describedPaths(gateway);
   await gateway.app.listen({ host: '127.0.0.1', port: 0 });
   const address = gateway.app.addresses()[0];
   if (address === undefined || typeof address === 'string') throw new Error('the gateway has no port');
@@ -121,12 +122,30 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     bearer: async (token = {}) => ({ authorization: `Bearer ${await issuer.token({ tenantId: tenantA, ...token })}` }),
     stop: async (service) => running.get(service)?.close(),
     close: async () => {
+      const undescribed = await undescribedProblems(paths, deps.telemetry);
       await gateway.close();
       for (const server of running.values()) await server.close();
       await issuer.close();
       await identities.drop();
+      if (undescribed.length > 0) throw new Error(`answered, but not described: ${undescribed.join(', ')}`);
     },
   };
+}
+
+type Paths = Readonly<Record<string, object>>;
+
+async function describedPaths({ app }: Gateway): Promise<Paths> {
+  return (await app.inject('/openapi.json')).json<{ readonly paths: Paths }>().paths;
+}
+
+/** What was answered under a path of the API's description that does not say so. Holds every test against the description. */
+async function undescribedProblems(paths: Paths, { metrics }: GatewayDeps['telemetry']): Promise<string[]> {
+  const problems = (await metrics.metrics()).matchAll(/^http_problems_total\{.*?route="([^"]+)",reason="([A-Z_]+)"/gm);
+  return [...problems].flatMap(([, path = '', reason = '']) => {
+    // Nobody is answered who has left.
+    const isElsewhere = paths[path] === undefined || reason === 'CANCELLED';
+    return isElsewhere || JSON.stringify(paths[path]).includes(`\`${reason}\``) ? [] : [`${reason} under ${path}`];
+  });
 }
 
 /** Starts the in-test services, each behind the real server kit and the real caller check. */

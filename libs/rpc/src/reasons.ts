@@ -137,6 +137,25 @@ export const reasons = {
   INTERNAL: { code: Code.Internal, status: 500, message: 'Something went wrong on our side.' },
 } as const satisfies Record<string, ReasonSpec>;
 
+/**
+ * What a document can fail with: these come as `failure.reason` of a document that is FAILED, when no call is waiting for
+ * an answer that could have their code or status.
+ */
+export const documentFailures = [
+  'UNSUPPORTED_TYPE',
+  'TEXT_ENCODING',
+  'TEXT_TOO_LARGE',
+  'PDF_ENCRYPTED',
+  'PDF_CORRUPT',
+  'PDF_NO_PAGES',
+  'TOO_MANY_PAGES',
+  'NO_TEXT',
+  'EXTRACTION_TIMEOUT',
+  'EXTRACTION_MEMORY',
+  'SEALED_VALUE_INVALID',
+  'INTERNAL',
+] as const satisfies readonly (keyof typeof reasons)[];
+
 /** A stable name of what went wrong. */
 export type Reason = keyof typeof reasons;
 

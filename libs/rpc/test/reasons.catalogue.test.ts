@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Code } from '@connectrpc/connect';
 import { expect } from 'chai';
-import { reasons } from '../src/index.ts';
+import { documentFailures, reasons } from '../src/index.ts';
 
 describe('REASONS.md', () => {
   const document = readFileSync(new URL('../REASONS.md', import.meta.url), 'utf8');
@@ -17,6 +17,11 @@ describe('REASONS.md', () => {
       return [`\`${reason}\``, Code[spec.code], String(spec.status), retry, spec.message];
     });
     expect(documented).deep.equal(catalogue);
+  });
+
+  it('names what a document can fail with', () => {
+    const [, section = ''] = document.split("## In a document's `failure`");
+    expect([...section.matchAll(/^- `([A-Z_]+)`/gm)].map(([, reason]) => reason)).deep.equal([...documentFailures]);
   });
 
   it('gives every reason a status that fits its code', () => {

@@ -35,9 +35,10 @@ describe('tenant settings', () => {
 });
 
 describe('tenant ids and names', () => {
-  it('take a UUID of version 7, in lower case afterwards', () => {
+  it('take a UUID of version 7 or 8, in lower case afterwards', () => {
     const id = '01890000-0000-7000-8000-00000000000A';
     expect(chosenTenantId(id)).to.equal(id.toLowerCase());
+    expect(chosenTenantId(id.replace('-7', '-8'))).to.equal(id.replace('-7', '-8').toLowerCase());
     for (const wrong of ['6ba7b810-9dad-41d1-80b4-00c04fd430c8', '01890000-0000-7000-0000-00000000000a', 'x']) {
       expect(
         fieldOf(() => chosenTenantId(wrong)),

@@ -44,12 +44,12 @@ export function effectiveSettings(wanted: WantedSettings = {}): TenantSettings {
   return { chunkSizeChars, chunkOverlapChars };
 }
 
-const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const chosenId = /^[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-/** A tenant id that a caller chose, in lower case. Thrown: INVALID_ARGUMENT when it is no UUIDv7 (RFC 9562). */
+/** A tenant id that a caller chose, in lower case. Thrown: INVALID_ARGUMENT when it is no UUIDv7 or UUIDv8 (RFC 9562). */
 export function chosenTenantId(id: string): string {
   const lower = id.toLowerCase();
-  if (!uuidV7.test(lower)) throw invalid('tenant_id', 'must be a UUID of version 7');
+  if (!chosenId.test(lower)) throw invalid('tenant_id', 'must be a UUID of version 7 or 8');
   return lower;
 }
 

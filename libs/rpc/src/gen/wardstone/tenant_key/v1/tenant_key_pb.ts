@@ -116,7 +116,7 @@ export const TenantSchema: GenMessage<Tenant> = /*@__PURE__*/
  */
 export type CreateTenantRequest = Message<"wardstone.tenant_key.v1.CreateTenantRequest"> & {
   /**
-   * Chosen by the caller (UUIDv7), so that a repeated call makes one tenant; empty means the service chooses.
+   * Chosen by the caller (UUIDv7, or UUIDv8 for a derived one), so that a repeated call makes one tenant; empty means the service chooses.
    *
    * @generated from field: string tenant_id = 1;
    */
