@@ -51,7 +51,7 @@ describe('slow uploads', () => {
     const [a, b] = [await world.bearer(), await world.bearer({ tenantId: tenantB })];
     const clients = [1, 2].map(() => slowly(world, a.authorization, json, '{"contentBase64":"', 1));
     const held = async (): Promise<boolean> =>
-      /http_going_on\{[^}]*kind="jsonUploads"[^}]*\} 2\b/.test(await (await fetch(`${world.url}/metrics`)).text());
+      /http_going_on\{[^}]*kind="jsonUploads"[^}]*\} 2\b/.test(await world.metrics());
     await eventually(held, { description: 'both to be held' });
     await expectProblem(await postJson(`${world.url}/v1/documents`, a, body), 429, 'RATE_LIMITED');
     expect((await postJson(`${world.url}/v1/documents`, b, body)).status).to.equal(202);
