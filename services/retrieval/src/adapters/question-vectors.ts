@@ -1,6 +1,7 @@
 /** Vectors of questions, through embedding's RPC. */
 import { AppError, forward, type CallContext, type Reason, type ServiceClient } from '@wardstone/rpc';
 import { type EmbeddingService, EmbedKind } from '@wardstone/rpc/gen/wardstone/embedding/v1/embedding_pb';
+import { embeddingDimensions } from '../domain/chunk.ts';
 import type { QuestionVectors } from '../ports.ts';
 
 /** A question is a few words; a model that takes longer is as good as away. */
@@ -27,7 +28,7 @@ export function createQuestionVectors(client: Pick<ServiceClient<typeof Embeddin
           throw unavailable(error, call);
         });
       const [values] = embeddings.map((embedding) => Float32Array.from(embedding.values));
-      if (values?.length !== 1024 || embeddings.length !== 1) throw new AppError('MODEL_UNAVAILABLE');
+      if (values?.length !== embeddingDimensions || embeddings.length !== 1) throw new AppError('MODEL_UNAVAILABLE');
       return { modelId, vector: values };
     },
   };

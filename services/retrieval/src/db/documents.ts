@@ -41,11 +41,13 @@ export async function replaceDocument(tx: EntityManager, document: NewIndexedDoc
   await tx.upsert(indexedDocumentEntity, { ...document, indexedAt: new Date() }, ['tenantId', 'documentId']);
 }
 
-/** A chunk's row, sealed. */
+/** A chunk's row: its passage sealed, its vector in the tenant's space. */
 export interface NewChunk {
   readonly ordinal: number;
   readonly passageSealed: string;
   readonly vector: Float32Array;
+  /** Version of the key that made that space. */
+  readonly vectorKeyVersion: number;
 }
 
 /** Inserts chunks of one document in one statement: arrays keep it the same for any number of rows. */
@@ -55,13 +57,16 @@ export async function insertChunks(
   chunks: readonly NewChunk[],
 ): Promise<void> {
   await tx.query(
-    `insert into chunk (tenant_id, document_id, version, model_id, ordinal, passage_sealed, embedding)
-     select $1, $2, $3, $4, n.ordinal, n.passage_sealed, n.embedding::halfvec(1024)
-     from unnest($5::int[], $6::text[], $7::text[]) as n (ordinal, passage_sealed, embedding)`,
+    `insert into chunk
+       (tenant_id, document_id, version, model_id, ordinal, passage_sealed, vector_key_version, embedding)
+     select $1, $2, $3, $4, n.ordinal, n.passage_sealed, n.vector_key_version, n.embedding::halfvec(1024)
+     from unnest($5::int[], $6::text[], $7::int[], $8::text[])
+       as n (ordinal, passage_sealed, vector_key_version, embedding)`,
     [
       ...[tenantId, documentId, version, modelId],
       chunks.map(({ ordinal }) => ordinal),
       chunks.map(({ passageSealed }) => passageSealed),
+      chunks.map(({ vectorKeyVersion }) => vectorKeyVersion),
       chunks.map(({ vector }) => toSql(Array.from(vector))),
     ],
   );

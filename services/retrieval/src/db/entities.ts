@@ -36,6 +36,8 @@ export interface ChunkRow {
   passageSealed: string;
   /** Model that made the vector; vectors of two models are never compared. */
   modelId: string;
+  /** Version of the tenant's `vectors` key that `embedding` was transformed with; 0 when it was not. */
+  vectorKeyVersion: number;
   embedding: number[];
 }
 
@@ -48,6 +50,7 @@ export const chunkEntity = new EntitySchema<ChunkRow>({
     ordinal: { type: 'int', primary: true },
     passageSealed: { name: 'passage_sealed', type: 'text' },
     modelId: { name: 'model_id', type: 'text' },
+    vectorKeyVersion: { name: 'vector_key_version', type: 'int' },
     embedding: { type: 'halfvec', length: 1024 },
   },
 });

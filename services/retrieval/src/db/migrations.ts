@@ -1,5 +1,6 @@
 /** The migrations of schema `retrieval`, oldest first. A migration that ran anywhere is never changed. */
 import type { MigrationClass } from '@wardstone/db';
 import { CreateChunk1795310000000 } from './1795310000000-create-chunk.ts';
+import { AddVectorKeyVersion1795400000000 } from './1795400000000-add-vector-key-version.ts';
 
-export const migrations: readonly MigrationClass[] = [CreateChunk1795310000000];
+export const migrations: readonly MigrationClass[] = [CreateChunk1795310000000, AddVectorKeyVersion1795400000000];

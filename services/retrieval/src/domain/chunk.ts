@@ -25,6 +25,9 @@ export interface ChunkKey {
   readonly ordinal: number;
 }
 
+/** Components of every vector that is indexed. */
+export const embeddingDimensions = 1024;
+
 const namespace = '6f0f1f7a-6f0a-5d39-9c8e-2f4f6a0a7b51';
 
 /** UUIDv5 of a chunk. It follows from the row's key, so that a row under another key does not open. */

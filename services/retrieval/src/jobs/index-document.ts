@@ -4,6 +4,7 @@ import type { StageContext, StageJob } from '@wardstone/queue';
 import { needs } from '@wardstone/rpc';
 import type { EntityManager } from 'typeorm';
 import { sealPassage, sealTitle } from '../adapters/seals.ts';
+import { currentSpace, type TenantSpace } from '../adapters/tenant-space.ts';
 import { insertChunks, isRemoved, liveVersion, lockDocument, type NewChunk, replaceDocument } from '../db/documents.ts';
 import type { Deps } from '../ports.ts';
 import { type EmbeddedChunk, type EmbeddedDocument, openArtefacts } from './read-artefacts.ts';
@@ -55,13 +56,14 @@ async function replaceRows(
   needs(!(await isRemoved(tx, job)), 'DOCUMENT_NOT_FOUND');
   if (((await liveVersion(tx, job)) ?? 0) > version) return;
   const { modelId, count } = header;
+  const space = await currentSpace(deps.keys, tenantId);
   const titleSealed = await sealTitle(deps.keys, tenantId, documentId, document.title);
   await replaceDocument(tx, { tenantId, documentId, version, titleSealed, chunkCount: count, modelId });
 
   let written = 0;
   for await (const batch of batches(chunks)) {
     signal.throwIfAborted();
-    const rows = batch.map((embedded) => sealedRow(deps, job, embedded));
+    const rows = batch.map((embedded) => sealedRow(deps, job, space, embedded));
     await insertChunks(tx, { tenantId, documentId, version, modelId }, await Promise.all(rows));
     written += batch.length;
     deps.progress.report(job, (99 * written) / count);
@@ -74,11 +76,12 @@ async function replaceRows(
 async function sealedRow(
   { keys }: Pick<Deps, 'keys'>,
   { tenantId, documentId, version }: StageJob,
+  space: TenantSpace,
   { chunk, vector }: EmbeddedChunk,
 ): Promise<NewChunk> {
   const { kind: _kind, ordinal, ...passage } = chunk;
   const passageSealed = await sealPassage(keys, tenantId, { documentId, version, ordinal }, passage);
-  return { ordinal, passageSealed, vector };
+  return { ordinal, passageSealed, vector: space.enter(vector), vectorKeyVersion: space.keyVersion };
 }
 
 async function* batches(chunks: AsyncIterable<EmbeddedChunk>): AsyncGenerator<EmbeddedChunk[]> {

@@ -2,9 +2,10 @@ import type { HandlerContext } from '@connectrpc/connect';
 import { AppError, callContext, tenantOf, type CallContext } from '@wardstone/rpc';
 import type { SearchRequest } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { openPassage, openTitle } from '../adapters/seals.ts';
-import { findNearest, type SealedHit } from '../db/nearest-chunks.ts';
+import type { SealedHit } from '../db/nearest-chunks.ts';
 import { chunkIdOf, type Passage } from '../domain/chunk.ts';
 import type { Deps } from '../ports.ts';
+import { nearestInSpaces } from './nearest-in-spaces.ts';
 
 type SearchDeps = Pick<Deps, 'database' | 'keys' | 'vectors' | 'auditor' | 'metrics'>;
 
@@ -28,7 +29,7 @@ export function search(deps: SearchDeps) {
     const { vector, modelId } = await timed(deps, 'embed', () => deps.vectors.vectorOf(request.query, call));
     const documentIds = request.documentIds.map((id) => id.toLowerCase());
     const wanted = { tenantId, vector, modelId, documentIds, limit: topK + spareRows };
-    const found = await timed(deps, 'scan', () => deps.database.inTenant(tenantId, (tx) => findNearest(tx, wanted)));
+    const found = await timed(deps, 'scan', () => nearestInSpaces(deps, wanted));
     const { hits, unreadable } = await timed(deps, 'open', () => openBest(deps, call, found, topK));
 
     await deps.auditor.record(call, {

@@ -44,6 +44,8 @@ export interface Harness {
   readonly logs: string[];
   /** What a test may break, and the vector and model of the next questions. */
   readonly faults: { audit: boolean; keys: boolean };
+  /** Makes new writes use this version of every key, at once. */
+  useKeyVersion(version: number): void;
   readonly question: { vector: Float32Array; modelId: string };
   readonly client: ServiceClient<typeof RetrievalService>;
   /** Writes both artefacts of a document and runs the stage. */
@@ -97,8 +99,12 @@ export async function openHarness(): Promise<Harness> {
   const telemetry = createTelemetry({ service: 'retrieval', version: '0', logLevel: 'debug', destination });
   const dir = await mkdtemp(join(tmpdir(), 'wardstone-retrieval-'));
   const faults = { audit: false, keys: false };
-  const keys = testKeys(faults);
-  const objects = createSealedObjects({ store: createFileStore({ dir }), keys: testKeys({ keys: false }) });
+  const current = { version: 1 };
+  const keys = testKeys(faults, current);
+  const objects = createSealedObjects({
+    store: createFileStore({ dir }),
+    keys: testKeys({ keys: false }, { version: 1 }),
+  });
   const events: RecordedEvent[] = [];
   const question = { vector: seededVector(0), modelId };
   const registry = new Registry();
@@ -133,6 +139,10 @@ export async function openHarness(): Promise<Harness> {
     events,
     logs,
     faults,
+    useKeyVersion: (version) => {
+      current.version = version;
+      keys.clear();
+    },
     question,
     client: createServiceClient(RetrievalService, {
       baseUrl: 'http://in-memory',
@@ -189,15 +199,17 @@ async function writeBoth(objects: SealedObjects, document: TestDocument): Promis
 }
 
 /** Keys that follow from what they are for. */
-function testKeys(faults: { readonly keys: boolean }): KeyRing {
+function testKeys(faults: { readonly keys: boolean }, current: { readonly version: number }): KeyRing {
   const ring = createKeyRing({
-    fetch: (tenant, purpose, version) =>
-      Promise.resolve({
-        key: new Uint8Array(createHash('sha256').update(`${tenant}/${purpose}`).digest()),
-        version: version === 0 ? 1 : version,
-        currentVersion: 1,
-        maxAgeMs: 60_000,
-      }),
+    fetch: (tenant, purpose, version) => {
+      const found = version === 0 ? current.version : version;
+      const key = new Uint8Array(
+        createHash('sha256')
+          .update(`${tenant}/${purpose}/${String(found)}`)
+          .digest(),
+      );
+      return Promise.resolve({ key, version: found, currentVersion: current.version, maxAgeMs: 60_000 });
+    },
   });
   const guard = <T>(work: () => Promise<T>): Promise<T> =>
     faults.keys ? Promise.reject(new AppError('KEY_UNAVAILABLE')) : work();
