@@ -9,6 +9,7 @@ function documentedDefault(field: z.ZodType): string {
   const { success, data } = field.safeParse(undefined);
   if (!success) return 'required';
   if (data === undefined) return 'not set';
+  if (Array.isArray(data) && data.length === 0) return 'none';
   return data === true ? 'on' : `\`${JSON.stringify(data).replaceAll('"', '')}\``;
 }
 
