@@ -213,6 +213,25 @@ describe('a client', () => {
     await server.close();
   });
 
+  it('begins a streaming call with its first read: one that nobody reads asks nothing, and fails for nobody', async () => {
+    const bare = await startBare(answer);
+    const unread = createServiceClient(IngestionService, clientOf(bare.url)).watchDocument({ documentId }, as);
+    await unread[Symbol.asyncIterator]().return?.(undefined);
+    // Nobody would await the refusal of this one, and a rejection that nobody awaits ends a process.
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => unhandled.push(error);
+    process.on('unhandledRejection', note);
+    createServiceClient(IngestionService, clientOf('http://127.0.0.1:9')).watchDocument({ documentId }, as);
+    // Another call of the same kind, and one that is refused, have come to their ends after it.
+    await drain(createServiceClient(IngestionService, clientOf(bare.url)).watchDocument({ documentId }, as));
+    const refused = createServiceClient(EmbeddingService, clientOf('http://127.0.0.1:9'));
+    expect((await refusal(refused.embed(request, as))).reason).equal('SERVICE_UNAVAILABLE');
+    process.off('unhandledRejection', note);
+    expect(unhandled).deep.equal([]);
+    expect(bare.streams()).equal(1);
+    await bare.close();
+  });
+
   it('gives up connecting after a bound', async () => {
     // Listens, but its peers are never greeted.
     const accepted: net.Socket[] = [];

@@ -55,6 +55,29 @@ describe('DeleteDocument', () => {
     expect(await reasonOf(get(documentId))).to.equal('none');
   });
 
+  it('records no deletion that did not happen, and every one under the id as it is written in lists', async () => {
+    const { documentId, etag } = await upload(harness, 'words');
+    const deletions = () =>
+      harness.events
+        .filter(({ action, resourceIds }) => action === 'document.delete' && resourceIds.includes(documentId))
+        .map(({ outcome }) => outcome);
+    // The document changes between the look at it and its removal.
+    const { inTenant } = harness.database;
+    const bump = 'update ingestion.document set revision = revision + 1 where document_id = $1';
+    let looks = 0;
+    harness.database.inTenant = async (tenantId, work, options) => {
+      const result = await inTenant(tenantId, work, options);
+      if ((looks += 1) === 1) await harness.testDatabase.query(bump, [documentId]);
+      return result;
+    };
+    expect(await reasonOf(remove(documentId, etag))).to.equal('DOCUMENT_CHANGED');
+    harness.database.inTenant = inTenant;
+    expect(deletions()).to.deep.equal(['failure']);
+    await remove(documentId.toUpperCase());
+    expect(deletions()).to.deep.equal(['failure', 'success']);
+    await expectGone(documentId);
+  });
+
   async function expectHidden(documentId: string): Promise<void> {
     expect(await reasonOf(get(documentId))).to.equal('DOCUMENT_NOT_FOUND');
     const download = collect(harness.client.downloadDocument({ documentId }, as(tenantA)));

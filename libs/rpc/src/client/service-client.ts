@@ -68,14 +68,16 @@ function cancellable(call: StreamCall): StreamCall {
   return (request, options) => {
     const left = new AbortController();
     const signal = options?.signal ? AbortSignal.any([options.signal, left.signal]) : left.signal;
-    const stream = call(request, { ...options, signal });
     return {
       [Symbol.asyncIterator]() {
-        const iterator = stream[Symbol.asyncIterator]();
+        // The call begins with the first read: one that nobody reads would go on for nothing, and its failure would be
+        // awaited by nobody, which ends the process.
+        let iterator: AsyncIterator<unknown> | undefined;
         return {
-          next: () => iterator.next(),
+          next: () => (iterator ??= call(request, { ...options, signal })[Symbol.asyncIterator]()).next(),
           async return(value: unknown) {
             left.abort();
+            if (iterator === undefined) return { done: true, value };
             // Connect clears the call's deadline timer when its reader sees the end, which is now this error.
             await Promise.allSettled([iterator.next()]);
             return { done: true, value };

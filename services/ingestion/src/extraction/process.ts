@@ -48,6 +48,8 @@ export interface ExtractedText {
 
 const rssSampleMs = 100;
 const startTimeoutMs = 30_000;
+/** A process that runs out of heap takes a moment to say so by its exit code. */
+const exitGraceMs = 5_000;
 const maxReadyBytes = 1024;
 
 /** A document in work. */
@@ -200,8 +202,13 @@ export class ExtractionProcess {
     return this.#death(work);
   }
 
+  /** A process that has closed its pipe and lives on would hold its place for ever: it has a moment to end by itself. */
   async #death(work: Work): Promise<AppError> {
+    const timer = setTimeout(() => {
+      this.kill(crashReason(work.task));
+    }, exitGraceMs);
     await this.#exited;
+    clearTimeout(timer);
     work.failure ??= new AppError(this.#killedFor ?? causeOfDeath(this.#child, crashReason(work.task)));
     return work.failure;
   }

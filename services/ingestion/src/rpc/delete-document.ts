@@ -1,5 +1,5 @@
 import type { HandlerContext } from '@connectrpc/connect';
-import { AppError, callContext, needs, tenantOf } from '@wardstone/rpc';
+import { AppError, callContext, tenantOf, type CallContext } from '@wardstone/rpc';
 import type { DeleteDocumentRequest } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { find, markDeleting } from '../db/documents.ts';
 import { etagOf, visibleStates } from '../domain/document.ts';
@@ -18,25 +18,15 @@ export function deleteDocument(deps: RemovalDeps & Pick<Deps, 'auditor'>) {
   return async (request: DeleteDocumentRequest, context: HandlerContext) => {
     const call = callContext(context);
     const tenantId = tenantOf(call);
-    const { documentId } = request;
+    const documentId = request.documentId.toLowerCase();
 
     const document = await deps.database.inTenant(tenantId, (tx) =>
       find(tx, documentId, [...visibleStates, 'DELETING']),
     );
-    const refusal = refusalOf(document, request.etag);
-    await deps.auditor.record(call, {
-      action: 'document.delete',
-      resourceType: 'document',
-      resourceIds: [documentId],
-      ...(refusal === undefined ? { outcome: 'success' } : { outcome: 'failure', reason: refusal }),
-    });
-    if (refusal !== undefined) throw new AppError(refusal);
-
-    if (document !== undefined && document.state !== 'DELETING') {
-      const revision = request.etag === '' ? undefined : document.revision;
-      const hidden = await deps.database.inTenant(tenantId, (tx) => markDeleting(tx, documentId, revision));
-      // Without an etag only another delete can have come first, and it wanted the same.
-      needs(hidden || request.etag === '', 'DOCUMENT_CHANGED');
+    const refusal = refusalOf(document, request.etag) ?? (await hide(deps, call, document, request.etag));
+    if (refusal !== undefined) {
+      await deps.auditor.record(call, { ...eventOf(documentId), outcome: 'failure', reason: refusal });
+      throw new AppError(refusal);
     }
     const key = { tenantId, documentId };
     await removeFromIndex(deps, key, call.requestId);
@@ -47,6 +37,33 @@ export function deleteDocument(deps: RemovalDeps & Pick<Deps, 'auditor'>) {
     }
     return {};
   };
+}
+
+/**
+ * Hides the document, and records that it was deleted when nothing but the commit is left, so that the log tells of no
+ * deletion that did not happen. A document that is hidden already is deleted once more. Answers why it could not be.
+ */
+async function hide(
+  { database, auditor }: Pick<Deps, 'database' | 'auditor'>,
+  call: CallContext,
+  document: SealedDocument | undefined,
+  etag: string,
+): Promise<'DOCUMENT_CHANGED' | undefined> {
+  if (document === undefined) return undefined;
+  const { documentId, revision } = document;
+  return database.inTenant(tenantOf(call), async (tx) => {
+    if (document.state !== 'DELETING') {
+      const hidden = await markDeleting(tx, documentId, etag === '' ? undefined : revision);
+      // Without an etag only another delete can have come first, and it wanted the same.
+      if (!hidden && etag !== '') return 'DOCUMENT_CHANGED';
+    }
+    await auditor.record(call, { ...eventOf(documentId), outcome: 'success' });
+    return undefined;
+  });
+}
+
+function eventOf(documentId: string) {
+  return { action: 'document.delete', resourceType: 'document', resourceIds: [documentId] } as const;
 }
 
 function refusalOf(document: SealedDocument | undefined, etag: string) {

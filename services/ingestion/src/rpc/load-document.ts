@@ -14,9 +14,11 @@ import type { Deps } from '../ports.ts';
 export async function loadAudited(
   deps: Pick<Deps, 'database' | 'auditor'>,
   call: CallContext,
-  documentId: string,
+  askedFor: string,
   action: AuditAction,
 ): Promise<SealedDocument> {
+  // One spelling in the audit log, so that a document's events are found by its id.
+  const documentId = askedFor.toLowerCase();
   const document = await deps.database.inTenant(tenantOf(call), (tx) => findVisible(tx, documentId));
   await deps.auditor.record(call, {
     action,

@@ -29,7 +29,7 @@ export function watchDocument(deps: WatchDeps) {
   return withTenantSlot(slots, async function* (request: WatchDocumentRequest, context: HandlerContext) {
     deps.metrics.watching(1);
     try {
-      yield* watch(deps, request.documentId, context);
+      yield* watch(deps, request.documentId.toLowerCase(), context);
     } finally {
       deps.metrics.watching(-1);
     }
