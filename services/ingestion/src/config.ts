@@ -42,6 +42,7 @@ const schema = z.object({
   WARDSTONE_EXTRACT_MAX_RSS_BYTES: fields.bytes.default(1536 * MiB),
   WARDSTONE_EXTRACT_MAX_HEAP_BYTES: fields.bytes.default(1024 * MiB),
   WARDSTONE_MAX_WATCHERS: fields.positiveInt.default(1_000),
+  WARDSTONE_MAX_UPLOADS: fields.positiveInt.default(128),
   WARDSTONE_MAX_DOWNLOADS: fields.positiveInt.default(128),
   WARDSTONE_WATCH_INTERVAL_MS: fields.durationMs.default(5_000),
   WARDSTONE_RECONCILE_INTERVAL_MS: fields.durationMs.default(5_000),
@@ -87,6 +88,7 @@ export function limitsOf(config: Config): Limits {
     maxExtractBytes: config.WARDSTONE_MAX_EXTRACT_BYTES,
     maxWatchers: config.WARDSTONE_MAX_WATCHERS,
     watchIntervalMs: config.WARDSTONE_WATCH_INTERVAL_MS,
+    maxUploads: config.WARDSTONE_MAX_UPLOADS,
     maxDownloads: config.WARDSTONE_MAX_DOWNLOADS,
     tenantSlotPercent: config.WARDSTONE_TENANT_SLOT_PERCENT,
   };

@@ -30,9 +30,11 @@ export interface Limits {
   readonly maxWatchers: number;
   /** How often a watcher looks again although nothing was announced. */
   readonly watchIntervalMs: number;
+  /** Uploads that one process takes at the same time. */
+  readonly maxUploads: number;
   /** Downloads that one process serves at the same time. */
   readonly maxDownloads: number;
-  /** How many percent of the watchers, and of the downloads, may be one tenant's. */
+  /** How many percent of the watchers, of the uploads, and of the downloads, may be one tenant's. */
   readonly tenantSlotPercent: number;
 }
 

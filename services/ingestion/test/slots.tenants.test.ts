@@ -1,7 +1,7 @@
 import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
 import { as, openHarness, tenantA, tenantB, type Harness } from './support/harness.ts';
-import { reasonOf, upload } from './support/upload.ts';
+import { reasonOf, upload, uploadMessages } from './support/upload.ts';
 
 /** Takes a stream's first message and holds the stream. */
 async function hold(stream: AsyncIterable<unknown>): Promise<AsyncIterator<unknown>> {
@@ -14,7 +14,13 @@ describe('slots of the long streams', () => {
   let harness: Harness;
   const documents = new Map<string, string>();
   before(async () => {
-    harness = await openHarness({ maxWatchers: 4, maxDownloads: 4, tenantSlotPercent: 50, watchIntervalMs: 60_000 });
+    harness = await openHarness({
+      maxWatchers: 4,
+      maxUploads: 4,
+      maxDownloads: 4,
+      tenantSlotPercent: 50,
+      watchIntervalMs: 60_000,
+    });
     for (const tenantId of [tenantA, tenantB]) {
       // Longer than what any buffer on the way takes in.
       const { documentId } = await upload(harness, 'words '.repeat(100_000), { tenantId });
@@ -22,6 +28,27 @@ describe('slots of the long streams', () => {
     }
   });
   after(() => harness.close());
+
+  it('leave uploads to other tenants while one holds its share, and come back when an upload ends', async () => {
+    const ends: (() => void)[] = [];
+    const begin = (tenantId: string, fileName: string) => {
+      const end = new Promise<void>((resolve) => ends.push(resolve));
+      const whole = uploadMessages(Buffer.from('words'), { fileName });
+      async function* slowly() {
+        for await (const message of whole) {
+          yield message;
+          await end;
+        }
+      }
+      return harness.client.uploadDocument(slowly(), as(tenantId));
+    };
+    const held = [begin(tenantA, 'a.txt'), begin(tenantA, 'b.txt')];
+    await eventually(async () => (await reasonOf(upload(harness, 'more', { tenantId: tenantA }))) === 'RATE_LIMITED');
+    expect(await reasonOf(upload(harness, 'others', { tenantId: tenantB }))).to.equal('none');
+    for (const end of ends) end();
+    await Promise.all(held);
+    expect(await reasonOf(upload(harness, 'more', { tenantId: tenantA }))).to.equal('none');
+  });
 
   for (const rpc of ['watchDocument', 'downloadDocument'] as const) {
     it(`leave ${rpc} to other tenants while one holds its share, and come back when a caller goes`, async () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { HandlerContext } from '@connectrpc/connect';
-import { AppError, callContext, needs, tenantOf, type CallContext } from '@wardstone/rpc';
+import { AppError, type CallContext, callContext, createSlots, needs, tenantOf, tenantShare } from '@wardstone/rpc';
 import type { UploadDocumentRequest } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { currentTraceparent } from '@wardstone/telemetry';
 import { v7 as uuidv7 } from 'uuid';
@@ -50,9 +50,13 @@ interface Result {
 
 /** Takes a document in: its bytes flow from the socket through the seal into the store, and never lie anywhere whole. */
 export function uploadDocument(deps: UploadDeps) {
+  const { maxUploads, tenantSlotPercent } = deps.limits;
+  const slots = createSlots(tenantShare(maxUploads, tenantSlotPercent));
   return async (messages: AsyncIterable<UploadDocumentRequest>, context: HandlerContext) => {
     const call = callContext(context);
+    let release: (() => void) | undefined;
     try {
+      release = slots.take(tenantOf(call));
       const upload = await openUpload(messages, deps.limits.maxUploadBytes);
       try {
         const { document, outcome } = await take(deps, call, upload);
@@ -64,6 +68,8 @@ export function uploadDocument(deps: UploadDeps) {
     } catch (error) {
       deps.metrics.uploaded(AppError.from(error).reason, 0);
       throw error;
+    } finally {
+      release?.();
     }
   };
 }

@@ -87,6 +87,7 @@ const defaultLimits: Limits = {
   maxExtractBytes: 4 * 1024 * 1024,
   maxWatchers: 3,
   watchIntervalMs: 200,
+  maxUploads: 64,
   maxDownloads: 3,
   tenantSlotPercent: 100,
 };
