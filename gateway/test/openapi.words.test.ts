@@ -1,5 +1,6 @@
 import { documentFailures, isReason, reasons } from '@wardstone/rpc';
 import { expect } from 'chai';
+import { describedBy } from './support/described.ts';
 import { type World, startWorld, tenantA } from './support/world.ts';
 import { addDocument } from './support/in-test-services.ts';
 import { readEvents } from './support/events.ts';
@@ -22,9 +23,7 @@ describe("the words and examples of the API's description", () => {
   const documents: Described[] = [];
   before(async () => {
     world = await startWorld();
-    for (const path of ['/openapi.json', '/openapi-3.0.json']) {
-      documents.push((await (await fetch(`${world.url}${path}`)).json()) as Described);
-    }
+    documents.push(...(await describedBy<Described>(world)));
   });
   after(() => world.close());
 

@@ -1,12 +1,12 @@
-import { startServer, type RunningServer } from '@wardstone/rpc';
+import type { RunningServer } from '@wardstone/rpc';
 import {
   DownloadDocumentRequestSchema,
   IngestionService,
 } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { expect } from 'chai';
-import { routes } from '../src/rpc/routes.ts';
-import { authorize, clinician, openHarness, tenantA, trustingCheck, type Harness } from './support/harness.ts';
+import { authorize, clinician, openHarness, tenantA, type Harness } from './support/harness.ts';
+import { serve } from './support/server.ts';
 import { upload } from './support/upload.ts';
 
 /** Of an envelope of Connect or gRPC: one byte of flags, four of length. */
@@ -18,17 +18,7 @@ describe('DownloadDocument on the wire', () => {
   let server: RunningServer;
   before(async () => {
     harness = await openHarness();
-    server = await startServer({
-      service: 'ingestion',
-      telemetry: harness.telemetry,
-      host: '127.0.0.1',
-      port: 0,
-      reflection: false,
-      drainTimeoutMs: 5_000,
-      dependencies: {},
-      callerCheck: trustingCheck,
-      routes: routes(harness.deps),
-    });
+    server = await serve(harness);
   });
   after(async () => {
     await server.close();

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
-import { AppError, createServiceClient, startServer } from '@wardstone/rpc';
+import { AppError, createServiceClient } from '@wardstone/rpc';
 import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
-import { routes } from '../src/rpc/routes.ts';
-import { as, authorize, openHarness, tenantA, trustingCheck, type Harness } from './support/harness.ts';
+import { as, authorize, openHarness, tenantA, type Harness } from './support/harness.ts';
+import { serve } from './support/server.ts';
 import { collect, reasonOf, upload, uploadMessages, type UploadMessage } from './support/upload.ts';
 
 /** Shorter and longer than the head that decides the type: refused before and after there is a row. */
@@ -96,17 +96,7 @@ describe('UploadDocument, when an upload is complete', () => {
   });
 
   it('leaves nothing of a call that its client cancels over HTTP/2', async () => {
-    const server = await startServer({
-      service: 'ingestion',
-      telemetry: harness.telemetry,
-      host: '127.0.0.1',
-      port: 0,
-      reflection: false,
-      drainTimeoutMs: 5_000,
-      dependencies: {},
-      callerCheck: trustingCheck,
-      routes: routes(harness.deps),
-    });
+    const server = await serve(harness);
     try {
       const client = createServiceClient(IngestionService, { baseUrl: server.url, audience: 'ingestion', authorize });
       const controller = new AbortController();

@@ -20,7 +20,7 @@ export async function spaceOfVersion(keys: KeyRing, tenantId: string, keyVersion
   return spaceOf(await keys.version(tenantId, 'vectors', keyVersion));
 }
 
-/** Made for each use and kept by nobody, so that it goes when the key goes; that takes less than a millisecond. */
+/** Made for each use and kept by nobody, so that it goes when the key goes; that takes about a millisecond. */
 function spaceOf({ key, version }: PurposeKey): TenantSpace {
   const transform = createVectorTransform(key, embeddingDimensions);
   key.fill(0);
