@@ -42,6 +42,9 @@ export const serviceRights: ReadonlySet<string> = new Set([
   'data-key.read',
   'index.delete',
   'pipeline.report',
+  'tenant-work.watch',
+  'tenant-work.list',
+  'tenant-work.report',
 ]);
 
 // A request names one role; a principal with several asks once per role. Rules and groupings name a domain pattern, so
@@ -68,6 +71,14 @@ const rules = `
 p, platform_admin, platform, tenant, create
 p, platform_admin, platform, tenant, read
 p, platform_admin, platform, tenant, list
+p, platform_admin, platform, tenant, suspend
+p, platform_admin, platform, tenant, resume
+p, platform_admin, platform, key-rotation, create
+p, platform_admin, platform, key-rotation, read
+p, platform_admin, platform, offboarding, request
+p, platform_admin, platform, offboarding, approve
+p, platform_admin, platform, offboarding, cancel
+p, platform_admin, platform, offboarding, read
 p, platform_admin, platform, audit-event, read
 
 g, tenant_admin, member, tenant/*
@@ -80,6 +91,11 @@ p, member, tenant/*, tenant, read
 
 g, tenant_admin, clinician, tenant/*
 g, tenant_admin, auditor, tenant/*
+
+p, tenant_admin, tenant/*, key-rotation, create
+p, tenant_admin, tenant/*, offboarding, request
+p, tenant_admin, tenant/*, offboarding, approve
+p, tenant_admin, tenant/*, offboarding, cancel
 
 p, clinician, tenant/*, document, create
 p, clinician, tenant/*, document, read
@@ -96,6 +112,8 @@ p, builder, tenant/*, answer, create
 p, builder, tenant/*, embedding, create
 
 p, auditor, tenant/*, audit-event, read
+p, auditor, tenant/*, key-rotation, read
+p, auditor, tenant/*, offboarding, read
 
 p, service, tenant/*, data-key, read
 p, service, tenant/*, pipeline, report
@@ -103,6 +121,9 @@ p, service, tenant/*, index, delete
 p, service, tenant/*, embedding, create
 p, service, tenant/*, audit-event, append
 p, service, platform, audit-event, append
+p, service, platform, tenant-work, watch
+p, service, platform, tenant-work, list
+p, service, tenant/*, tenant-work, report
 `;
 
 /** Domain of a permission for a principal. Who has no tenant is judged on the platform, where no rule speaks of PHI. */

@@ -34,6 +34,17 @@ const table: Record<string, readonly string[]> = {
   ],
   'TenantKeyService.ListTenants': ['platform_admin'],
   'TenantKeyService.GetDataKeys': ['service'],
+  'TenantLifecycleService.SuspendTenant': ['platform_admin'],
+  'TenantLifecycleService.ResumeTenant': ['platform_admin'],
+  'TenantLifecycleService.StartKeyRotation': ['platform_admin', 'tenant_admin'],
+  'TenantLifecycleService.GetKeyRotation': ['platform_admin', 'tenant_admin', 'auditor'],
+  'TenantLifecycleService.RequestOffboarding': ['platform_admin', 'tenant_admin'],
+  'TenantLifecycleService.ApproveOffboarding': ['platform_admin', 'tenant_admin'],
+  'TenantLifecycleService.CancelOffboarding': ['platform_admin', 'tenant_admin'],
+  'TenantLifecycleService.GetOffboarding': ['platform_admin', 'tenant_admin', 'auditor'],
+  'TenantWorkService.WatchTenants': ['service'],
+  'TenantWorkService.ListTenantWork': ['service'],
+  'TenantWorkService.ReportTenantWork': ['service'],
 };
 
 const principalOf = (role: string): { roles: string[]; tenantId: string | undefined } => ({

@@ -64,6 +64,33 @@ export const reasons = {
     status: 409,
     message: 'There is already another tenant with this id.',
   },
+  TENANT_SUSPENDED: { code: Code.FailedPrecondition, status: 403, message: 'The tenant is suspended.' },
+  TENANT_OFFBOARDING: {
+    code: Code.FailedPrecondition,
+    status: 403,
+    message: 'The tenant is being offboarded, or has been: nothing of it is given out.',
+  },
+  TENANT_STATE_CONFLICT: {
+    code: Code.FailedPrecondition,
+    status: 409,
+    message: 'The tenant is not in a state in which this can be done.',
+  },
+  OFFBOARDING_NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is no such offboarding.' },
+  OFFBOARDING_ALREADY_EXISTS: {
+    code: Code.AlreadyExists,
+    status: 409,
+    message: 'The tenant has an offboarding already.',
+  },
+  OFFBOARDING_STATE_CONFLICT: {
+    code: Code.FailedPrecondition,
+    status: 409,
+    message: 'The offboarding is not in a state in which this can be done.',
+  },
+  OFFBOARDING_NEEDS_ANOTHER: {
+    code: Code.PermissionDenied,
+    status: 403,
+    message: 'An offboarding is approved by another administrator than the one who requested it.',
+  },
 
   // Documents.
   DOCUMENT_NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is no such document.' },
@@ -117,6 +144,14 @@ export const reasons = {
   KEY_UNAVAILABLE: unavailable('A key that is needed cannot be had at the moment.'),
   SEALED_VALUE_INVALID: { code: Code.DataLoss, status: 500, message: 'A stored value could not be opened.' },
   KEY_VERSION_NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is no such version of the key.' },
+  KEY_VERSION_RETIRED: { code: Code.FailedPrecondition, status: 409, message: 'This version of the key is retired.' },
+  KEY_ROTATION_NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is no such key rotation.' },
+  KEY_ROTATION_IN_PROGRESS: {
+    code: Code.FailedPrecondition,
+    status: 409,
+    message: 'The tenant’s key is being rotated; the next rotation can begin when this one is complete.',
+  },
+  WORK_NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is no such work.' },
 
   // What the platform depends on. Waiting helps.
   DATABASE_UNAVAILABLE: unavailable('The database cannot be reached at the moment.'),
@@ -169,7 +204,15 @@ export function specOf(reason: Reason): ReasonSpec {
   return reasons[reason];
 }
 
+/** Not over until somebody acts, and no fault of the work: the jobs of a suspended tenant wait until it is resumed or gone. */
+const waits: ReadonlySet<Reason> = new Set<Reason>([
+  'DEADLINE_EXCEEDED',
+  'CANCELLED',
+  'TENANT_SUSPENDED',
+  'TENANT_OFFBOARDING',
+]);
+
 /** Whether doing the same again later may succeed: something was down, too slow or too busy. Jobs retry these without end. */
 export function isTransient(reason: Reason): boolean {
-  return specOf(reason).retryAfterMs !== undefined || reason === 'DEADLINE_EXCEEDED' || reason === 'CANCELLED';
+  return specOf(reason).retryAfterMs !== undefined || waits.has(reason);
 }

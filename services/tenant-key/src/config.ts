@@ -11,6 +11,10 @@ const schema = z.object({
   WARDSTONE_AUDIT_URL: fields.url,
   /** How long a purpose key may stay in memory, here and at the services that asked for it. */
   WARDSTONE_KEY_MAX_AGE_MS: fields.durationMs.default(300_000),
+  /** How long beyond that an operation may take that began with the key. */
+  WARDSTONE_KEY_SETTLE_MARGIN_MS: fields.durationMs.default(30_000),
+  /** Pause between two looks at the rotations and offboardings that go on. */
+  WARDSTONE_LIFECYCLE_INTERVAL_MS: fields.durationMs.default(5_000),
 });
 
 /** Configuration of tenant-key. */

@@ -11,18 +11,19 @@ export function dataKeyContext(tenantId: string, version: number): EncryptionCon
   return { use: 'wardstone-data-key', tenant: tenantId, version: String(version) };
 }
 
-/** A ring over the store and KMS; versions are asked for by number. Thrown: KEY_VERSION_NOT_FOUND, KEY_UNAVAILABLE, DATABASE_UNAVAILABLE. */
+/** A ring over the store and KMS; versions are asked for by number. Thrown: KEY_VERSION_NOT_FOUND, KEY_VERSION_RETIRED, KEY_UNAVAILABLE, DATABASE_UNAVAILABLE. */
 export function createKeyIssuer(options: {
   store: Pick<TenantStore, 'findDataKey'>;
   kms: Pick<KeyManagementService, 'decrypt'>;
   maxAgeMs: number;
-}): Pick<KeyRing, 'version' | 'close'> {
+}): Pick<KeyRing, 'version' | 'forget' | 'clear' | 'close'> {
   const { store, kms, maxAgeMs } = options;
   return createKeyRing({
     maxKeys,
     fetch: async (tenantId, purpose, version) => {
       const row = await store.findDataKey(tenantId, version);
       needs(row, 'KEY_VERSION_NOT_FOUND');
+      needs(!row.retired, 'KEY_VERSION_RETIRED');
       const { kmsKeyId: keyId, wrapped } = row;
       const dataKey = await kms.decrypt({ keyId, wrapped, encryptionContext: dataKeyContext(tenantId, version) });
       try {

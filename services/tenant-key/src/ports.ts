@@ -57,5 +57,29 @@ export interface TenantStore {
   insert(tenant: NewTenant, beforeCommit: () => Promise<void>): Promise<Tenant | undefined>;
   /** At most `limit` tenants, newest first, from after a position on. Only for principals of the platform. */
   list(limit: number, after?: TenantPosition): Promise<readonly Tenant[]>;
-  findDataKey(tenantId: string, version: number): Promise<WrappedDataKey | undefined>;
+  /** A version of the tenant's data key, and whether it is given out no more. */
+  findDataKey(tenantId: string, version: number): Promise<(WrappedDataKey & { readonly retired: boolean }) | undefined>;
+}
+
+/** An event for the tenant's audit chain under an id of the caller's choice, so that a repeated append is recorded once. */
+export interface LoggedEvent {
+  /** UUID. */
+  readonly eventId: string;
+  readonly occurredAt: Date;
+  readonly action: string;
+  readonly resourceType: string;
+  readonly resourceIds: readonly string[];
+  readonly requestId: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** The audit log where an event's place in the chain matters. */
+export interface AuditLog {
+  /** Answers when the event is durable. Thrown: AUDIT_UNAVAILABLE, INTERNAL. */
+  append(tenantId: string, event: LoggedEvent): Promise<{ readonly sequence: bigint; readonly hash: Uint8Array }>;
+}
+
+/** Announcements that a tenant's state or key version changed; some may be lost, `onGap` says when. */
+export interface TenantChanges {
+  subscribe(listener: { onChange(tenantId: string): void; onGap(): void }): () => void;
 }

@@ -30,12 +30,23 @@ export function toPurpose(purpose: WirePurpose): KeyPurpose {
   return known;
 }
 
+const states: Readonly<Record<Tenant['state'], TenantState>> = {
+  active: TenantState.ACTIVE,
+  suspended: TenantState.SUSPENDED,
+  offboarding: TenantState.OFFBOARDING,
+  offboarded: TenantState.OFFBOARDED,
+};
+
+export function toWireState(state: Tenant['state']): TenantState {
+  return states[state];
+}
+
 export function toWireTenant(tenant: Tenant): WireTenant {
-  const { tenantId, displayName, settings, keyVersion, createdAt, revision } = tenant;
+  const { tenantId, displayName, state, settings, keyVersion, createdAt, revision } = tenant;
   return create(TenantSchema, {
     tenantId,
     displayName,
-    state: TenantState.ACTIVE,
+    state: toWireState(state),
     settings,
     keyVersion,
     createdAt: timestampFromDate(createdAt),

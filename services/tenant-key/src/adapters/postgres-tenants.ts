@@ -16,7 +16,8 @@ export function createPostgresTenants(database: Pick<Database, 'inTenant' | 'inP
     findDataKey: (tenantId, version) =>
       database.inTenant(tenantId, async (tx) => {
         const row = await tx.findOneBy(dataKeyEntity, { tenantId, version });
-        return row === null ? undefined : { version, kmsKeyId: row.kmsKeyId, wrapped: row.wrapped };
+        if (row === null) return undefined;
+        return { version, kmsKeyId: row.kmsKeyId, wrapped: row.wrapped, retired: row.retiredAt !== null };
       }),
   };
 }
@@ -63,8 +64,10 @@ function list(database: Pick<Database, 'inPlatform'>, limit: number, after?: Ten
   });
 }
 
-function toTenant(row: TenantRow): Tenant {
-  const { tenantId, displayName, state, chunkSizeChars, chunkOverlapChars, keyVersion, revision, createdAt } = row;
-  const settings = { chunkSizeChars, chunkOverlapChars };
+/** A row as the domain sees it. */
+export function toTenant(row: TenantRow): Tenant {
+  const { tenantId, displayName, state, keyVersion, revision, createdAt } = row;
+  const { chunkSizeChars, chunkOverlapChars, deletionWindowDays } = row;
+  const settings = { chunkSizeChars, chunkOverlapChars, deletionWindowDays };
   return { tenantId, displayName, state, settings, keyVersion, revision, createdAt };
 }

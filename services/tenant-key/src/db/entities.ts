@@ -1,12 +1,14 @@
 import { EntitySchema } from 'typeorm';
+import type { TenantState } from '../domain/tenant.ts';
 
 /** Row of table `tenant`. */
 export interface TenantRow {
   tenantId: string;
   displayName: string;
-  state: 'active';
+  state: TenantState;
   chunkSizeChars: number;
   chunkOverlapChars: number;
+  deletionWindowDays: number;
   keyVersion: number;
   revision: number;
   createdAt: Date;
@@ -19,6 +21,8 @@ export interface DataKeyRow {
   kmsKeyId: string;
   wrapped: Buffer;
   createdAt: Date;
+  /** Since when the version is given out no more. */
+  retiredAt: Date | null;
 }
 
 export const tenantEntity = new EntitySchema<TenantRow>({
@@ -30,6 +34,7 @@ export const tenantEntity = new EntitySchema<TenantRow>({
     state: { type: 'text' },
     chunkSizeChars: { name: 'chunk_size_chars', type: 'int' },
     chunkOverlapChars: { name: 'chunk_overlap_chars', type: 'int' },
+    deletionWindowDays: { name: 'deletion_window_days', type: 'int' },
     keyVersion: { name: 'key_version', type: 'int' },
     revision: { type: 'int' },
     createdAt: { name: 'created_at', type: 'timestamptz', precision: 3 },
@@ -45,5 +50,6 @@ export const dataKeyEntity = new EntitySchema<DataKeyRow>({
     kmsKeyId: { name: 'kms_key_id', type: 'text' },
     wrapped: { type: 'bytea' },
     createdAt: { name: 'created_at', type: 'timestamptz', precision: 3 },
+    retiredAt: { name: 'retired_at', type: 'timestamptz', precision: 3, nullable: true },
   },
 });

@@ -6,13 +6,18 @@ export interface TenantSettings {
   readonly chunkSizeChars: number;
   /** Characters that neighbouring chunks share. */
   readonly chunkOverlapChars: number;
+  /** Days from the approval of an offboarding to the deletion of the KMS key, 7 to 30. */
+  readonly deletionWindowDays: number;
 }
+
+/** Whether a tenant may be used. */
+export type TenantState = 'active' | 'suspended' | 'offboarding' | 'offboarded';
 
 /** A tenant. */
 export interface Tenant {
   readonly tenantId: string;
   readonly displayName: string;
-  readonly state: 'active';
+  readonly state: TenantState;
   readonly settings: TenantSettings;
   /** Version of the data key that new writes use. */
   readonly keyVersion: number;
@@ -24,12 +29,15 @@ export interface Tenant {
 /** Settings as asked for. */
 export type WantedSettings = { readonly [name in keyof TenantSettings]?: number | undefined };
 
-const defaults: TenantSettings = { chunkSizeChars: 1000, chunkOverlapChars: 150 };
+const defaults: TenantSettings = { chunkSizeChars: 1000, chunkOverlapChars: 150, deletionWindowDays: 30 };
 const minChunkSizeChars = 100;
+/** What AWS KMS allows (ScheduleKeyDeletion, PendingWindowInDays). */
+const deletionWindow = { minDays: 7, maxDays: 30 };
 
 /**
  * Fills in what was left out. A size of 0 means the default; an overlap that was left out is the default, or half of a size
- * that is too small for it. Thrown: INVALID_ARGUMENT for a size below 100 or an overlap above half of the size.
+ * that is too small for it. Thrown: INVALID_ARGUMENT for a size below 100, an overlap above half of the size, or a deletion
+ * window that is not 7 to 30 days.
  */
 export function effectiveSettings(wanted: WantedSettings = {}): TenantSettings {
   const chunkSizeChars = wanted.chunkSizeChars || defaults.chunkSizeChars;
@@ -41,7 +49,17 @@ export function effectiveSettings(wanted: WantedSettings = {}): TenantSettings {
   if (chunkOverlapChars < 0 || chunkOverlapChars > most) {
     throw invalid('settings.chunk_overlap_chars', 'must be at most half of chunk_size_chars');
   }
-  return { chunkSizeChars, chunkOverlapChars };
+  const deletionWindowDays = wanted.deletionWindowDays || defaults.deletionWindowDays;
+  if (deletionWindowDays < deletionWindow.minDays || deletionWindowDays > deletionWindow.maxDays) {
+    throw invalid('settings.deletion_window_days', 'must be 0 or 7 to 30');
+  }
+  return { chunkSizeChars, chunkOverlapChars, deletionWindowDays };
+}
+
+/** Lets nobody use a tenant that is not active. Thrown: TENANT_SUSPENDED, TENANT_OFFBOARDING. */
+export function requireActive({ state }: Pick<Tenant, 'state'>): void {
+  if (state === 'active') return;
+  throw new AppError(state === 'suspended' ? 'TENANT_SUSPENDED' : 'TENANT_OFFBOARDING');
 }
 
 const chosenId = /^[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -63,8 +81,9 @@ export function checkedDisplayName(name: string): string {
 
 /** Whether a repeated creation asks for the tenant that is there. */
 export function isSameTenant(tenant: Tenant, displayName: string, settings: TenantSettings): boolean {
-  const { chunkSizeChars, chunkOverlapChars } = tenant.settings;
-  const sameSettings = chunkSizeChars === settings.chunkSizeChars && chunkOverlapChars === settings.chunkOverlapChars;
+  const { chunkSizeChars, chunkOverlapChars, deletionWindowDays } = tenant.settings;
+  const sameChunks = chunkSizeChars === settings.chunkSizeChars && chunkOverlapChars === settings.chunkOverlapChars;
+  const sameSettings = sameChunks && deletionWindowDays === settings.deletionWindowDays;
   return tenant.displayName === displayName && sameSettings;
 }
 

@@ -1,6 +1,7 @@
 import { callContext, needs } from '@wardstone/rpc';
 import { toWireTenant } from '../wire.ts';
 import type { Deps, Handlers } from './deps.ts';
+import { targetTenant } from './target-tenant.ts';
 
 /**
  * One tenant. Who belongs to a tenant sees that one, and gets the answer of a missing tenant for every other; who belongs to
@@ -10,14 +11,11 @@ export function getTenant(deps: Pick<Deps, 'tenants' | 'auditor'>): Handlers['ge
   const { tenants, auditor } = deps;
   return async (request, ctx) => {
     const call = callContext(ctx);
-    const own = call.principal.tenantId;
-    const tenantId = request.tenantId === '' ? own : request.tenantId.toLowerCase();
-    needs(tenantId, 'TENANT_REQUIRED');
-    needs(own === undefined || own === tenantId, 'TENANT_NOT_FOUND');
+    const tenantId = targetTenant(call, request.tenantId);
 
     const tenant = await tenants.find(tenantId);
     needs(tenant, 'TENANT_NOT_FOUND');
-    if (own === undefined) {
+    if (call.principal.tenantId === undefined) {
       await auditor.record(call, {
         action: 'tenant.read',
         resourceType: 'tenant',

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file wardstone/tenant_key/v1/tenant_key.proto.
  */
 export const file_wardstone_tenant_key_v1_tenant_key: GenFile = /*@__PURE__*/
-  fileDesc("Cih3YXJkc3RvbmUvdGVuYW50X2tleS92MS90ZW5hbnRfa2V5LnByb3RvEhd3YXJkc3RvbmUudGVuYW50X2tleS52MSJ8Cg5UZW5hbnRTZXR0aW5ncxIkChBjaHVua19zaXplX2NoYXJzGAEgASgFQgq6SAcaBRjAPigAEiwKE2NodW5rX292ZXJsYXBfY2hhcnMYAiABKAVCCrpIBxoFGKAfKABIAIgBAUIWChRfY2h1bmtfb3ZlcmxhcF9jaGFycyL0AQoGVGVuYW50EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSMwoFc3RhdGUYAyABKA4yJC53YXJkc3RvbmUudGVuYW50X2tleS52MS5UZW5hbnRTdGF0ZRI5CghzZXR0aW5ncxgEIAEoCzInLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLlRlbmFudFNldHRpbmdzEhMKC2tleV92ZXJzaW9uGAUgASgFEi4KCmNyZWF0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYByABKAkikgEKE0NyZWF0ZVRlbmFudFJlcXVlc3QSHgoJdGVuYW50X2lkGAEgASgJQgu6SAjYAQFyA7ABARIgCgxkaXNwbGF5X25hbWUYAiABKAlCCrpIB3IFEAEYyAESOQoIc2V0dGluZ3MYAyABKAsyJy53YXJkc3RvbmUudGVuYW50X2tleS52MS5UZW5hbnRTZXR0aW5ncyJHChRDcmVhdGVUZW5hbnRSZXNwb25zZRIvCgZ0ZW5hbnQYASABKAsyHy53YXJkc3RvbmUudGVuYW50X2tleS52MS5UZW5hbnQiMgoQR2V0VGVuYW50UmVxdWVzdBIeCgl0ZW5hbnRfaWQYASABKAlCC7pICNgBAXIDsAEBIkQKEUdldFRlbmFudFJlc3BvbnNlEi8KBnRlbmFudBgBIAEoCzIfLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLlRlbmFudCJRChJMaXN0VGVuYW50c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjIASgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIImAKE0xpc3RUZW5hbnRzUmVzcG9uc2USMAoHdGVuYW50cxgBIAMoCzIfLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLlRlbmFudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkicAoSR2V0RGF0YUtleXNSZXF1ZXN0EkAKB3B1cnBvc2UYASABKA4yIy53YXJkc3RvbmUudGVuYW50X2tleS52MS5LZXlQdXJwb3NlQgq6SAeCAQQQASAAEhgKB3ZlcnNpb24YAiABKAVCB7pIBBoCKAAiLAoHRGF0YUtleRIPCgd2ZXJzaW9uGAEgASgFEhAKA2tleRgCIAEoDEIDgAEBInsKE0dldERhdGFLZXlzUmVzcG9uc2USMgoIZGF0YV9rZXkYASABKAsyIC53YXJkc3RvbmUudGVuYW50X2tleS52MS5EYXRhS2V5EhcKD2N1cnJlbnRfdmVyc2lvbhgCIAEoBRIXCg9tYXhfYWdlX3NlY29uZHMYAyABKAUqRAoLVGVuYW50U3RhdGUSHAoYVEVOQU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTVEVOQU5UX1NUQVRFX0FDVElWRRABKqQBCgpLZXlQdXJwb3NlEhsKF0tFWV9QVVJQT1NFX1VOU1BFQ0lGSUVEEAASFwoTS0VZX1BVUlBPU0VfT0JKRUNUUxABEhcKE0tFWV9QVVJQT1NFX0NPTlRFTlQQAhIVChFLRVlfUFVSUE9TRV9URVJNUxADEhcKE0tFWV9QVVJQT1NFX1ZFQ1RPUlMQBBIXChNLRVlfUFVSUE9TRV9ISVNUT1JZEAUymAUKEFRlbmFudEtleVNlcnZpY2USlAEKDENyZWF0ZVRlbmFudBIsLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLkNyZWF0ZVRlbmFudFJlcXVlc3QaLS53YXJkc3RvbmUudGVuYW50X2tleS52MS5DcmVhdGVUZW5hbnRSZXNwb25zZSInirUYIwoGdGVuYW50EgZjcmVhdGUaB2dhdGV3YXkaBmNsaWVudCACErABCglHZXRUZW5hbnQSKS53YXJkc3RvbmUudGVuYW50X2tleS52MS5HZXRUZW5hbnRSZXF1ZXN0Gioud2FyZHN0b25lLnRlbmFudF9rZXkudjEuR2V0VGVuYW50UmVzcG9uc2UiTJACAYq1GEUKBnRlbmFudBIEcmVhZBoHZ2F0ZXdheRoJaW5nZXN0aW9uGgllbWJlZGRpbmcaCXJldHJpZXZhbBoDbGxtGgZjbGllbnQSkgEKC0xpc3RUZW5hbnRzEisud2FyZHN0b25lLnRlbmFudF9rZXkudjEuTGlzdFRlbmFudHNSZXF1ZXN0Giwud2FyZHN0b25lLnRlbmFudF9rZXkudjEuTGlzdFRlbmFudHNSZXNwb25zZSIokAIBirUYIQoGdGVuYW50EgRsaXN0GgdnYXRld2F5GgZjbGllbnQgAhKkAQoLR2V0RGF0YUtleXMSKy53YXJkc3RvbmUudGVuYW50X2tleS52MS5HZXREYXRhS2V5c1JlcXVlc3QaLC53YXJkc3RvbmUudGVuYW50X2tleS52MS5HZXREYXRhS2V5c1Jlc3BvbnNlIjqKtRg2CghkYXRhLWtleRIEcmVhZBoJaW5nZXN0aW9uGgllbWJlZGRpbmcaCXJldHJpZXZhbBoDbGxtYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_wardstone_access_v1_access]);
+  fileDesc("Cih3YXJkc3RvbmUvdGVuYW50X2tleS92MS90ZW5hbnRfa2V5LnByb3RvEhd3YXJkc3RvbmUudGVuYW50X2tleS52MSKlAQoOVGVuYW50U2V0dGluZ3MSJAoQY2h1bmtfc2l6ZV9jaGFycxgBIAEoBUIKukgHGgUYwD4oABIsChNjaHVua19vdmVybGFwX2NoYXJzGAIgASgFQgq6SAcaBRigHygASACIAQESJwoUZGVsZXRpb25fd2luZG93X2RheXMYAyABKAVCCbpIBhoEGB4oAEIWChRfY2h1bmtfb3ZlcmxhcF9jaGFycyL0AQoGVGVuYW50EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSMwoFc3RhdGUYAyABKA4yJC53YXJkc3RvbmUudGVuYW50X2tleS52MS5UZW5hbnRTdGF0ZRI5CghzZXR0aW5ncxgEIAEoCzInLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLlRlbmFudFNldHRpbmdzEhMKC2tleV92ZXJzaW9uGAUgASgFEi4KCmNyZWF0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYByABKAkikgEKE0NyZWF0ZVRlbmFudFJlcXVlc3QSHgoJdGVuYW50X2lkGAEgASgJQgu6SAjYAQFyA7ABARIgCgxkaXNwbGF5X25hbWUYAiABKAlCCrpIB3IFEAEYyAESOQoIc2V0dGluZ3MYAyABKAsyJy53YXJkc3RvbmUudGVuYW50X2tleS52MS5UZW5hbnRTZXR0aW5ncyJHChRDcmVhdGVUZW5hbnRSZXNwb25zZRIvCgZ0ZW5hbnQYASABKAsyHy53YXJkc3RvbmUudGVuYW50X2tleS52MS5UZW5hbnQiMgoQR2V0VGVuYW50UmVxdWVzdBIeCgl0ZW5hbnRfaWQYASABKAlCC7pICNgBAXIDsAEBIkQKEUdldFRlbmFudFJlc3BvbnNlEi8KBnRlbmFudBgBIAEoCzIfLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLlRlbmFudCJRChJMaXN0VGVuYW50c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjIASgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIImAKE0xpc3RUZW5hbnRzUmVzcG9uc2USMAoHdGVuYW50cxgBIAMoCzIfLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLlRlbmFudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkirwEKEkdldERhdGFLZXlzUmVxdWVzdBJACgdwdXJwb3NlGAEgASgOMiMud2FyZHN0b25lLnRlbmFudF9rZXkudjEuS2V5UHVycG9zZUIKukgHggEEEAEgABIYCgd2ZXJzaW9uGAIgASgFQge6SAQaAigAEhwKC3VudXNlZF91c2VzGAMgASgFQge6SAQaAigAEh8KDnVudXNlZF92ZXJzaW9uGAQgASgFQge6SAQaAigAIiwKB0RhdGFLZXkSDwoHdmVyc2lvbhgBIAEoBRIQCgNrZXkYAiABKAxCA4ABASKNAQoTR2V0RGF0YUtleXNSZXNwb25zZRIyCghkYXRhX2tleRgBIAEoCzIgLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLkRhdGFLZXkSFwoPY3VycmVudF92ZXJzaW9uGAIgASgFEhcKD21heF9hZ2Vfc2Vjb25kcxgDIAEoBRIQCghtYXhfdXNlcxgEIAEoBSqbAQoLVGVuYW50U3RhdGUSHAoYVEVOQU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTVEVOQU5UX1NUQVRFX0FDVElWRRABEhoKFlRFTkFOVF9TVEFURV9TVVNQRU5ERUQQAhIcChhURU5BTlRfU1RBVEVfT0ZGQk9BUkRJTkcQAxIbChdURU5BTlRfU1RBVEVfT0ZGQk9BUkRFRBAEKqQBCgpLZXlQdXJwb3NlEhsKF0tFWV9QVVJQT1NFX1VOU1BFQ0lGSUVEEAASFwoTS0VZX1BVUlBPU0VfT0JKRUNUUxABEhcKE0tFWV9QVVJQT1NFX0NPTlRFTlQQAhIVChFLRVlfUFVSUE9TRV9URVJNUxADEhcKE0tFWV9QVVJQT1NFX1ZFQ1RPUlMQBBIXChNLRVlfUFVSUE9TRV9ISVNUT1JZEAUymAUKEFRlbmFudEtleVNlcnZpY2USlAEKDENyZWF0ZVRlbmFudBIsLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLkNyZWF0ZVRlbmFudFJlcXVlc3QaLS53YXJkc3RvbmUudGVuYW50X2tleS52MS5DcmVhdGVUZW5hbnRSZXNwb25zZSInirUYIwoGdGVuYW50EgZjcmVhdGUaB2dhdGV3YXkaBmNsaWVudCACErABCglHZXRUZW5hbnQSKS53YXJkc3RvbmUudGVuYW50X2tleS52MS5HZXRUZW5hbnRSZXF1ZXN0Gioud2FyZHN0b25lLnRlbmFudF9rZXkudjEuR2V0VGVuYW50UmVzcG9uc2UiTJACAYq1GEUKBnRlbmFudBIEcmVhZBoHZ2F0ZXdheRoJaW5nZXN0aW9uGgllbWJlZGRpbmcaCXJldHJpZXZhbBoDbGxtGgZjbGllbnQSkgEKC0xpc3RUZW5hbnRzEisud2FyZHN0b25lLnRlbmFudF9rZXkudjEuTGlzdFRlbmFudHNSZXF1ZXN0Giwud2FyZHN0b25lLnRlbmFudF9rZXkudjEuTGlzdFRlbmFudHNSZXNwb25zZSIokAIBirUYIQoGdGVuYW50EgRsaXN0GgdnYXRld2F5GgZjbGllbnQgAhKkAQoLR2V0RGF0YUtleXMSKy53YXJkc3RvbmUudGVuYW50X2tleS52MS5HZXREYXRhS2V5c1JlcXVlc3QaLC53YXJkc3RvbmUudGVuYW50X2tleS52MS5HZXREYXRhS2V5c1Jlc3BvbnNlIjqKtRg2CghkYXRhLWtleRIEcmVhZBoJaW5nZXN0aW9uGgllbWJlZGRpbmcaCXJldHJpZXZhbBoDbGxtYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_wardstone_access_v1_access]);
 
 /**
  * How a tenant's documents are treated.
@@ -37,6 +37,13 @@ export type TenantSettings = Message<"wardstone.tenant_key.v1.TenantSettings"> &
    * @generated from field: optional int32 chunk_overlap_chars = 2;
    */
   chunkOverlapChars?: number | undefined;
+
+  /**
+   * Days between the approval of an offboarding and the deletion of the key; 0 means the default, 30.
+   *
+   * @generated from field: int32 deletion_window_days = 3;
+   */
+  deletionWindowDays: number;
 };
 
 /**
@@ -282,6 +289,20 @@ export type GetDataKeysRequest = Message<"wardstone.tenant_key.v1.GetDataKeysReq
    * @generated from field: int32 version = 2;
    */
   version: number;
+
+  /**
+   * Uses of the caller's last lease of this purpose that were not made; they are given back.
+   *
+   * @generated from field: int32 unused_uses = 3;
+   */
+  unusedUses: number;
+
+  /**
+   * Version that the lease was of; uses of another version than the current one are not given back.
+   *
+   * @generated from field: int32 unused_version = 4;
+   */
+  unusedVersion: number;
 };
 
 /**
@@ -345,6 +366,14 @@ export type GetDataKeysResponse = Message<"wardstone.tenant_key.v1.GetDataKeysRe
    * @generated from field: int32 max_age_seconds = 3;
    */
   maxAgeSeconds: number;
+
+  /**
+   * How often the caller may seal with the current key before it asks again: a lease, counted against the bound of
+   * AES-GCM; 0 for a key that was asked for by version, which is for opening.
+   *
+   * @generated from field: int32 max_uses = 4;
+   */
+  maxUses: number;
 };
 
 /**
@@ -373,6 +402,27 @@ export const TenantState = {
    * @generated from enum value: TENANT_STATE_ACTIVE = 1;
    */
   ACTIVE: 1,
+
+  /**
+   * Nothing of it is given out until it is resumed.
+   *
+   * @generated from enum value: TENANT_STATE_SUSPENDED = 2;
+   */
+  SUSPENDED: 2,
+
+  /**
+   * It leaves: nothing of it is given out, its key is disabled.
+   *
+   * @generated from enum value: TENANT_STATE_OFFBOARDING = 3;
+   */
+  OFFBOARDING: 3,
+
+  /**
+   * It has left: its key is deleted, its data removed.
+   *
+   * @generated from enum value: TENANT_STATE_OFFBOARDED = 4;
+   */
+  OFFBOARDED: 4,
 } as const;
 
 /**

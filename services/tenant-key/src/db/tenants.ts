@@ -1,0 +1,83 @@
+/** What is done to a tenant's row and its data keys beyond making them, each in the caller's transaction. */
+import { IsNull, LessThan, type EntityManager } from 'typeorm';
+import type { KeyPurpose } from '@wardstone/crypto';
+import { AppError } from '@wardstone/rpc';
+import type { TenantState } from '../domain/tenant.ts';
+import type { WrappedDataKey } from '../ports.ts';
+import { dataKeyEntity, tenantEntity, type TenantRow } from './entities.ts';
+
+/** The tenant's row, which nobody else changes until the transaction ends. Thrown: TENANT_NOT_FOUND. */
+export async function lockTenant(tx: EntityManager, tenantId: string): Promise<TenantRow> {
+  const row = await tx.findOne(tenantEntity, { where: { tenantId }, lock: { mode: 'pessimistic_write' } });
+  if (row === null) throw new AppError('TENANT_NOT_FOUND');
+  return row;
+}
+
+/** Sets the tenant's state; a trigger announces it. */
+export async function setState(tx: EntityManager, tenantId: string, state: TenantState): Promise<void> {
+  await tx.update(tenantEntity, { tenantId }, { state, revision: () => 'revision + 1' });
+}
+
+/** Adds a version of the data key, which new writes use from the commit on. */
+export async function addDataKey(tx: EntityManager, tenantId: string, key: WrappedDataKey, now: Date): Promise<void> {
+  const { version, kmsKeyId, wrapped } = key;
+  const row = { tenantId, version, kmsKeyId, wrapped: Buffer.from(wrapped), createdAt: now };
+  await tx.insert(dataKeyEntity, row);
+  await tx.update(tenantEntity, { tenantId }, { keyVersion: version, revision: () => 'revision + 1' });
+}
+
+/** Ends the use of all versions below one. Answers how many there were. */
+export async function retireDataKeys(tx: EntityManager, tenantId: string, below: number, now: Date): Promise<number> {
+  const older = { tenantId, version: LessThan(below), retiredAt: IsNull() };
+  return (await tx.update(dataKeyEntity, older, { retiredAt: now })).affected ?? 0;
+}
+
+/** KMS keys of the tenant, and the versions that are wrapped under each. */
+export async function kmsKeysOf(tx: EntityManager, tenantId: string): Promise<{ keyId: string; versions: number[] }[]> {
+  const rows = await tx.find(dataKeyEntity, { where: { tenantId }, order: { version: 'ASC' } });
+  const keys = new Map<string, number[]>();
+  for (const { kmsKeyId, version } of rows) keys.set(kmsKeyId, [...(keys.get(kmsKeyId) ?? []), version]);
+  return [...keys].map(([keyId, versions]) => ({ keyId, versions }));
+}
+
+/** Removes the wrapped keys: what is left in KMS unwraps nothing any more. */
+export async function removeDataKeys(tx: EntityManager, tenantId: string): Promise<void> {
+  await tx.query('delete from key_use where tenant_id = $1', [tenantId]);
+  await tx.delete(dataKeyEntity, { tenantId });
+}
+
+/** A lease: how many uses, and how many of an earlier one come back. */
+export interface Lease {
+  readonly purpose: KeyPurpose;
+  readonly version: number;
+  readonly uses: number;
+  readonly unused: number;
+}
+
+/** Counts a lease. Answers the uses that are out with it. */
+export async function leaseUses(tx: EntityManager, tenantId: string, lease: Lease): Promise<number> {
+  const { purpose, version, uses, unused } = lease;
+  const [row] = await tx.query<{ uses_out: string }[]>(
+    `insert into key_use (tenant_id, purpose, version, uses_out) values ($1, $2, $3, $4)
+     on conflict (tenant_id, purpose, version)
+       do update set uses_out = greatest(key_use.uses_out - $5, 0) + excluded.uses_out
+     returning uses_out`,
+    [tenantId, purpose, version, uses, unused],
+  );
+  return Number(row?.uses_out ?? 0);
+}
+
+/** Tenants that are not active, by id; in a transaction of the platform. */
+export async function closedTenants(
+  tx: EntityManager,
+  page: { readonly after: string | undefined; readonly limit: number },
+): Promise<Pick<TenantRow, 'tenantId' | 'state' | 'keyVersion'>[]> {
+  const query = tx
+    .createQueryBuilder(tenantEntity, 't')
+    .select(['t.tenantId', 't.state', 't.keyVersion'])
+    .where(`t.state <> 'active'`)
+    .orderBy('t.tenantId')
+    .limit(page.limit);
+  if (page.after !== undefined) query.andWhere('t.tenantId > :after', { after: page.after });
+  return query.getMany();
+}

@@ -1,0 +1,71 @@
+/** The work that services have with tenants' data: handed out across tenants, reported within one. */
+import type { EntityManager } from 'typeorm';
+import type { OpenWork, WorkKind, WorkProgress, WorkReport } from '../domain/work.ts';
+import { tenantWorkEntity } from './lifecycle-entities.ts';
+
+/** Work for every holder. */
+export interface NewWork {
+  readonly workId: string;
+  readonly tenantId: string;
+  readonly kind: WorkKind;
+  readonly holders: readonly string[];
+  readonly keyVersion: number;
+  readonly settledAt: Date | undefined;
+}
+
+/** Makes the work; what is there already stays as it is. */
+export async function addWork(tx: EntityManager, work: NewWork, now: Date): Promise<void> {
+  const { holders, settledAt, ...rest } = work;
+  const rows = holders.map((holder) => ({ ...rest, holder, settledAt: settledAt ?? null, createdAt: now }));
+  await tx.createQueryBuilder().insert().into(tenantWorkEntity).values(rows).orIgnore().updateEntity(false).execute();
+}
+
+/** What a holder may do now, of every tenant, the longest waiting first; in a transaction of the platform. */
+export async function openWork(
+  tx: EntityManager,
+  { holder, now, limit }: { readonly holder: string; readonly now: Date; readonly limit: number },
+): Promise<OpenWork[]> {
+  const rows = await tx.query<
+    { work_id: string; tenant_id: string; is_purge: number; key_version: number; settled_at: Date | null }[]
+  >('select work_id, tenant_id, is_purge, key_version, settled_at from open_work($1, $2, $3)', [holder, now, limit]);
+  return rows.map((row) => ({
+    workId: row.work_id,
+    tenantId: row.tenant_id,
+    kind: row.is_purge === 1 ? 'purge' : 'reseal',
+    keyVersion: row.key_version,
+    settledAt: row.settled_at ?? undefined,
+  }));
+}
+
+/** Keeps a report. False when the tenant has no such work for the holder. A report of finished work changes nothing. */
+export async function keepReport(tx: EntityManager, tenantId: string, report: WorkReport): Promise<boolean> {
+  const { workId, holder, documentsDone, documentsLeft, removed } = report;
+  const where = { tenantId, workId, holder };
+  const row = await tx.findOne(tenantWorkEntity, { where, lock: { mode: 'pessimistic_write' } });
+  if (row === null) return false;
+  if (row.done) return true;
+  await tx.update(tenantWorkEntity, where, {
+    documentsDone: row.documentsDone + documentsDone,
+    documentsLeft,
+    removed: sum(row.removed, removed),
+    done: documentsLeft === 0,
+  });
+  return true;
+}
+
+/** How far each holder is, by name. */
+export async function progressOf(tx: EntityManager, tenantId: string, workId: string): Promise<WorkProgress[]> {
+  return tx.find(tenantWorkEntity, { where: { tenantId, workId }, order: { holder: 'ASC' } });
+}
+
+/** Tenants for which a step of a rotation or an offboarding may be due; in a transaction of the platform. */
+export async function tenantsDue(tx: EntityManager, now: Date, limit: number): Promise<string[]> {
+  const rows = await tx.query<{ tenant_id: string }[]>('select tenant_id from lifecycle_due($1, $2)', [now, limit]);
+  return rows.map((row) => row.tenant_id);
+}
+
+function sum(one: Readonly<Record<string, number>>, other: Readonly<Record<string, number>>): Record<string, number> {
+  const total: Record<string, number> = { ...one };
+  for (const [kind, count] of Object.entries(other)) total[kind] = (total[kind] ?? 0) + count;
+  return total;
+}

@@ -1,0 +1,33 @@
+import type { TenantState } from './tenant.ts';
+
+/** How far an offboarding is: see the proto. */
+export type OffboardingState = 'requested' | 'approved' | 'scheduled' | 'purging' | 'completed' | 'cancelled';
+
+/** An offboarding. */
+export interface Offboarding {
+  readonly offboardingId: string;
+  readonly tenantId: string;
+  readonly state: OffboardingState;
+  readonly requestedBy: string;
+  readonly requestedAt: Date;
+  readonly approvedBy: string | undefined;
+  readonly approvedAt: Date | undefined;
+  /** What the tenant was before it was approved, and is again when it is cancelled. */
+  readonly stateBefore: TenantState | undefined;
+  readonly deletionAt: Date | undefined;
+  readonly endedAt: Date | undefined;
+  /** Compact JWS over what was removed; set when everything is. */
+  readonly certificate: string | undefined;
+}
+
+/** Services that remove a tenant's rows and objects. */
+export const purgeHolders = ['ingestion', 'retrieval'] as const;
+
+/** From which states an offboarding can be taken back: until the key is gone. */
+export const cancellableStates = ['requested', 'approved', 'scheduled'] as const satisfies readonly OffboardingState[];
+
+/** Whether it may still be taken back. */
+export function isCancellable({ state, deletionAt }: Pick<Offboarding, 'state' | 'deletionAt'>, now: Date): boolean {
+  const open: readonly OffboardingState[] = cancellableStates;
+  return open.includes(state) && (deletionAt === undefined || now < deletionAt);
+}

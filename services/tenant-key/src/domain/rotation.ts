@@ -1,0 +1,29 @@
+/** Why a rotation was begun. */
+export type RotationCause = 'requested' | 'use-limit';
+
+/** A rotation of a tenant's data key. */
+export interface KeyRotation {
+  readonly rotationId: string;
+  readonly tenantId: string;
+  /** Version that new writes use since then. */
+  readonly keyVersion: number;
+  readonly cause: RotationCause;
+  readonly requestedBy: string;
+  readonly startedAt: Date;
+  /** When older versions were retired. */
+  readonly completedAt: Date | undefined;
+}
+
+/** Services that hold values under a tenant's keys. */
+export const resealHolders = ['ingestion', 'retrieval'] as const;
+
+/**
+ * A service that began an operation just before it heard of the new version may still commit under the old one. Beyond the
+ * lifetime of a cached key no operation does.
+ */
+const settleMarginMs = 30_000;
+
+/** From when on nothing is written under the older versions. */
+export function settledAt(startedAt: Date, keyMaxAgeMs: number, marginMs: number = settleMarginMs): Date {
+  return new Date(startedAt.getTime() + keyMaxAgeMs + marginMs);
+}

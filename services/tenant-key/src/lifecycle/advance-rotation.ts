@@ -1,0 +1,35 @@
+/** The end of a key rotation: older versions are retired when no service holds anything under them. */
+import { systemPrincipal } from '@wardstone/access';
+import { completeRotation, findRotation } from '../db/rotations.ts';
+import { lockTenant, retireDataKeys } from '../db/tenants.ts';
+import { progressOf } from '../db/work.ts';
+import type { Deps } from '../rpc/deps.ts';
+
+/** Retires what the tenant's open rotation has made unused. Idempotent; does nothing while work is left. */
+export async function advanceRotation(
+  deps: Pick<Deps, 'database' | 'auditor' | 'now'>,
+  tenantId: string,
+): Promise<void> {
+  await deps.database.inTenant(tenantId, async (tx) => {
+    const { state } = await lockTenant(tx, tenantId);
+    const rotation = await findRotation(tx, tenantId);
+    if (state !== 'active' || rotation === undefined || rotation.completedAt !== undefined) return;
+    const { rotationId, keyVersion } = rotation;
+    const progress = await progressOf(tx, tenantId, rotationId);
+    if (progress.length === 0 || !progress.every(({ done }) => done)) return;
+
+    const now = deps.now();
+    const retired = await retireDataKeys(tx, tenantId, keyVersion, now);
+    if (!(await completeRotation(tx, rotation, now))) return;
+    await deps.auditor.record(
+      { principal: systemPrincipal('tenant-key', tenantId), requestId: rotationId },
+      {
+        action: 'key-rotation.complete',
+        resourceType: 'key-rotation',
+        resourceIds: [rotationId],
+        outcome: 'success',
+        attributes: { key_version: String(keyVersion), retired: String(retired) },
+      },
+    );
+  });
+}
