@@ -9,7 +9,7 @@ export type Verdict =
   /** Repeating changes nothing. */
   | 'permanent';
 
-/** Reasons that speak of our own services, not of the document: a deployment half done, a clock that is off. */
+/** Reasons that speak of our own services, not of the document: a deployment half done, a right not given, a clock that is off. */
 const unsure: ReadonlySet<Reason> = new Set<Reason>([
   'INTERNAL',
   'UNAUTHENTICATED',
@@ -17,6 +17,10 @@ const unsure: ReadonlySet<Reason> = new Set<Reason>([
   'TOKEN_INVALID',
   'PERMISSION_DENIED',
   'CALLER_NOT_ACCEPTED',
+  'KMS_ACCESS_DENIED',
+  'OBJECT_STORE_ACCESS_DENIED',
+  'CREDENTIALS_EXPIRED',
+  'CLOCK_SKEW',
 ]);
 
 /** Attempts of a job that fails for no known reason. */

@@ -52,6 +52,8 @@ describe('judging failures', () => {
     expect(judge(new Error('boom'))).to.deep.equal({ verdict: 'unsure', reason: 'INTERNAL' });
     expect(judge('boom')).to.deep.equal({ verdict: 'unsure', reason: 'INTERNAL' });
     expect(verdictOf('CALLER_NOT_ACCEPTED')).to.equal('unsure');
+    expect(verdictOf('KMS_THROTTLED')).to.equal('wait');
+    expect(verdictOf('OBJECT_STORE_ACCESS_DENIED')).to.equal('unsure');
   });
 
   it('waits for every reason of the catalogue that says when to come back', () => {

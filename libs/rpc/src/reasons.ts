@@ -12,6 +12,10 @@ export interface ReasonSpec {
   readonly retryAfterMs?: number;
 }
 
+/** An operator has to mend it. Without a time to try again: repeating what was refused mends nothing, and hides the fault. */
+const misconfigured = (message: string) =>
+  ({ code: Code.Internal, status: 500, message }) as const satisfies ReasonSpec;
+
 const unavailable = (message: string) =>
   ({ code: Code.Unavailable, status: 503, message, retryAfterMs: 2_000 }) as const satisfies ReasonSpec;
 
@@ -142,6 +146,12 @@ export const reasons = {
 
   // Keys and sealed values.
   KEY_UNAVAILABLE: unavailable('A key that is needed cannot be had at the moment.'),
+  KEY_DISABLED: { code: Code.FailedPrecondition, status: 409, message: 'The key of the tenant is disabled.' },
+  KEY_PENDING_DELETION: {
+    code: Code.FailedPrecondition,
+    status: 409,
+    message: 'The key of the tenant is scheduled for deletion.',
+  },
   SEALED_VALUE_INVALID: { code: Code.DataLoss, status: 500, message: 'A stored value could not be opened.' },
   KEY_VERSION_NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is no such version of the key.' },
   KEY_VERSION_RETIRED: { code: Code.FailedPrecondition, status: 409, message: 'This version of the key is retired.' },
@@ -157,9 +167,17 @@ export const reasons = {
   DATABASE_UNAVAILABLE: unavailable('The database cannot be reached at the moment.'),
   QUEUE_UNAVAILABLE: unavailable('The queue cannot be reached at the moment.'),
   OBJECT_STORE_UNAVAILABLE: unavailable('The object store cannot be reached at the moment.'),
+  KMS_THROTTLED: unavailable('The key management service is asked too often at the moment.'),
+  OBJECT_STORE_THROTTLED: unavailable('The object store is asked too often at the moment.'),
   MODEL_UNAVAILABLE: unavailable('The model cannot be reached at the moment.'),
   AUDIT_UNAVAILABLE: unavailable('The audit log cannot be written at the moment, so nothing is shown.'),
   SERVICE_UNAVAILABLE: unavailable('A service cannot be reached at the moment.'),
+
+  // What the platform depends on. An operator has to look.
+  KMS_ACCESS_DENIED: misconfigured('The platform may not use its key management service as it needs to.'),
+  OBJECT_STORE_ACCESS_DENIED: misconfigured('The platform may not use its object store as it needs to.'),
+  CREDENTIALS_EXPIRED: misconfigured('The credentials of the platform have expired.'),
+  CLOCK_SKEW: misconfigured('A clock of the platform is wrong.'),
 
   // The call itself.
   DEADLINE_EXCEEDED: {

@@ -5,25 +5,62 @@ import type { Tenant, TenantSettings } from './domain/tenant.ts';
 export type EncryptionContext = Readonly<Record<string, string>>;
 
 /**
+ * Whether a key can be used. `disabled` and `pending-deletion` are reversible; `deleted` is for good, and also what is said
+ * of a key that never was.
+ */
+export type KmsKeyState = 'enabled' | 'disabled' | 'pending-deletion' | 'deleted';
+
+/** Shortest and longest time between scheduling a key's deletion and its end, in days. Those of AWS KMS. */
+export const deletionWindowDays = { min: 7, max: 30 } as const;
+
+/**
  * A key management service with one key per tenant that never leaves it. Every implementation passes
- * `test/kms.contract.ts`. Thrown by all: KEY_UNAVAILABLE when the service or the key cannot be used.
+ * `test/kms.contract.ts`. Thrown by all: KEY_UNAVAILABLE when the service cannot be reached or there is no such key;
+ * KMS_THROTTLED; KMS_ACCESS_DENIED, CREDENTIALS_EXPIRED and CLOCK_SKEW, which are the operator's to mend.
  */
 export interface KeyManagementService {
-  /** Makes the tenant's key, or finds it when it was made before: safe to repeat. */
+  /** Makes the tenant's key, or finds it when it was made before, whatever its state: safe to repeat. */
   createKey(tenantId: string): Promise<{ readonly keyId: string }>;
-  /** A new 32-byte data key, in clear (wipe it after use) and wrapped. */
+  /** A new 32-byte data key, in clear (wipe it after use) and wrapped. Thrown: KEY_DISABLED, KEY_PENDING_DELETION. */
   generateDataKey(request: {
     readonly keyId: string;
     readonly encryptionContext: EncryptionContext;
   }): Promise<{ readonly plaintext: Uint8Array; readonly wrapped: Uint8Array }>;
-  /** Unwraps. Thrown: SEALED_VALUE_INVALID when key, context or a single bit differs. */
-  decrypt(request: {
+  /**
+   * Unwraps. Thrown: SEALED_VALUE_INVALID when key, context or a single bit differs; KEY_DISABLED,
+   * KEY_PENDING_DELETION.
+   */
+  decrypt(request: WrappedKeyRequest): Promise<Uint8Array>;
+  /**
+   * Wraps again under the key's present material, without the clear key leaving the service. Key and context stay; what
+   * was wrapped before opens as well. Thrown: as by `decrypt`.
+   */
+  reEncrypt(request: WrappedKeyRequest): Promise<Uint8Array>;
+  /** What can be done with a key. `deletionAt` stands beside `pending-deletion` alone. Never KEY_UNAVAILABLE for a key that is gone. */
+  describeKey(keyId: string): Promise<{ readonly state: KmsKeyState; readonly deletionAt?: Date }>;
+  /** From now on nothing is wrapped or unwrapped. Nothing happens to a key that is disabled, or scheduled for deletion. */
+  disableKey(keyId: string): Promise<void>;
+  /** Ends `disableKey`; nothing happens to a key that is enabled. Thrown: KEY_PENDING_DELETION. */
+  enableKey(keyId: string): Promise<void>;
+  /**
+   * The key can no longer be used, and after the window is gone for good. `windowDays`: see `deletionWindowDays`. Answers
+   * the date that stands: that of the first call, whatever the window of another.
+   */
+  scheduleDeletion(request: {
     readonly keyId: string;
-    readonly wrapped: Uint8Array;
-    readonly encryptionContext: EncryptionContext;
-  }): Promise<Uint8Array>;
-  /** Resolves when keys can be used. Thrown: KEY_UNAVAILABLE. */
+    readonly windowDays: number;
+  }): Promise<{ readonly deletionAt: Date }>;
+  /** Takes the schedule back and leaves the key disabled; nothing happens to a key without one. */
+  cancelDeletion(keyId: string): Promise<void>;
+  /** Resolves when keys can be used. */
   check(): Promise<void>;
+}
+
+/** A wrapped key, the key that wrapped it, and the context that it was wrapped with. */
+export interface WrappedKeyRequest {
+  readonly keyId: string;
+  readonly wrapped: Uint8Array;
+  readonly encryptionContext: EncryptionContext;
 }
 
 /** A data key at rest. */

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { refuseEmbeddedInProduction } from '@wardstone/config';
@@ -74,6 +74,55 @@ describe('software KMS: files', () => {
     expect(await reasonOf(kms.generateDataKey({ keyId, encryptionContext }))).to.equal('KEY_UNAVAILABLE');
     await rename(join(dir, 'away'), join(dir, 'keys'));
     await kms.check();
+  });
+
+  it('removes a key for good when its date has passed, at the next look and at the next start', async () => {
+    const dayMs = 24 * 60 * 60_000;
+    let nowMs = Date.now();
+    const now = (): number => nowMs;
+    const kms = await openSoftwareKms({ dir, now });
+    const otherId = '01890000-0000-7000-8000-00000000000b';
+    const { keyId } = await kms.createKey(tenantId);
+    const other = await kms.createKey(otherId);
+    const { wrapped } = await kms.generateDataKey({ keyId, encryptionContext });
+    const { deletionAt } = await kms.scheduleDeletion({ keyId, windowDays: 7 });
+    expect(deletionAt.getTime()).to.equal(nowMs + 7 * dayMs);
+    await kms.scheduleDeletion({ keyId: other.keyId, windowDays: 7 });
+
+    nowMs = deletionAt.getTime() - 1;
+    expect(await kms.describeKey(keyId)).to.deep.equal({ state: 'pending-deletion', deletionAt });
+    nowMs += 1;
+    expect(await kms.describeKey(keyId)).to.deep.equal({ state: 'deleted' });
+    const left = [`${tenantId}.state`, `${otherId}.key`, `${otherId}.state`];
+    expect((await readdir(join(dir, 'keys'))).sort()).to.deep.equal(left);
+    await openSoftwareKms({ dir, now });
+    expect((await readdir(join(dir, 'keys'))).sort()).to.deep.equal([`${tenantId}.state`, `${otherId}.state`]);
+
+    // Neither a clock that is set back nor another key under the same id brings it back.
+    nowMs -= 8 * dayMs;
+    expect(await kms.describeKey(keyId)).to.deep.equal({ state: 'deleted' });
+    const works = [
+      kms.decrypt({ keyId, wrapped, encryptionContext }),
+      kms.createKey(tenantId),
+      kms.cancelDeletion(keyId),
+      kms.scheduleDeletion({ keyId, windowDays: 7 }),
+    ];
+    const reasons = await Promise.all(works.map(reasonOf));
+    expect(reasons).to.deep.equal(works.map(() => 'KEY_UNAVAILABLE'));
+  });
+
+  it('keeps states sealed, each to its key, and over a restart', async () => {
+    const kms = await openSoftwareKms({ dir });
+    const { keyId } = await kms.createKey(tenantId);
+    const other = await kms.createKey('01890000-0000-7000-8000-00000000000b');
+    await kms.disableKey(keyId);
+    const file = join(dir, 'keys', `${tenantId}.state`);
+    expect((await stat(file)).mode & 0o777).to.equal(0o600);
+    expect((await readFile(file)).toString('latin1')).not.to.contain('disabled');
+    const again = await openSoftwareKms({ dir });
+    expect(await reasonOf(again.generateDataKey({ keyId, encryptionContext }))).to.equal('KEY_DISABLED');
+    await copyFile(file, join(dir, 'keys', '01890000-0000-7000-8000-00000000000b.state'));
+    expect(await reasonOf(kms.describeKey(other.keyId))).to.equal('SEALED_VALUE_INVALID');
   });
 
   it('is refused in production unless the operator says otherwise', () => {
