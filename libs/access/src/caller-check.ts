@@ -1,6 +1,6 @@
 /**
  * The check before every RPC: who calls (the peer), for whom (the principal), and whether both may. In this order: a
- * bearer token there is; it verifies; the method accepts the peer; the policy allows the permission.
+ * bearer token there is; it verifies; the method accepts the peer; the policy allows the permission; the tenant may be used.
  */
 import { type Access, Scope } from '@wardstone/rpc/gen/wardstone/access/v1/access_pb';
 import { AppError, type CallerCheck, type Principal, type Reason } from '@wardstone/rpc';
@@ -25,6 +25,12 @@ export interface Denial {
 /** Told of every denial before the caller is; what it throws is dropped, for a denial stays a denial. */
 export type OnDenied = (denial: Denial) => void | Promise<void>;
 
+/** Which tenants may be used: a gate of libs/tenancy. */
+export interface TenantCheck {
+  /** Thrown: TENANT_SUSPENDED, TENANT_OFFBOARDING. */
+  check(tenantId: string): void;
+}
+
 /** Needed to check the callers of one service. */
 export interface CallerCheckOptions {
   /** Name of this service: the audience that a service's token must have. */
@@ -33,13 +39,16 @@ export interface CallerCheckOptions {
   readonly serviceJwksFile: string;
   readonly verifyAccessToken: Verifier;
   readonly policy: Policy;
+  /** Refuses tenants that may not be used; without it, as in tenant-key and audit, every tenant is served. */
+  readonly gate?: TenantCheck | undefined;
   readonly onDenied?: OnDenied | undefined;
   readonly now?: () => number;
 }
 
 /**
  * Makes the check. Thrown by it: UNAUTHENTICATED (no bearer token), TOKEN_EXPIRED, TOKEN_INVALID, CALLER_NOT_ACCEPTED (the
- * method does not list the peer), PERMISSION_DENIED, SERVICE_UNAVAILABLE (the provider's keys cannot be fetched).
+ * method does not list the peer), PERMISSION_DENIED, TENANT_SUSPENDED, TENANT_OFFBOARDING, SERVICE_UNAVAILABLE (the
+ * provider's keys cannot be fetched).
  *
  * A user's own token is never accepted at a service: users come through the gateway. A provider token counts as peer
  * "client" only when it is a client-credential token.
@@ -60,7 +69,7 @@ export function createCallerCheck(options: CallerCheckOptions): CallerCheck {
 
   return async ({ authorization, service, method, access }) => {
     const call = await identify(bearerOf(authorization));
-    const reason = refusal(policy, call, access);
+    const reason = refusal(policy, call, access) ?? closedTo(options.gate, call);
     if (reason === undefined) return call;
     const { resource, action } = access;
     const denial: Denial = { ...call, service, method: method.name, resource, action, reason };
@@ -79,6 +88,17 @@ function refusal(policy: Policy, call: ServiceCall, access: Access): Reason | un
     scope: access.scope === Scope.PLATFORM ? 'platform' : 'tenant',
   };
   return policy.allows(judged(call, access), permission) ? undefined : 'PERMISSION_DENIED';
+}
+
+/** Why the tenant is not served, or nothing. */
+function closedTo(gate: TenantCheck | undefined, { principal }: ServiceCall): Reason | undefined {
+  if (gate === undefined || principal.tenantId === undefined) return undefined;
+  try {
+    gate.check(principal.tenantId);
+    return undefined;
+  } catch (error) {
+    return AppError.from(error).reason;
+  }
 }
 
 /** Who is judged: for a right of services the calling service, in the principal's tenant; for all else the principal. */

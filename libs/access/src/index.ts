@@ -9,7 +9,13 @@ export {
   type AccessTokenVerifierOptions,
   type Verifier,
 } from './access-token.ts';
-export { createCallerCheck, type CallerCheckOptions, type Denial, type OnDenied } from './caller-check.ts';
+export {
+  createCallerCheck,
+  type CallerCheckOptions,
+  type Denial,
+  type OnDenied,
+  type TenantCheck,
+} from './caller-check.ts';
 export {
   createProgramKit,
   createServiceKit,

@@ -15,7 +15,7 @@ import {
 import { type Telemetry, createTelemetry, requestContext } from '@wardstone/telemetry';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from './access-token.ts';
 import { type Auditor, createDenialRecorder } from './audit-client.ts';
-import { type OnDenied, createCallerCheck } from './caller-check.ts';
+import { type OnDenied, type TenantCheck, createCallerCheck } from './caller-check.ts';
 import { createPolicy } from './policy.ts';
 import { type ServiceIdentity, createServiceIdentity } from './service-identity.ts';
 
@@ -47,7 +47,11 @@ export interface ServiceKit extends ProgramKit {
   recordDenials(auditor: Pick<Auditor, 'record'>): OnDenied;
   /** Starts the server, at the configured address, behind the caller check. Thrown: what startServer throws. */
   serve(
-    options: Pick<ServerOptions, 'routes' | 'dependencies'> & { readonly onDenied: OnDenied },
+    options: Pick<ServerOptions, 'routes' | 'dependencies'> & {
+      readonly onDenied: OnDenied;
+      /** Of a service that serves tenants' data. */
+      readonly gate?: TenantCheck;
+    },
   ): Promise<RunningServer>;
 }
 
@@ -97,7 +101,7 @@ export function createServiceKit(service: string, config: ServiceConfig): Servic
         requestId: () => requestContext.get()?.requestId ?? 'unknown',
         logFailure: (err, { method, reason }) => telemetry.log.error({ err, method, reason }, 'denial not recorded'),
       }),
-    serve: async ({ onDenied, ...own }) =>
+    serve: async ({ onDenied, gate, ...own }) =>
       startServer({
         ...own,
         service,
@@ -109,6 +113,7 @@ export function createServiceKit(service: string, config: ServiceConfig): Servic
           serviceJwksFile: config.WARDSTONE_SERVICE_JWKS_FILE,
           verifyAccessToken,
           policy: await createPolicy(),
+          gate,
           onDenied,
         }),
         reflection: config.WARDSTONE_REFLECTION,

@@ -7,6 +7,8 @@ import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/inge
 import { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import { TenantLifecycleService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_lifecycle_pb';
+import { TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
 
 export const tenantA = '01890000-0000-7000-8000-00000000000a';
 export const tenantB = '01890000-0000-7000-8000-00000000000b';
@@ -18,6 +20,8 @@ const services: DescService[] = [
   LlmService,
   RetrievalService,
   TenantKeyService,
+  TenantLifecycleService,
+  TenantWorkService,
 ];
 
 /** Every RPC of the platform with its access option, from the protos themselves. */

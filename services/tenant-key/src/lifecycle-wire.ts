@@ -76,5 +76,7 @@ function toWireProgress({ holder, done, documentsDone, documentsLeft }: WorkProg
 }
 
 function optionalTime<Name extends string>(name: Name, date: Date | undefined) {
-  return date === undefined ? {} : ({ [name]: timestampFromDate(date) } as Record<Name, ReturnType<typeof timestampFromDate>>);
+  return date === undefined
+    ? {}
+    : ({ [name]: timestampFromDate(date) } as Record<Name, ReturnType<typeof timestampFromDate>>);
 }

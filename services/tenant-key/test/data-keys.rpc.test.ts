@@ -54,7 +54,7 @@ describe('data keys', () => {
       },
     };
     opened = await openTenants();
-    harness = await openHarness({ tenants: opened.tenants, kms, auditor });
+    harness = await openHarness({ ...opened, kms, auditor });
     const admin = harness.as('gateway', platformAdmin);
     await admin.createTenant({ tenantId, displayName: 'One' });
     await admin.createTenant({ tenantId: otherTenantId, displayName: 'Two' });

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import {
   createAccessTokenVerifier,
   createCallerCheck,
@@ -18,6 +19,8 @@ import {
   type ServiceClient,
 } from '@wardstone/rpc';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import { TenantLifecycleService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_lifecycle_pb';
+import { TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
 import { createTelemetry } from '@wardstone/telemetry';
 import {
   createTestDatabase,
@@ -27,11 +30,14 @@ import {
   type TestTokenOptions,
 } from '@wardstone/testing';
 import { createPostgresTenants } from '../src/adapters/postgres-tenants.ts';
+import { listenForTenants } from '../src/adapters/tenant-changes.ts';
 import { dataKeyEntity, tenantEntity } from '../src/db/entities.ts';
+import { keyRotationEntity, offboardingEntity, tenantWorkEntity } from '../src/db/lifecycle-entities.ts';
 import { migrations } from '../src/db/migrations/index.ts';
 import { createKeyIssuer } from '../src/key-issuer.ts';
 import { createMetrics } from '../src/metrics.ts';
-import type { KeyManagementService, TenantStore } from '../src/ports.ts';
+import type { AuditLog, KeyManagementService, LoggedEvent, TenantStore } from '../src/ports.ts';
+import type { Deps } from '../src/rpc/deps.ts';
 import { routes } from '../src/routes.ts';
 
 export const platformAdmin: Principal = {
@@ -63,7 +69,7 @@ export async function openTenants(): Promise<{ database: Database; tenants: Tena
   const database = await openDatabase({
     url,
     schema: 'tenant_key',
-    entities: [tenantEntity, dataKeyEntity],
+    entities: [tenantEntity, dataKeyEntity, keyRotationEntity, offboardingEntity, tenantWorkEntity],
     applicationName: 'tenant-key-test',
   });
   return { database, tenants: createPostgresTenants(database), test };
@@ -89,11 +95,26 @@ export function recordingAuditor(): RecordingAuditor {
   return auditor;
 }
 
+/** A chain that keeps its events once per id, each with its place; its hashes are made up. */
+export function recordingAuditLog(): AuditLog & { readonly events: LoggedEvent[] } {
+  const events: LoggedEvent[] = [];
+  return {
+    events,
+    append: (_tenantId, event) => {
+      if (!events.some(({ eventId }) => eventId === event.eventId)) events.push(event);
+      const sequence = events.findIndex(({ eventId }) => eventId === event.eventId) + 1;
+      return Promise.resolve({ sequence: BigInt(sequence), hash: new Uint8Array(32).fill(sequence) });
+    },
+  };
+}
+
 /** The service's methods, for one principal. */
 export type Calls = Pick<
   ServiceClient<typeof TenantKeyService>,
   'createTenant' | 'getTenant' | 'listTenants' | 'getDataKeys'
->;
+> &
+  ServiceClient<typeof TenantLifecycleService> &
+  ServiceClient<typeof TenantWorkService>;
 
 /** The service behind its whole chain of interceptors with real tokens, in memory; and clients that call as a peer. */
 export interface Harness {
@@ -101,27 +122,53 @@ export interface Harness {
   as(peer: string, principal: Principal): Calls;
   /** Calls with a token as it is. */
   withToken(token: string): Calls;
+  /** What the handlers work with: for the driver, and to look. */
+  readonly deps: Deps;
+  /** Public keys of all services. */
+  jwks(): Promise<unknown>;
+  /** Wipes what this process holds of a tenant's keys, as its lifetime does. */
+  forgetKeys(tenantId: string): void;
   /** A token of the identity provider. */
   readonly token: (options: TestTokenOptions) => Promise<string>;
   close(): Promise<void>;
 }
 
 export async function openHarness(parts: {
+  database: Database;
   tenants: TenantStore;
   kms: KeyManagementService;
   auditor: Auditor;
+  auditLog?: AuditLog;
+  keyMaxAgeMs?: number;
+  now?: () => Date;
 }): Promise<Harness> {
   const [identities, issuer, policy] = await Promise.all([testIdentities(), startTestIssuer(), createPolicy()]);
   const telemetry = createTelemetry({ service: 'tenant-key', version: 'test', logLevel: 'silent' });
-  const keyMaxAgeMs = 60_000;
+  const { database, tenants, kms, auditor, keyMaxAgeMs = 60_000, now = () => new Date() } = parts;
+  const signer = await createServiceIdentity({
+    service: 'tenant-key',
+    privateJwkFile: identities.keyFile('tenant-key'),
+  });
+  const changes = await listenForTenants(database);
+  const keys = createKeyIssuer({ store: tenants, kms, maxAgeMs: keyMaxAgeMs });
+  const deps: Deps = {
+    database,
+    tenants,
+    kms,
+    keys,
+    auditor,
+    auditLog: parts.auditLog ?? recordingAuditLog(),
+    sign: (typ, says) => signer.sign(typ, says),
+    changes,
+    metrics: createMetrics(telemetry.metrics),
+    log: telemetry.log,
+    keyMaxAgeMs,
+    settleMarginMs: 0,
+    now,
+  };
   const transport = createInMemoryTransport({
     telemetry,
-    routes: routes({
-      ...parts,
-      keys: createKeyIssuer({ store: parts.tenants, kms: parts.kms, maxAgeMs: keyMaxAgeMs }),
-      metrics: createMetrics(telemetry.metrics),
-      keyMaxAgeMs,
-    }),
+    routes: routes(deps),
     callerCheck: createCallerCheck({
       service: 'tenant-key',
       serviceJwksFile: identities.jwksFile,
@@ -131,13 +178,29 @@ export async function openHarness(parts: {
   });
   /** A client whose every call is made for one principal, with a token made as told. */
   const calling = (principal: Principal, authorize: () => Promise<string>): Calls => {
-    const client = createServiceClient(TenantKeyService, { baseUrl: '', audience: 'tenant-key', authorize, transport });
+    const how = { baseUrl: '', audience: 'tenant-key', authorize, transport };
+    const [tenantKey, lifecycle, work] = [
+      createServiceClient(TenantKeyService, how),
+      createServiceClient(TenantLifecycleService, how),
+      createServiceClient(TenantWorkService, how),
+    ];
     const options = asPrincipal(principal);
     return {
-      createTenant: (request) => client.createTenant(request, options),
-      getTenant: (request) => client.getTenant(request, options),
-      listTenants: (request) => client.listTenants(request, options),
-      getDataKeys: (request) => client.getDataKeys(request, options),
+      createTenant: (request) => tenantKey.createTenant(request, options),
+      getTenant: (request) => tenantKey.getTenant(request, options),
+      listTenants: (request) => tenantKey.listTenants(request, options),
+      getDataKeys: (request) => tenantKey.getDataKeys(request, options),
+      suspendTenant: (request) => lifecycle.suspendTenant(request, options),
+      resumeTenant: (request) => lifecycle.resumeTenant(request, options),
+      startKeyRotation: (request) => lifecycle.startKeyRotation(request, options),
+      getKeyRotation: (request) => lifecycle.getKeyRotation(request, options),
+      requestOffboarding: (request) => lifecycle.requestOffboarding(request, options),
+      approveOffboarding: (request) => lifecycle.approveOffboarding(request, options),
+      cancelOffboarding: (request) => lifecycle.cancelOffboarding(request, options),
+      getOffboarding: (request) => lifecycle.getOffboarding(request, options),
+      watchTenants: (request, given) => work.watchTenants(request, { ...given, ...options }),
+      listTenantWork: (request) => work.listTenantWork(request, options),
+      reportTenantWork: (request) => work.reportTenantWork(request, options),
     };
   };
   const issueToken: Harness['token'] = (options) => issuer.token(options);
@@ -148,8 +211,12 @@ export async function openHarness(parts: {
         return identity.authorize('tenant-key')(principal);
       }),
     withToken: (token) => calling(platformAdmin, () => Promise.resolve(token)),
+    deps,
+    jwks: async () => JSON.parse(await readFile(identities.jwksFile, 'utf8')) as unknown,
+    forgetKeys: (tenantId) => keys.forget(tenantId),
     token: issueToken,
     close: async () => {
+      await changes.close();
       await issuer.close();
       await identities.drop();
       await telemetry.shutdown();

@@ -14,11 +14,21 @@ function fieldOf(work: () => unknown): string | undefined {
 
 describe('tenant settings', () => {
   it('fill in what is left out', () => {
-    const defaults = { chunkSizeChars: 1000, chunkOverlapChars: 150 };
+    const defaults = { chunkSizeChars: 1000, chunkOverlapChars: 150, deletionWindowDays: 30 };
     expect(effectiveSettings()).to.deep.equal(defaults);
     expect(effectiveSettings({ chunkSizeChars: 0 })).to.deep.equal(defaults);
     expect(effectiveSettings({ chunkOverlapChars: 0 })).to.deep.equal({ ...defaults, chunkOverlapChars: 0 });
-    expect(effectiveSettings({ chunkSizeChars: 200 })).to.deep.equal({ chunkSizeChars: 200, chunkOverlapChars: 100 });
+    const half = { chunkSizeChars: 200, chunkOverlapChars: 100 };
+    expect(effectiveSettings({ chunkSizeChars: 200 })).to.deep.equal({ ...defaults, ...half });
+  });
+
+  it('take a deletion window that KMS allows, and no other', () => {
+    for (const deletionWindowDays of [7, 30]) {
+      expect(effectiveSettings({ deletionWindowDays }).deletionWindowDays).to.equal(deletionWindowDays);
+    }
+    for (const deletionWindowDays of [1, 6, 31, -7]) {
+      expect(fieldOf(() => effectiveSettings({ deletionWindowDays }))).to.equal('settings.deletion_window_days');
+    }
   });
 
   it('take an overlap of half the size and no more', () => {

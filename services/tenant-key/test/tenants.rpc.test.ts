@@ -29,7 +29,7 @@ describe('tenants', () => {
     dir = await mkdtemp(join(tmpdir(), 'wardstone-kms-'));
     kms = await openSoftwareKms({ dir });
     opened = await openTenants();
-    harness = await openHarness({ tenants: opened.tenants, kms, auditor });
+    harness = await openHarness({ ...opened, kms, auditor });
   });
   after(async () => {
     await harness.close();
@@ -98,7 +98,7 @@ describe('tenants', () => {
       ...kms,
       generateDataKey: () => Promise.reject(new AppError('KEY_UNAVAILABLE')),
     };
-    const without = await openHarness({ tenants: opened.tenants, kms: away, auditor });
+    const without = await openHarness({ ...opened, kms: away, auditor });
     expect(await reasonOf(without.as('gateway', platformAdmin).createTenant(request))).to.equal('KEY_UNAVAILABLE');
     await without.close();
     auditor.away = true;

@@ -216,6 +216,8 @@ function testKeys(faults: { readonly keys: boolean }, current: { readonly versio
   return {
     current: (tenant, purpose) => guard(() => ring.current(tenant, purpose)),
     version: (tenant, purpose, version) => guard(() => ring.version(tenant, purpose, version)),
+    forget: (tenant) => ring.forget(tenant),
+    refresh: (tenant) => ring.refresh(tenant),
     clear: () => ring.clear(),
     close: () => ring.close(),
   };

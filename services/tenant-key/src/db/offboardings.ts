@@ -26,13 +26,8 @@ export async function latestOffboarding(tx: EntityManager, tenantId: string): Pr
   return row === null ? undefined : toOffboarding(row);
 }
 
-/** What one step of an offboarding sets. */
-export type OffboardingChange = Partial<
-  Pick<
-    Offboarding,
-    'state' | 'approvedBy' | 'approvedAt' | 'stateBefore' | 'deletionAt' | 'endedAt' | 'certificate'
-  >
->;
+/** What one step of an offboarding sets; null takes a value away. */
+export type OffboardingChange = Partial<Omit<OffboardingRow, 'tenantId' | 'offboardingId' | 'requestedBy'>>;
 
 export async function changeOffboarding(
   tx: EntityManager,

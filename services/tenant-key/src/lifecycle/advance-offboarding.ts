@@ -67,7 +67,7 @@ async function beginPurge(deps: OffboardingDeps, tx: EntityManager, offboarding:
     if (gone) continue;
     // A cancellation reached KMS and died before it was recorded, or somebody acted in KMS itself: the window begins anew.
     deps.log.warn({ tenantId, keyState: key.state }, 'the key of an offboarded tenant is not deleted: scheduled again');
-    await changeOffboarding(tx, offboarding, { state: 'approved', deletionAt: undefined });
+    await changeOffboarding(tx, offboarding, { state: 'approved', deletionAt: null });
     return true;
   }
   const work = { workId: offboardingId, tenantId, kind: 'purge', keyVersion: 0, settledAt: undefined } as const;

@@ -10,7 +10,10 @@ import { requireActive } from '../domain/tenant.ts';
 import { dataKeyContext } from '../key-issuer.ts';
 import { recordForTenant } from './record.ts';
 
-export type RotationDeps = Pick<Deps, 'database' | 'tenants' | 'kms' | 'auditor' | 'keyMaxAgeMs' | 'settleMarginMs' | 'now'>;
+export type RotationDeps = Pick<
+  Deps,
+  'database' | 'tenants' | 'kms' | 'auditor' | 'keyMaxAgeMs' | 'settleMarginMs' | 'now'
+>;
 
 /** What is asked for. */
 export interface WantedRotation {

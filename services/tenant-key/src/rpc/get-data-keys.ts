@@ -66,7 +66,8 @@ async function lease(
 ): Promise<number> {
   const usesOut = await deps.database.inTenant(tenantId, async (tx) => {
     const out = await leaseUses(tx, tenantId, { purpose, version, uses: usesOfLease, unused });
-    if (!mayLease(out)) throw new AppError('KEY_UNAVAILABLE', { cause: new Error('the uses of the key are exhausted') });
+    if (!mayLease(out))
+      throw new AppError('KEY_UNAVAILABLE', { cause: new Error('the uses of the key are exhausted') });
     return out;
   });
   if (mustRotate(usesOut)) await rotateForUses(deps, call, tenantId);

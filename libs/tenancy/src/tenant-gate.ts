@@ -1,0 +1,135 @@
+/**
+ * Which tenants may not be used, as tenant-key tells it: a stream that every service listens to, so that a tenant that is
+ * suspended or leaves is refused everywhere at once, and its keys leave this process' memory.
+ *
+ * While tenant-key is away the last word holds: keys that are held go on serving until they expire, which is the bound on how
+ * long a closed tenant can be served by a process that did not hear of it.
+ */
+import { platformPrincipal, type TenantCheck } from '@wardstone/access';
+import { AppError, asPrincipal, type Closable, type ServiceClient } from '@wardstone/rpc';
+import { TenantState } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import type { TenantStatus, TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
+import type { Logger } from '@wardstone/telemetry';
+
+/** The keys that a process holds, from the side of revocation. */
+export interface HeldKeys {
+  /** Wipes every key of a tenant. */
+  forget(tenantId: string): void;
+  /** Asks again which version new writes use. */
+  refresh(tenantId: string): void;
+  /** Wipes everything. */
+  clear(): void;
+}
+
+/** Refuses what tenants that are not active ask for. */
+export interface TenantGate extends TenantCheck, Closable {}
+
+export interface TenantGateOptions {
+  readonly client: Pick<ServiceClient<typeof TenantWorkService>, 'watchTenants'>;
+  /** Name of the service that listens. */
+  readonly service: string;
+  readonly keys: HeldKeys;
+  readonly log: Logger;
+  /** A stream that is silent for so long is dead; tenant-key's heart beats every 10 s. */
+  readonly silenceMs?: number;
+  /** Pauses between two attempts grow up to this. */
+  readonly maxRetryMs?: number;
+}
+
+type Closed = 'TENANT_SUSPENDED' | 'TENANT_OFFBOARDING';
+
+const firstRetryMs = 100;
+const defaults = { silenceMs: 35_000, maxRetryMs: 5_000 };
+
+/** Begins to listen. Does not wait: a service starts, and works, while tenant-key is away. */
+export function createTenantGate(options: TenantGateOptions): TenantGate {
+  const { keys, log } = options;
+  const ended = new AbortController();
+  let closed = new Map<string, Closed>();
+  let heardBefore = false;
+
+  const take = ({ tenantId, state }: TenantStatus, into: Map<string, Closed>): void => {
+    const refusal = refusalOf(state);
+    if (refusal === undefined) into.delete(tenantId);
+    else into.set(tenantId, refusal);
+  };
+
+  /** One stream from its beginning to its end. */
+  const listen = async (onWord: () => void, signal: AbortSignal): Promise<void> => {
+    const principal = platformPrincipal(options.service);
+    let snapshot: Map<string, Closed> | undefined = new Map();
+    for await (const { event } of options.client.watchTenants({}, asPrincipal(principal, { signal }))) {
+      onWord();
+      if (event.case === 'snapshotComplete' && snapshot !== undefined) {
+        closed = snapshot;
+        snapshot = undefined;
+        // Versions that changed while nobody listened are not in a snapshot; keys are asked for again.
+        if (heardBefore) keys.clear();
+        for (const tenantId of closed.keys()) keys.forget(tenantId);
+        heardBefore = true;
+      } else if (event.case === 'tenant') {
+        take(event.value, snapshot ?? closed);
+        if (snapshot !== undefined) continue;
+        if (closed.has(event.value.tenantId)) keys.forget(event.value.tenantId);
+        else keys.refresh(event.value.tenantId);
+      }
+    }
+  };
+
+  const running = listenAgain(listen, { ...defaults, ...options, log, ended: ended.signal });
+  return {
+    check: (tenantId) => {
+      const refusal = closed.get(tenantId);
+      if (refusal !== undefined) throw new AppError(refusal);
+    },
+    close: async () => {
+      ended.abort();
+      await running;
+    },
+  };
+}
+
+function refusalOf(state: TenantState): Closed | undefined {
+  if (state === TenantState.ACTIVE) return undefined;
+  return state === TenantState.SUSPENDED ? 'TENANT_SUSPENDED' : 'TENANT_OFFBOARDING';
+}
+
+/** Streams one after the other until the end; a stream that fell silent is cut, and a failed one waits before the next. */
+async function listenAgain(
+  listen: (onWord: () => void, signal: AbortSignal) => Promise<void>,
+  options: { silenceMs: number; maxRetryMs: number; log: Logger; ended: AbortSignal },
+): Promise<void> {
+  const { silenceMs, maxRetryMs, log, ended } = options;
+  let retryMs = firstRetryMs;
+  while (!ended.aborted) {
+    const silent = new AbortController();
+    let watchdog = setTimeout(() => silent.abort(), silenceMs);
+    const onWord = (): void => {
+      clearTimeout(watchdog);
+      watchdog = setTimeout(() => silent.abort(), silenceMs);
+      retryMs = firstRetryMs;
+    };
+    try {
+      await listen(onWord, AbortSignal.any([ended, silent.signal]));
+    } catch (error) {
+      if (!ended.aborted) log.warn({ err: error }, 'tenants cannot be watched at the moment; the last word holds');
+    } finally {
+      clearTimeout(watchdog);
+    }
+    await pause(retryMs * (0.5 + Math.random() / 2), ended);
+    retryMs = Math.min(retryMs * 2, maxRetryMs);
+  }
+}
+
+function pause(ms: number, ended: AbortSignal): Promise<void> {
+  if (ended.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      ended.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    ended.addEventListener('abort', done);
+  });
+}

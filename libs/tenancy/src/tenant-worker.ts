@@ -1,0 +1,192 @@
+/**
+ * The work that a service has with tenants' data, sealing again and removing: fetched from tenant-key, done in bounded steps,
+ * reported after each. A kill at any instruction loses a report at most; the step is done again and finds nothing to do.
+ */
+import { timestampDate } from '@bufbuild/protobuf/wkt';
+import { systemPrincipal, platformPrincipal } from '@wardstone/access';
+import type { Database } from '@wardstone/db';
+import { AppError, asPrincipal, type Closable, type ServiceClient } from '@wardstone/rpc';
+import {
+  TenantWorkKind,
+  type TenantWork,
+  type TenantWorkService,
+} from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
+import { Counter, type Telemetry } from '@wardstone/telemetry';
+
+/** What one step did, and what is left after it. */
+export interface WorkStep {
+  /** Documents that this step finished. */
+  readonly documentsDone: number;
+  /** Documents left; 0 only when nothing is. */
+  readonly documentsLeft: number;
+  /** What was removed, by kind: a word in lower case with underscores. */
+  readonly removed?: Readonly<Record<string, number>>;
+}
+
+/** A tenant whose values are to be sealed again. */
+export interface Resealing {
+  readonly tenantId: string;
+  /** Version below which nothing may be left. */
+  readonly keyVersion: number;
+  /** From here on nothing is written under an older version: what began earlier and still goes on is left, and counted. */
+  readonly settledAt: Date;
+}
+
+/** A step each: a bounded number of documents, idempotent, safe to kill. It may throw, and is then done again. */
+export interface TenantWorkHandlers {
+  reseal(work: Resealing, signal: AbortSignal): Promise<WorkStep>;
+  purge(work: { readonly tenantId: string }, signal: AbortSignal): Promise<WorkStep>;
+}
+
+export interface TenantWorkerOptions {
+  readonly client: Pick<ServiceClient<typeof TenantWorkService>, 'listTenantWork' | 'reportTenantWork'>;
+  /** Name of the service whose work it is. */
+  readonly service: string;
+  readonly database: Pick<Database, 'inPlatform'>;
+  readonly handlers: TenantWorkHandlers;
+  readonly telemetry: Pick<Telemetry, 'log' | 'metrics'>;
+  /** Pause between two looks, give or take a fifth. */
+  readonly intervalMs: number;
+}
+
+export interface TenantWorker extends Closable {
+  /** One pass now; gives the number of steps that were done. Thrown: what tenant-key or the database answer. */
+  pass(): Promise<number>;
+  /** Begins to make passes. */
+  start(): void;
+}
+
+const timeoutMs = 5_000;
+const tenantsPerPass = 50;
+/** A pass holds its lock in a transaction; Postgres ends transactions that idle for a minute. */
+const maxPassMs = 30_000;
+
+/** A worker; it does nothing until it is started. */
+export function createTenantWorker(options: TenantWorkerOptions): TenantWorker {
+  const { client, service, database, telemetry } = options;
+  const { log } = telemetry;
+  const metrics = createMetrics(telemetry.metrics);
+  const ended = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<unknown> = Promise.resolve();
+
+  const step = async (work: TenantWork): Promise<boolean> => {
+    const kind = work.kind === TenantWorkKind.PURGE ? 'purge' : 'reseal';
+    try {
+      const done = await handle(options.handlers, work, ended.signal);
+      metrics.documents.inc({ kind }, done.documentsDone);
+      await report(client, service, work, done);
+      return done.documentsLeft > 0 && done.documentsDone > 0;
+    } catch (error) {
+      if (ended.signal.aborted) return false;
+      metrics.failures.inc({ kind });
+      const { workId, tenantId } = work;
+      log.warn({ err: error, workId, tenantId, kind, reason: AppError.from(error).reason }, 'tenant work failed');
+      return false;
+    }
+  };
+
+  /** A step for each tenant in turn, until nothing moves any more, time is over or the worker is. */
+  const work = async (): Promise<number> => {
+    const until = performance.now() + maxPassMs;
+    const principal = platformPrincipal(service);
+    const { work: open } = await client.listTenantWork(
+      { pageSize: tenantsPerPass },
+      asPrincipal(principal, { timeoutMs, signal: ended.signal }),
+    );
+    let [steps, moving] = [0, open];
+    while (moving.length > 0) {
+      const still: TenantWork[] = [];
+      for (const piece of moving) {
+        if (ended.signal.aborted || performance.now() > until) return steps;
+        steps += 1;
+        if (await step(piece)) still.push(piece);
+      }
+      moving = still;
+    }
+    return steps;
+  };
+
+  const pass = (): Promise<number> =>
+    database.inPlatform(async (lock) => {
+      const key = `wardstone-${service}-tenant-work`;
+      const [row] = await lock.query<{ locked: boolean }[]>(
+        'select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as locked',
+        [key],
+      );
+      return row?.locked === true ? work() : 0;
+    });
+
+  const schedule = (): void => {
+    if (ended.signal.aborted) return;
+    timer = setTimeout(
+      () => {
+        running = pass()
+          .catch((error: unknown) => {
+            if (!ended.signal.aborted) log.warn({ err: error }, 'tenant work cannot be looked for at the moment');
+          })
+          .finally(schedule);
+      },
+      options.intervalMs * (0.8 + Math.random() * 0.4),
+    );
+  };
+
+  return {
+    pass,
+    start: schedule,
+    close: async () => {
+      ended.abort(new AppError('CANCELLED'));
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
+
+async function handle(handlers: TenantWorkHandlers, work: TenantWork, signal: AbortSignal): Promise<WorkStep> {
+  const { tenantId, keyVersion, settledAt } = work;
+  switch (work.kind) {
+    case TenantWorkKind.PURGE:
+      return handlers.purge({ tenantId }, signal);
+    case TenantWorkKind.RESEAL:
+      if (settledAt === undefined) throw new AppError('INTERNAL', { message: 'work that never settles' });
+      return handlers.reseal({ tenantId, keyVersion, settledAt: timestampDate(settledAt) }, signal);
+    default:
+      throw new AppError('INTERNAL', { message: 'work of a kind that this version does not know' });
+  }
+}
+
+async function report(
+  client: TenantWorkerOptions['client'],
+  service: string,
+  { workId, tenantId }: TenantWork,
+  { documentsDone, documentsLeft, removed = {} }: WorkStep,
+): Promise<void> {
+  const counts = Object.entries(removed).map(([kind, count]) => [kind, BigInt(count)] as const);
+  await client.reportTenantWork(
+    {
+      workId,
+      documentsDone: BigInt(documentsDone),
+      documentsLeft: BigInt(documentsLeft),
+      removed: Object.fromEntries(counts),
+    },
+    asPrincipal(systemPrincipal(service, tenantId), { requestId: workId, timeoutMs }),
+  );
+}
+
+function createMetrics(registry: Telemetry['metrics']) {
+  const registers = [registry];
+  return {
+    documents: new Counter({
+      name: 'wardstone_tenant_work_documents_total',
+      help: 'Documents that were sealed again or removed.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    failures: new Counter({
+      name: 'wardstone_tenant_work_failures_total',
+      help: 'Steps that failed and are done again.',
+      labelNames: ['kind'],
+      registers,
+    }),
+  };
+}
