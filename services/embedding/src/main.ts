@@ -6,7 +6,9 @@ import { runUntilSignal } from '@wardstone/rpc';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { DocumentState, IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import { TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
 import { createFileStore, createSealedObjects } from '@wardstone/storage';
+import { createTenantGate } from '@wardstone/tenancy';
 import { measuredModel } from './adapters/measured-model.ts';
 import { loadConfig } from './config.ts';
 import { createLexicalEmbedder } from './domain/lexical-embedder.ts';
@@ -29,6 +31,7 @@ await runUntilSignal(async () => {
     serviceJwksFile: config.WARDSTONE_SERVICE_JWKS_FILE,
   });
   const tenantKey = peers.connect(TenantKeyService, 'tenant-key', config.WARDSTONE_TENANT_KEY_URL);
+  const tenantWork = peers.connect(TenantWorkService, 'tenant-key', config.WARDSTONE_TENANT_KEY_URL);
   const auditor = createAuditor(peers.connect(AuditService, 'audit', config.WARDSTONE_AUDIT_URL));
   const ingestionUrl = config.WARDSTONE_INGESTION_URL;
   const progress = createProgressReporter({
@@ -40,6 +43,7 @@ await runUntilSignal(async () => {
 
   // Data and model.
   const keys = createRemoteKeyRing(tenantKey, service);
+  const gate = createTenantGate({ client: tenantWork, service, keys, log: telemetry.log });
   const objects = createSealedObjects({ store: createFileStore({ dir: config.WARDSTONE_OBJECTS_DIR }), keys });
   const metrics = createMetrics(telemetry.metrics);
   const model = measuredModel(createLexicalEmbedder(), metrics);
@@ -61,8 +65,9 @@ await runUntilSignal(async () => {
   const server = await kit.serve({
     routes: routes(deps),
     onDenied: kit.recordDenials(auditor),
+    gate,
     // Queries are embedded without it, documents are not.
     dependencies: { objects: () => objects.check() },
   });
-  return [server, worker, keys, kit];
+  return [server, worker, gate, keys, kit];
 });

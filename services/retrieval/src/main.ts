@@ -8,7 +8,9 @@ import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { EmbeddingService } from '@wardstone/rpc/gen/wardstone/embedding/v1/embedding_pb';
 import { DocumentState, IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import { TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
 import { createFileStore, createSealedObjects } from '@wardstone/storage';
+import { createTenantGate } from '@wardstone/tenancy';
 import { createQuestionVectors } from './adapters/question-vectors.ts';
 import { loadConfig } from './config.ts';
 import { entities } from './db/entities.ts';
@@ -31,6 +33,7 @@ await runUntilSignal(async () => {
     serviceJwksFile: config.WARDSTONE_SERVICE_JWKS_FILE,
   });
   const tenantKey = peers.connect(TenantKeyService, 'tenant-key', config.WARDSTONE_TENANT_KEY_URL);
+  const tenantWork = peers.connect(TenantWorkService, 'tenant-key', config.WARDSTONE_TENANT_KEY_URL);
   const embedding = peers.connect(EmbeddingService, 'embedding', config.WARDSTONE_EMBEDDING_URL);
   const auditor = createAuditor(peers.connect(AuditService, 'audit', config.WARDSTONE_AUDIT_URL));
   const ingestionUrl = config.WARDSTONE_INGESTION_URL;
@@ -50,6 +53,7 @@ await runUntilSignal(async () => {
     applicationName: service,
   });
   const keys = createRemoteKeyRing(tenantKey, service);
+  const gate = createTenantGate({ client: tenantWork, service, keys, log: telemetry.log });
   const objects = createSealedObjects({ store: createFileStore({ dir: config.WARDSTONE_OBJECTS_DIR }), keys });
   const metrics = createMetrics(telemetry.metrics);
   const vectors = createQuestionVectors(embedding);
@@ -69,8 +73,9 @@ await runUntilSignal(async () => {
   const server = await kit.serve({
     routes: routes(deps),
     onDenied: kit.recordDenials(auditor),
+    gate,
     // Searches do not touch the object store, and the queue does not touch searches.
     dependencies: { database: () => database.check() },
   });
-  return [server, worker, keys, database, kit];
+  return [server, worker, gate, keys, database, kit];
 });

@@ -1,0 +1,93 @@
+import { AppError } from '@wardstone/rpc';
+import { TenantState } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import { eventually } from '@wardstone/testing';
+import { expect } from 'chai';
+import { createTenantGate, type TenantGate } from '../src/index.ts';
+import { statusOf, tellTenantKey, type ToldTenantKey } from './support.ts';
+
+const one = '01890000-0000-7000-8000-000000000001';
+const two = '01890000-0000-7000-8000-000000000002';
+
+describe('tenant gate', () => {
+  let told: ToldTenantKey;
+  let gate: TenantGate | undefined;
+  const keys: string[] = [];
+  beforeEach(() => {
+    told = tellTenantKey();
+    keys.length = 0;
+  });
+  afterEach(async () => {
+    await gate?.close();
+    await told.close();
+  });
+
+  const open = (options: { silenceMs?: number } = {}): TenantGate =>
+    createTenantGate({
+      client: told.client,
+      service: 'retrieval',
+      keys: {
+        forget: (tenantId) => keys.push(`forget ${tenantId}`),
+        refresh: (tenantId) => keys.push(`refresh ${tenantId}`),
+        clear: () => keys.push('clear'),
+      },
+      log: told.telemetry.log,
+      maxRetryMs: 20,
+      ...options,
+    });
+  const refusalOf = (tenantId: string): string => {
+    try {
+      gate?.check(tenantId);
+      return 'served';
+    } catch (error) {
+      return AppError.from(error).reason;
+    }
+  };
+  const becomes = (tenantId: string, refusal: string): Promise<unknown> =>
+    eventually(() => refusalOf(tenantId) === refusal, { timeoutMs: 5_000, description: `${tenantId}: ${refusal}` });
+
+  it('refuses the tenants that were closed before it began to listen, and wipes their keys', async () => {
+    told.snapshot = [statusOf(one, TenantState.SUSPENDED), statusOf(two, TenantState.OFFBOARDED)];
+    gate = open();
+    await becomes(one, 'TENANT_SUSPENDED');
+    expect(refusalOf(two)).to.equal('TENANT_OFFBOARDING');
+    expect(refusalOf('01890000-0000-7000-8000-000000000003')).to.equal('served');
+    expect(keys).to.deep.equal([`forget ${one}`, `forget ${two}`]);
+  });
+
+  it('follows every change: closed, open again, another key version', async () => {
+    gate = open();
+    await eventually(() => told.opened() === 1, { timeoutMs: 5_000, description: 'the stream is open' });
+    told.say(statusOf(one, TenantState.OFFBOARDING));
+    await becomes(one, 'TENANT_OFFBOARDING');
+    told.say(statusOf(one, TenantState.ACTIVE));
+    await becomes(one, 'served');
+    told.say(statusOf(two, TenantState.ACTIVE, 2));
+    await eventually(() => keys.length === 3, { timeoutMs: 5_000, description: 'three words to the keys' });
+    expect(keys).to.deep.equal([`forget ${one}`, `refresh ${one}`, `refresh ${two}`]);
+  });
+
+  it('holds to the last word while nobody speaks, and believes the next beginning', async () => {
+    told.snapshot = [statusOf(one, TenantState.SUSPENDED)];
+    gate = open();
+    await becomes(one, 'TENANT_SUSPENDED');
+    told.snapshot = [statusOf(two, TenantState.SUSPENDED)];
+    told.hangUp();
+    expect(refusalOf(one)).to.equal('TENANT_SUSPENDED');
+    await becomes(one, 'served');
+    expect(refusalOf(two)).to.equal('TENANT_SUSPENDED');
+    // What changed while nobody listened is unknown: every key is asked for again.
+    expect(keys).to.deep.equal([`forget ${one}`, 'clear', `forget ${two}`]);
+  });
+
+  it('cuts a stream that fell silent, and opens another', async () => {
+    gate = open({ silenceMs: 50 });
+    await eventually(() => told.opened() >= 3, { timeoutMs: 10_000, description: 'two silent streams were cut' });
+  });
+
+  it('closes while it waits for a word', async () => {
+    gate = open();
+    await eventually(() => told.opened() === 1, { timeoutMs: 5_000, description: 'the stream is open' });
+    await gate.close();
+    gate = undefined;
+  });
+});

@@ -1,0 +1,150 @@
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { openDatabase, type Database } from '@wardstone/db';
+import { TenantWorkKind } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
+import { Registry } from '@wardstone/telemetry';
+import { createTestDatabase, eventually, type TestDatabase } from '@wardstone/testing';
+import { expect } from 'chai';
+import { v7 as uuidv7 } from 'uuid';
+import { createTenantWorker, type TenantWorkHandlers, type TenantWorker } from '../src/index.ts';
+import { tellTenantKey, type ToldTenantKey } from './support.ts';
+
+describe('tenant worker', () => {
+  let test: TestDatabase;
+  let database: Database;
+  let told: ToldTenantKey;
+  let metrics = new Registry();
+  const workers: TenantWorker[] = [];
+
+  before(async function () {
+    this.timeout(60_000);
+    test = await createTestDatabase({ schemas: ['retrieval'] });
+    const { appUrl: url } = test.schema('retrieval');
+    database = await openDatabase({ url, schema: 'retrieval', entities: [], applicationName: 'tenancy-test' });
+  });
+  after(async () => {
+    await database.close();
+    await test.drop();
+  });
+  beforeEach(() => {
+    told = tellTenantKey();
+  });
+  afterEach(async () => {
+    await Promise.all(workers.splice(0).map((worker) => worker.close()));
+    await told.close();
+  });
+
+  const settledAt = new Date('2026-01-01T00:00:00Z');
+  const reseal = (tenantId: string) => ({
+    workId: uuidv7(),
+    tenantId,
+    kind: TenantWorkKind.RESEAL,
+    keyVersion: 3,
+    settledAt: timestampFromDate(settledAt),
+  });
+  const purge = (tenantId: string) => ({ workId: uuidv7(), tenantId, kind: TenantWorkKind.PURGE });
+  const nothing: TenantWorkHandlers = {
+    reseal: () => Promise.reject(new Error('not asked for')),
+    purge: () => Promise.reject(new Error('not asked for')),
+  };
+  const open = (handlers: Partial<TenantWorkHandlers>, intervalMs = 60_000): TenantWorker => {
+    const { client } = told;
+    metrics = new Registry();
+    const telemetry = { log: told.telemetry.log, metrics };
+    const merged = { ...nothing, ...handlers };
+    const worker = createTenantWorker({
+      client,
+      service: 'retrieval',
+      database,
+      telemetry,
+      handlers: merged,
+      intervalMs,
+    });
+    workers.push(worker);
+    return worker;
+  };
+
+  it('takes steps, tenant by tenant in turn, until nothing is left, and reports each', async () => {
+    const [a, b] = [uuidv7(), uuidv7()];
+    told.work = [reseal(a), reseal(b)];
+    const left = new Map([
+      [a, 3],
+      [b, 1],
+    ]);
+    const order: string[] = [];
+    const steps = await open({
+      reseal: ({ tenantId, keyVersion, settledAt: from }) => {
+        expect([keyVersion, from]).to.deep.equal([3, settledAt]);
+        order.push(tenantId);
+        const documentsLeft = (left.get(tenantId) ?? 0) - 1;
+        left.set(tenantId, documentsLeft);
+        return Promise.resolve({ documentsDone: 1, documentsLeft });
+      },
+    }).pass();
+    expect(steps).to.equal(4);
+    expect(order).to.deep.equal([a, b, a, a]);
+    const of = (tenantId: string) =>
+      told.reports.filter((report) => report.tenantId === tenantId).map(({ documentsLeft }) => documentsLeft);
+    expect([of(a), of(b)]).to.deep.equal([[2, 1, 0], [0]]);
+  });
+
+  it('leaves what does not move for the next pass', async () => {
+    told.work = [reseal(uuidv7())];
+    const steps = await open({ reseal: () => Promise.resolve({ documentsDone: 0, documentsLeft: 2 }) }).pass();
+    expect(steps).to.equal(1);
+    expect(told.reports).to.have.length(1);
+  });
+
+  it('is not kept from others by work that fails, and reports nothing of it', async () => {
+    const [a, b] = [uuidv7(), uuidv7()];
+    told.work = [purge(a), purge(b)];
+    await open({
+      purge: ({ tenantId }) =>
+        tenantId === a
+          ? Promise.reject(new Error('the disk is gone'))
+          : Promise.resolve({ documentsDone: 2, documentsLeft: 0, removed: { chunks: 7 } }),
+    }).pass();
+    expect(told.reports.map(({ tenantId, removed }) => [tenantId, removed])).to.deep.equal([[b, { chunks: 7 }]]);
+    expect(await metrics.metrics()).to.include('wardstone_tenant_work_failures_total{kind="purge"} 1');
+  });
+
+  it('works in one process at a time', async () => {
+    told.work = [purge(uuidv7())];
+    const gate = Promise.withResolvers<void>();
+    let working = 0;
+    const handlers = {
+      purge: async () => {
+        working += 1;
+        await gate.promise;
+        return { documentsDone: 1, documentsLeft: 0 };
+      },
+    };
+    const first = open(handlers).pass();
+    await eventually(() => working === 1, { timeoutMs: 5_000, description: 'the first works' });
+    expect(await open(handlers).pass()).to.equal(0);
+    gate.resolve();
+    expect(await first).to.equal(1);
+    expect(working).to.equal(1);
+  });
+
+  it('makes passes by itself until it is closed, and stops a step that runs', async () => {
+    told.work = [purge(uuidv7())];
+    let stopped = false;
+    const worker = open(
+      {
+        purge: (_work, signal) =>
+          new Promise((_resolve, reject) => {
+            signal.addEventListener('abort', () => {
+              stopped = true;
+              reject(new Error('stopped'));
+            });
+            told.reports.push({ tenantId: undefined, workId: '', documentsDone: 0, documentsLeft: 0, removed: {} });
+          }),
+      },
+      5,
+    );
+    worker.start();
+    await eventually(() => told.reports.length > 0, { timeoutMs: 5_000, description: 'a step runs' });
+    await worker.close();
+    expect(stopped).to.equal(true);
+  });
+});
