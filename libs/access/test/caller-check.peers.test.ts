@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { exportSPKI, importJWK, SignJWT, UnsecuredJWT, type JWK } from 'jose';
-import { AppError, Scope, type CallerCheck, type Principal } from '@wardstone/rpc';
+import { AppError, Scope, type CallerCheck, type Principal, type Reason } from '@wardstone/rpc';
 import { startTestIssuer, testIdentities, type TestIdentities, type TestIssuer } from '@wardstone/testing';
 import { expect } from 'chai';
 import { v7 as uuidv7 } from 'uuid';
@@ -13,7 +13,7 @@ import {
   systemPrincipal,
   type Denial,
 } from '../src/index.ts';
-import { reasonOf, rpc, rpcs, tampered, tenantA } from './support.ts';
+import { reasonOf, rpc, rpcs, tampered, tenantA, tenantB } from './support.ts';
 
 const peers = ['gateway', 'ingestion', 'embedding', 'retrieval', 'llm', 'audit', 'tenant-key'];
 const clinician: Principal = { subject: 'u-1', kind: 'user', tenantId: tenantA, roles: ['clinician'] };
@@ -24,6 +24,7 @@ describe('caller check', () => {
   let check: CallerCheck;
   const denials: Denial[] = [];
   const here = 'retrieval';
+  const closed = new Map<string, Reason>();
 
   before(async () => {
     [identities, issuer] = await Promise.all([testIdentities(), startTestIssuer()]);
@@ -32,6 +33,12 @@ describe('caller check', () => {
       serviceJwksFile: identities.jwksFile,
       verifyAccessToken: createAccessTokenVerifier({ issuer: issuer.issuer, audience: issuer.audience }),
       policy: await createPolicy(),
+      gate: {
+        check: (tenantId) => {
+          const reason = closed.get(tenantId);
+          if (reason !== undefined) throw new AppError(reason);
+        },
+      },
       onDenied: (denial) => void denials.push(denial),
     });
   });
@@ -41,6 +48,7 @@ describe('caller check', () => {
   });
   beforeEach(() => {
     denials.length = 0;
+    closed.clear();
   });
 
   const call = (token: string | null, name = 'RetrievalService.Search') => {
@@ -98,6 +106,21 @@ describe('caller check', () => {
     expect(await reasonOf(call(await tokenOf('retrieval', platform), 'TenantKeyService.GetDataKeys'))).to.equal(
       'PERMISSION_DENIED',
     );
+  });
+
+  it('refuses whoever asks for a tenant that is closed, and says so in the audit log', async () => {
+    closed.set(tenantA, 'TENANT_OFFBOARDING');
+    expect(await reasonOf(call(await tokenOf('gateway', clinician)))).to.equal('TENANT_OFFBOARDING');
+    const ownRemoval = call(
+      await tokenOf('ingestion', systemPrincipal('ingestion', tenantA)),
+      'RetrievalService.RemoveDocument',
+    );
+    expect(await reasonOf(ownRemoval)).to.equal('TENANT_OFFBOARDING');
+    expect(denials.map(({ reason }) => reason)).to.deep.equal(['TENANT_OFFBOARDING', 'TENANT_OFFBOARDING']);
+    // A caller without the permission learns nothing of the tenant's state.
+    const analyst = { ...clinician, roles: ['analyst'] };
+    expect(await reasonOf(call(await tokenOf('gateway', analyst)))).to.equal('PERMISSION_DENIED');
+    expect(await reasonOf(call(await tokenOf('gateway', { ...clinician, tenantId: tenantB })))).to.equal('no error');
   });
 
   it('accepts nobody at a method that lists "user" by mistake, or lists nobody', async () => {
