@@ -2,7 +2,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { systemPrincipal } from '@wardstone/access';
 import { callContext, createInMemoryTransport, createServiceClient, type ServiceClient } from '@wardstone/rpc';
-import { TenantState } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import type { TenantState } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import {
   TenantWorkService,
   type TenantWork,

@@ -15,7 +15,9 @@ const passedOn: ReadonlySet<Reason> = new Set<Reason>([
   'INVALID_ARGUMENT',
   'PERMISSION_DENIED',
   'RATE_LIMITED',
+  'TENANT_OFFBOARDING',
   'TENANT_REQUIRED',
+  'TENANT_SUSPENDED',
 ]);
 
 export function createQuestionVectors(client: Pick<ServiceClient<typeof EmbeddingService>, 'embed'>): QuestionVectors {
