@@ -6,9 +6,11 @@ export {
   type KeyRing,
   type KeyRingOptions,
   type PurposeKey,
+  type UnusedUses,
 } from './key-ring.ts';
 export { derivePurposeKey } from './derive.ts';
-export { open, openBytes, seal, type SealContext } from './seal.ts';
-export { openStream, sealStream } from './stream.ts';
+export { open, openBytes, seal } from './seal.ts';
+export { keyVersionOfSealed, type SealContext, type SealedText } from './sealed-text.ts';
+export { keyVersionOfStream, openStream, sealStream, streamHeadBytes } from './stream.ts';
 export { createVectorTransform, type VectorTransform } from './vector-transform.ts';
 export { createRemoteKeyRing } from './remote-keys.ts';

@@ -41,12 +41,7 @@ export interface KeyRingOptions {
    * Fetches one key; version 0 is the current one. The bytes become the ring's: it wipes them. `unused` comes with a
    * request for the current key, at most once, so that a fetch that fails has lost it: counting too many uses is safe.
    */
-  readonly fetch: (
-    tenantId: string,
-    purpose: KeyPurpose,
-    version: number,
-    unused?: UnusedUses,
-  ) => Promise<FetchedKey>;
+  readonly fetch: (tenantId: string, purpose: KeyPurpose, version: number, unused?: UnusedUses) => Promise<FetchedKey>;
   /** Most keys held at a time; the least recently used goes first. Default 1,000. */
   readonly maxKeys?: number;
   /** After so many hand-outs, of either kind, a key is asked for again. Default 1,048,576. */
@@ -242,12 +237,13 @@ class Ring implements KeyRing {
     const series = `${tenantId}/${purpose}`;
     const unused = asked === 0 ? this.#unused.get(series) : undefined;
     if (asked === 0) this.#unused.delete(series);
-    const { key, version, currentVersion, maxAgeMs, maxUses = Infinity } = await this.#fetch(
-      tenantId,
-      purpose,
-      asked,
-      unused,
-    );
+    const {
+      key,
+      version,
+      currentVersion,
+      maxAgeMs,
+      maxUses = Infinity,
+    } = await this.#fetch(tenantId, purpose, asked, unused);
     const asWanted = key.byteLength === keyBytes && version === (asked === 0 ? currentVersion : asked);
     if (!asWanted || (asked === 0 && !(maxUses >= 1))) {
       key.fill(0);

@@ -11,17 +11,22 @@ import {
   type EncryptedDataKey,
   type EncryptionContext,
   KeyringNode,
+  NodeAlgorithmSuite,
   type NodeDecryptionMaterial,
   type NodeEncryptionMaterial,
 } from '@aws-crypto/material-management-node';
 import { RawAesKeyringNode } from '@aws-crypto/raw-aes-keyring-node';
 import { RawAesWrappingSuiteIdentifier } from '@aws-crypto/raw-keyring';
+import { deserializeFactory } from '@aws-crypto/serialize';
 import { AppError } from '@wardstone/rpc';
 import type { KeyRing } from './key-ring.ts';
-import type { SealContext } from './seal.ts';
+import { versionFaults } from './seal.ts';
+import type { SealContext } from './sealed-text.ts';
 
 /** Clear bytes in a frame. Measured on two cores: 64 KiB frames seal half as fast, 1 MiB frames hardly faster. */
 const frameBytes = 256 * 1024;
+/** Bytes from the beginning of a sealed stream that hold its header, as long as resource and field have 500 bytes together. */
+export const streamHeadBytes = 1024;
 /** `keyNamespace` of the keyring. */
 const namespace = 'wardstone';
 const suiteId = AlgorithmSuiteIdentifier.ALG_AES256_GCM_IV12_TAG16_HKDF_SHA512_COMMIT_KEY;
@@ -32,6 +37,7 @@ const inFlightBytes = 8 * 1024 * 1024;
 const clientOptions = { commitmentPolicy: CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT, maxEncryptedDataKeys: 1 };
 const { encryptStream } = buildEncrypt(clientOptions);
 const { decryptUnsignedMessageStream } = buildDecrypt(clientOptions);
+const { deserializeMessageHeader } = deserializeFactory((bytes) => Buffer.from(bytes).toString(), NodeAlgorithmSuite);
 
 /** Seals what is written to it under the tenant's current objects key. Thrown: what the ring throws. */
 export async function sealStream(keys: KeyRing, context: SealContext): Promise<Duplex> {
@@ -63,6 +69,25 @@ export function openStream(keys: KeyRing, context: SealContext): Duplex {
     return fault ?? new AppError('SEALED_VALUE_INVALID', { cause });
   };
   return new Bridge(inner, { asError, meter, stop: (stream) => stream.destroy() });
+}
+
+/**
+ * The key version that a sealed stream names, from 1, read from its beginning without any key: `streamHeadBytes` of it, or
+ * all when it is shorter. Nothing is authenticated by that; only opening it proves anything.
+ * Thrown: SEALED_VALUE_INVALID when these bytes begin no stream that `sealStream` makes.
+ */
+export function keyVersionOfStream(head: Uint8Array): number {
+  return versionIn(encryptionContextOf(head));
+}
+
+function encryptionContextOf(head: Uint8Array): EncryptionContext {
+  try {
+    const header = deserializeMessageHeader(head, { maxEncryptedDataKeys: clientOptions.maxEncryptedDataKeys });
+    if (header !== false && header.messageHeader.suiteId === suiteId) return header.messageHeader.encryptionContext;
+  } catch (cause) {
+    throw new AppError('SEALED_VALUE_INVALID', { cause });
+  }
+  throw new AppError('SEALED_VALUE_INVALID');
 }
 
 /** The encryption context: authenticated with the header, in clear beside the ciphertext; ids only. */
@@ -134,11 +159,16 @@ function rawKeyring(tenantId: string, version: number, unencryptedMasterKey: Uin
 
 /** The version that the message names, once its whole context is the expected one. */
 function versionOf(found: EncryptionContext, context: SealContext): number {
-  const digits = /^[1-9][0-9]{0,9}$/.exec(found['version'] ?? '')?.[0];
-  if (digits === undefined) throw new AppError('SEALED_VALUE_INVALID');
-  const expected = Object.entries(contextOf(context, Number(digits)));
+  const version = versionIn(found);
+  const expected = Object.entries(contextOf(context, version));
   const same = expected.every(([name, value]) => found[name] === value);
   if (!same || Object.keys(found).length !== expected.length) throw new AppError('SEALED_VALUE_INVALID');
+  return version;
+}
+
+function versionIn(found: EncryptionContext): number {
+  const digits = /^[1-9][0-9]{0,9}$/.exec(found['version'] ?? '')?.[0];
+  if (digits === undefined) throw new AppError('SEALED_VALUE_INVALID');
   return Number(digits);
 }
 
@@ -146,7 +176,7 @@ async function keyOf(keys: KeyRing, tenantId: string, version: number): Promise<
   try {
     return await keys.version(tenantId, 'objects', version);
   } catch (cause) {
-    const unknown = cause instanceof AppError && cause.reason === 'KEY_VERSION_NOT_FOUND';
+    const unknown = cause instanceof AppError && versionFaults.includes(cause.reason);
     throw unknown ? new AppError('SEALED_VALUE_INVALID', { cause }) : cause;
   }
 }

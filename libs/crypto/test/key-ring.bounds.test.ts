@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { AppError } from '@wardstone/rpc';
+import { eventually } from '@wardstone/testing';
 import { createKeyRing, type FetchedKey } from '../src/index.ts';
 import { fixedRing, rejection, tenantA, tenantB } from './support.ts';
 
@@ -135,13 +136,36 @@ describe('key ring: bounds', () => {
 });
 
 describe('key ring: wiping', () => {
-  it('wipes the fetched bytes once everybody has a copy', async () => {
-    const { fetch, given } = source();
+  it('wipes the fetched bytes of a key that is not kept once everybody has a copy', async () => {
+    const { fetch, given } = source(0);
+    const ring = createKeyRing({ fetch });
+    const keys = await Promise.all([ring.current(tenantA, 'objects'), ring.current(tenantA, 'objects')]);
+    await nextTurn();
+    expect(given).to.deep.equal([zeros]);
+    for (const { key } of keys) expect(key).to.deep.equal(ones);
+  });
+
+  it('wipes the bytes it holds when their age has passed, though nobody asks any more', async () => {
+    const { fetch, given } = source(20);
     const ring = createKeyRing({ fetch });
     const { key } = await ring.current(tenantA, 'objects');
-    await nextTurn();
-    expect(given[0]).to.deep.equal(zeros);
+    expect(given).to.deep.equal([ones]);
+    await eventually(() => given[0]?.every((byte) => byte === 0), { description: 'the bytes to be zero' });
     expect(key).to.deep.equal(ones);
+  });
+
+  it('wipes the bytes it holds when others take their place, and when it is cleared', async () => {
+    const { fetch, given } = source();
+    const ring = createKeyRing({ fetch, maxKeys: 2, maxUses: 1 });
+    await ring.version(tenantA, 'objects', 1);
+    await ring.version(tenantA, 'objects', 2);
+    await ring.version(tenantA, 'objects', 3);
+    expect(given, 'the least recently used').to.deep.equal([zeros, ones, ones]);
+    await ring.version(tenantA, 'objects', 2);
+    await ring.version(tenantA, 'objects', 2);
+    expect(given, 'used up').to.deep.equal([zeros, zeros, ones, ones]);
+    ring.clear();
+    expect(given).to.deep.equal([zeros, zeros, zeros, zeros]);
   });
 
   it('hands out copies: who wipes one does not harm the next', async () => {
