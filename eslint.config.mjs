@@ -91,6 +91,23 @@ export default defineConfig(
     },
   },
   {
+    // What never runs says nothing. A suite that lacks its server is registered by `awsSuite` of libs/testing.
+    files: ['**/test/**', '**/*.contract.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "MemberExpression[object.name=/^(it|describe)$/][property.name='skip']",
+          message: 'Tests are not skipped.',
+        },
+        {
+          selector: 'CallExpression[callee.name=/^(it|describe)$/][arguments.length=1]',
+          message: 'A test has a body.',
+        },
+      ],
+    },
+  },
+  {
     files: ['**/*.mjs'],
     extends: [tseslint.configs.disableTypeChecked],
     languageOptions: {

@@ -115,6 +115,9 @@ describe('software KMS: files', () => {
     const kms = await openSoftwareKms({ dir });
     const { keyId } = await kms.createKey(tenantId);
     const other = await kms.createKey('01890000-0000-7000-8000-00000000000b');
+    // AWS refuses this by the key's state, which its adapter's tests hold; the test server of the contract does not.
+    await kms.cancelDeletion(keyId);
+    expect(await kms.describeKey(keyId)).to.deep.equal({ state: 'enabled' });
     await kms.disableKey(keyId);
     const file = join(dir, 'keys', `${tenantId}.state`);
     expect((await stat(file)).mode & 0o777).to.equal(0o600);
