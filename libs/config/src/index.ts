@@ -1,9 +1,17 @@
 export { ConfigError, readConfig } from './read-config.ts';
 export { fields } from './fields.ts';
 export {
+  awsRegion,
+  checkObjectStore,
+  kmsAliasPrefix,
+  objectStoreFields,
+  type ObjectStoreConfig,
+} from './object-store-fields.ts';
+export {
   embeddedFields,
   refuseEmbeddedInProduction,
   serviceFields,
   slotFields,
+  type EmbeddedConfig,
   type ServiceConfig,
 } from './service-fields.ts';

@@ -42,14 +42,17 @@ export const embeddedFields = {
   WARDSTONE_ALLOW_EMBEDDED: z.literal('yes-this-is-not-production').optional(),
 } as const;
 
+/** What decides over embedded providers. */
+export interface EmbeddedConfig {
+  readonly NODE_ENV?: string | undefined;
+  readonly WARDSTONE_ALLOW_EMBEDDED?: string | undefined;
+}
+
 /**
  * Called by the composition root before it makes an embedded provider.
  * Thrown: ConfigError when NODE_ENV is production and the operator has not said that this is not production.
  */
-export function refuseEmbeddedInProduction(
-  config: { readonly NODE_ENV?: string | undefined; readonly WARDSTONE_ALLOW_EMBEDDED?: string | undefined },
-  provider: string,
-): void {
+export function refuseEmbeddedInProduction(config: EmbeddedConfig, provider: string): void {
   if (config.NODE_ENV !== 'production' || config.WARDSTONE_ALLOW_EMBEDDED !== undefined) return;
   throw new ConfigError([
     `NODE_ENV: is production, and ${provider} is an embedded provider for development; configure the real one, or set WARDSTONE_ALLOW_EMBEDDED=yes-this-is-not-production`,

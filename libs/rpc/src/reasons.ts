@@ -162,6 +162,11 @@ export const reasons = {
     message: 'The tenant’s key is being rotated; the next rotation can begin when this one is complete.',
   },
   WORK_NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is no such work.' },
+  OBJECT_CHANGED: {
+    code: Code.FailedPrecondition,
+    status: 412,
+    message: 'The stored object has changed since it was read.',
+  },
 
   // What the platform depends on. Waiting helps.
   DATABASE_UNAVAILABLE: unavailable('The database cannot be reached at the moment.'),

@@ -2,8 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { access, constants, mkdir, open, opendir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { AppError } from '@wardstone/rpc';
-import { checkKey, objectNotFound, type ObjectStore } from './object-store.ts';
+import { AppError, needs } from '@wardstone/rpc';
+import { checkKey, objectNotFound, type ObjectStore, type PutOptions } from './object-store.ts';
+import { createTurns, type Turns } from './turns.ts';
 import { untilAborted } from './until-aborted.ts';
 
 /** Ends the name of every object's file. No key has it, so that the object `a/b` and the objects under `a/b/` live side by side. */
@@ -21,9 +22,11 @@ interface Folders {
 /**
  * A store in a directory, which is made if it is not there. Several processes may share it. Files are 0600 and
  * directories 0700; contents are what the caller gives: sealed. A `put` is durable over a power cut: the file and the
- * directories above it are synced before it answers.
+ * directories above it are synced before it answers. `ifMatch` is held against other puts and deletes of this store alone,
+ * not against those of another process.
  */
 export function createFileStore(options: { dir: string }): ObjectStore {
+  const turns = createTurns();
   const folders: Folders = { objects: resolve(options.dir, 'objects'), temporary: resolve(options.dir, 'tmp') };
   let prepared: Promise<void> | undefined;
   const ready = async (): Promise<void> => {
@@ -42,10 +45,10 @@ export function createFileStore(options: { dir: string }): ObjectStore {
   };
 
   return {
-    put: async (key, body, { signal } = {}) => {
+    put: async (key, body, putOptions = {}) => {
       const path = fileOf(key);
       await ready();
-      return put(folders, path, body, signal);
+      return put({ folders, turns }, path, body, putOptions);
     },
     get: async (key) => {
       const path = fileOf(key);
@@ -60,22 +63,22 @@ export function createFileStore(options: { dir: string }): ObjectStore {
     head: async (key) => {
       const path = fileOf(key);
       await ready();
-      const found = await guarded(() => stat(path));
-      if (found !== undefined) return { bytes: found.size };
-      await present(folders);
-      return undefined;
+      const found = await headOf(path);
+      if (found === undefined) await present(folders);
+      return found;
     },
     delete: async (key) => {
       const path = fileOf(key);
       await ready();
-      await remove(folders, path);
+      await turns(path, () => remove(folders, path));
     },
     deletePrefix: async (prefix) => {
       checkKey(prefix);
       await ready();
       let removed = 0;
       for await (const key of list(folders, prefix)) {
-        if (await remove(folders, fileOf(key))) removed += 1;
+        const path = fileOf(key);
+        if (await turns(path, () => remove(folders, path))) removed += 1;
       }
       return removed;
     },
@@ -102,21 +105,36 @@ async function prepare({ objects, temporary }: Folders): Promise<void> {
 }
 
 async function put(
-  folders: Folders,
+  { folders, turns }: { readonly folders: Folders; readonly turns: Turns },
   path: string,
   body: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
+  { signal, ifMatch }: PutOptions,
 ): Promise<{ bytes: number }> {
   const temporary = join(folders.temporary, randomUUID());
+  const unchanged = async (): Promise<void> => {
+    if (ifMatch !== undefined) needs((await headOf(path))?.etag === ifMatch, 'OBJECT_CHANGED');
+  };
   let placed = false;
   try {
+    await unchanged();
     const bytes = await writeFile(temporary, body, signal);
-    await inStore(() => place(folders, temporary, path));
+    await turns(path, async () => {
+      await unchanged();
+      await inStore(() => place(folders, temporary, path));
+    });
     placed = true;
     return { bytes };
   } finally {
     if (!placed) await rm(temporary, { force: true }).catch(() => undefined);
   }
+}
+
+/** The tag is made of what a file that is put anew never has in common with the one before it. */
+async function headOf(path: string): Promise<{ bytes: number; etag: string } | undefined> {
+  const found = await guarded(() => stat(path, { bigint: true }));
+  if (found === undefined) return undefined;
+  const { ino, size, mtimeNs } = found;
+  return { bytes: Number(size), etag: [ino, size, mtimeNs].map((part) => part.toString(36)).join('-') };
 }
 
 /** Writes and syncs a new file. What the body throws goes through as it is; a fault of the disk is the store's. */

@@ -1,5 +1,14 @@
-export { objectKeyPattern, objectNotFound, type ObjectStore } from './object-store.ts';
+export {
+  objectKeyPattern,
+  objectNotFound,
+  type ObjectHead,
+  type ObjectStore,
+  type PutOptions,
+} from './object-store.ts';
 export { createFileStore } from './file-store.ts';
+export { createS3Store, type S3StoreOptions } from './s3-store.ts';
+export { openObjectStore } from './open-object-store.ts';
+export { tenantKmsKeys } from './tenant-kms-keys.ts';
 export {
   createSealedObjects,
   type ObjectRef,

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { openStream, sealStream, type KeyRing, type SealContext } from '@wardstone/crypto';
 import { AppError, needs } from '@wardstone/rpc';
 import { parseJsonLines, toJsonLines } from './json-lines.ts';
-import type { ObjectStore } from './object-store.ts';
+import type { ObjectStore, PutOptions } from './object-store.ts';
 import { untilAborted } from './until-aborted.ts';
 
 const names = ['original', 'chunks', 'vectors'] as const;
@@ -30,9 +30,10 @@ export interface Written {
 export interface SealedObjects {
   /**
    * Seals and stores; replaces what was there, whole or not at all. What the source throws is thrown on, and nothing is
-   * left behind; the same when the signal fires (CANCELLED).
+   * left behind; the same when the signal fires (CANCELLED). Thrown: OBJECT_CHANGED when `ifMatch` is given and is not
+   * the tag of what is there: who reads, seals anew and writes back must not bring back what was deleted meanwhile.
    */
-  write(ref: ObjectRef, source: AsyncIterable<Uint8Array>, options?: { signal?: AbortSignal }): Promise<Written>;
+  write(ref: ObjectRef, source: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<Written>;
   /**
    * The clear bytes, each frame after its check; the stream ends with the error SEALED_VALUE_INVALID when it was altered or
    * cut off, so that only an end without error means that all of it came. Thrown: NOT_FOUND.
@@ -47,6 +48,8 @@ export interface SealedObjects {
   /** Reads JSON lines; the values are unchecked: give them to the artefact's schema. Thrown while reading: as by `read`. */
   readJsonLines(ref: ObjectRef, options?: { signal?: AbortSignal }): AsyncIterable<unknown>;
   exists(ref: ObjectRef): Promise<boolean>;
+  /** The tag of what is stored now, for `ifMatch`; undefined when there is none. */
+  etag(ref: ObjectRef): Promise<string | undefined>;
   /** Removes it; nothing happens when there is none. */
   remove(ref: ObjectRef): Promise<void>;
   /** Removes every object of every version of a document. Answers how many there were. */
@@ -69,8 +72,7 @@ export function createSealedObjects({ store, keys }: SealedObjectsOptions): Seal
     pipeline(stored, opener, ...(signal === undefined ? [] : [{ signal }])).catch(() => undefined);
     return opener;
   };
-  const write: SealedObjects['write'] = (ref, source, options = {}) =>
-    sealInto(store, keys, ref, source, options.signal);
+  const write: SealedObjects['write'] = (ref, source, options = {}) => sealInto(store, keys, ref, source, options);
   return {
     read,
     write,
@@ -79,6 +81,7 @@ export function createSealedObjects({ store, keys }: SealedObjectsOptions): Seal
       yield* parseJsonLines(await read(ref, options));
     },
     exists: async (ref) => (await store.head(keyOf(ref))) !== undefined,
+    etag: async (ref) => (await store.head(keyOf(ref)))?.etag,
     remove: async (ref) => store.delete(keyOf(ref)),
     removeDocument: async (tenantId, documentId) => store.deletePrefix(documentPrefix(tenantId, documentId)),
     check: () => store.check(),
@@ -90,7 +93,7 @@ async function sealInto(
   keys: KeyRing,
   ref: ObjectRef,
   source: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
+  { signal, ...condition }: PutOptions,
 ): Promise<Written> {
   const key = keyOf(ref);
   const sealer = await sealStream(keys, contextOf(ref));
@@ -98,7 +101,7 @@ async function sealInto(
   // Both sides run at once. When one fails the other is stopped, and what failed first is what is reported.
   const stop = new AbortController();
   const signals = signal === undefined ? [stop.signal] : [stop.signal, signal];
-  const options = { signal: AbortSignal.any(signals) };
+  const options = { ...condition, signal: AbortSignal.any(signals) };
   const failures: unknown[] = [];
   const failed = (error: unknown): void => {
     failures.push(error);

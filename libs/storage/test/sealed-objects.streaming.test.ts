@@ -134,6 +134,20 @@ describe('sealed objects', () => {
     expect(await objects.exists(other)).to.equal(true);
   });
 
+  it('is sealed anew only over what was read: what was removed or replaced meanwhile stays so', async () => {
+    await objects.write(ref, pieces('clear'));
+    const ifMatch = await objects.etag(ref);
+    if (ifMatch === undefined) throw new Error('there is no tag');
+    await objects.write(ref, await objects.read(ref), { ifMatch });
+    expect((await read()).toString()).to.equal('clear');
+    expect(await reasonOf(objects.write(ref, await objects.read(ref), { ifMatch }))).to.equal('OBJECT_CHANGED');
+    const reader = await objects.read(ref);
+    await objects.remove(ref);
+    expect(await reasonOf(objects.write(ref, reader, { ifMatch }))).to.equal('OBJECT_CHANGED');
+    expect(await objects.etag(ref)).to.equal(undefined);
+    expect(await readdir(join(dir, 'tmp'))).to.deep.equal([]);
+  });
+
   it('refuses references that could name something else', async () => {
     const wrong: Partial<ObjectRef>[] = [
       { tenantId: '..' },

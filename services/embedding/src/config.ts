@@ -1,8 +1,10 @@
 /** The configuration: every environment variable that this service reads, checked once. */
 import {
+  checkObjectStore,
   ConfigError,
   embeddedFields,
   fields,
+  objectStoreFields,
   readConfig,
   refuseEmbeddedInProduction,
   serviceFields,
@@ -15,7 +17,7 @@ const schema = z.object({
   ...embeddedFields,
   WARDSTONE_QUEUE_DATABASE_URL: fields.postgresUrl.optional(),
   WARDSTONE_REDIS_URL: fields.redisUrl.optional(),
-  WARDSTONE_OBJECTS_DIR: fields.filePath,
+  ...objectStoreFields,
   WARDSTONE_TENANT_KEY_URL: fields.url,
   WARDSTONE_AUDIT_URL: fields.url,
   WARDSTONE_INGESTION_URL: fields.url.optional(),
@@ -30,6 +32,7 @@ export type Config = Readonly<z.infer<typeof schema>> & { readonly queueBackend:
 /** Thrown: ConfigError listing every problem. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const config = readConfig(schema, env);
+  checkObjectStore(config);
   refuseEmbeddedInProduction(config, 'the lexical embedding model');
   return Object.freeze({ ...config, queueBackend: queueBackendOf(config) });
 }

@@ -7,7 +7,7 @@ import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { DocumentState, IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import { TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
-import { createFileStore, createSealedObjects } from '@wardstone/storage';
+import { createSealedObjects, openObjectStore } from '@wardstone/storage';
 import { createTenantGate } from '@wardstone/tenancy';
 import { measuredModel } from './adapters/measured-model.ts';
 import { loadConfig } from './config.ts';
@@ -44,7 +44,7 @@ await runUntilSignal(async () => {
   // Data and model.
   const keys = createRemoteKeyRing(tenantKey, service);
   const gate = createTenantGate({ client: tenantWork, service, keys, log: telemetry.log });
-  const objects = createSealedObjects({ store: createFileStore({ dir: config.WARDSTONE_OBJECTS_DIR }), keys });
+  const objects = createSealedObjects({ store: openObjectStore(config), keys });
   const metrics = createMetrics(telemetry.metrics);
   const model = measuredModel(createLexicalEmbedder(), metrics);
   telemetry.log.warn({ model: model.id }, 'the embedded lexical model is in use: it matches words, not meanings');

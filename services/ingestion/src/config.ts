@@ -1,11 +1,12 @@
 /** The configuration: every environment variable that this service reads, checked once. */
 import { availableParallelism } from 'node:os';
 import {
+  checkObjectStore,
   ConfigError,
   embeddedFields,
   fields,
+  objectStoreFields,
   readConfig,
-  refuseEmbeddedInProduction,
   serviceFields,
   slotFields,
 } from '@wardstone/config';
@@ -26,7 +27,7 @@ const schema = z.object({
   WARDSTONE_DATABASE_URL: fields.postgresUrl,
   WARDSTONE_QUEUE_DATABASE_URL: fields.postgresUrl.optional(),
   WARDSTONE_REDIS_URL: fields.redisUrl.optional(),
-  WARDSTONE_OBJECTS_DIR: fields.filePath,
+  ...objectStoreFields,
   WARDSTONE_TENANT_KEY_URL: fields.url,
   WARDSTONE_AUDIT_URL: fields.url,
   WARDSTONE_RETRIEVAL_URL: fields.url,
@@ -60,7 +61,7 @@ export type Config = Readonly<z.infer<typeof schema>> & {
 /** Thrown: ConfigError listing every problem. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const config = readConfig(schema, env);
-  refuseEmbeddedInProduction(config, 'the object store in WARDSTONE_OBJECTS_DIR');
+  checkObjectStore(config);
   return Object.freeze({ ...config, queueBackend: queueBackendOf(config), extractWindow: extractWindowOf(config) });
 }
 

@@ -7,7 +7,7 @@ import { createStreamMemory, runUntilSignal } from '@wardstone/rpc';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
-import { createFileStore, createSealedObjects } from '@wardstone/storage';
+import { createSealedObjects, openObjectStore } from '@wardstone/storage';
 import { listenForChanges } from './adapters/document-changes.ts';
 import { createDocumentIndex } from './adapters/document-index.ts';
 import { createTenantSettings } from './adapters/tenant-settings.ts';
@@ -41,7 +41,7 @@ await runUntilSignal(async () => {
   const database = await openDatabase(databaseOptions(config));
   const changes = await listenForChanges(database);
   const keys = createRemoteKeyRing(tenantKey, service);
-  const objects = createSealedObjects({ store: createFileStore({ dir: config.WARDSTONE_OBJECTS_DIR }), keys });
+  const objects = createSealedObjects({ store: openObjectStore(config), keys });
   const queue = await createQueue({ backend: config.queueBackend, telemetry, signatures });
   const pool = createExtractionPool(extractionLimits(config));
   const metrics = createMetrics(telemetry.metrics);

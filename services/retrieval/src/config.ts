@@ -1,10 +1,11 @@
 /** The configuration: every environment variable that this service reads, checked once. */
 import {
+  checkObjectStore,
   ConfigError,
   embeddedFields,
   fields,
+  objectStoreFields,
   readConfig,
-  refuseEmbeddedInProduction,
   serviceFields,
 } from '@wardstone/config';
 import type { QueueBackend } from '@wardstone/queue';
@@ -17,7 +18,7 @@ const schema = z.object({
   WARDSTONE_DATABASE_POOL_SIZE: fields.positiveInt.default(10),
   WARDSTONE_QUEUE_DATABASE_URL: fields.postgresUrl.optional(),
   WARDSTONE_REDIS_URL: fields.redisUrl.optional(),
-  WARDSTONE_OBJECTS_DIR: fields.filePath,
+  ...objectStoreFields,
   WARDSTONE_TENANT_KEY_URL: fields.url,
   WARDSTONE_AUDIT_URL: fields.url,
   WARDSTONE_EMBEDDING_URL: fields.url,
@@ -31,7 +32,7 @@ export type Config = Readonly<z.infer<typeof schema>> & { readonly queueBackend:
 /** Thrown: ConfigError listing every problem. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const config = readConfig(schema, env);
-  refuseEmbeddedInProduction(config, 'the object store in WARDSTONE_OBJECTS_DIR');
+  checkObjectStore(config);
   return Object.freeze({ ...config, queueBackend: queueBackendOf(config) });
 }
 

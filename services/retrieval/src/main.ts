@@ -9,7 +9,7 @@ import { EmbeddingService } from '@wardstone/rpc/gen/wardstone/embedding/v1/embe
 import { DocumentState, IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import { TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
-import { createFileStore, createSealedObjects } from '@wardstone/storage';
+import { createSealedObjects, openObjectStore } from '@wardstone/storage';
 import { createTenantGate } from '@wardstone/tenancy';
 import { createQuestionVectors } from './adapters/question-vectors.ts';
 import { loadConfig } from './config.ts';
@@ -54,7 +54,7 @@ await runUntilSignal(async () => {
   });
   const keys = createRemoteKeyRing(tenantKey, service);
   const gate = createTenantGate({ client: tenantWork, service, keys, log: telemetry.log });
-  const objects = createSealedObjects({ store: createFileStore({ dir: config.WARDSTONE_OBJECTS_DIR }), keys });
+  const objects = createSealedObjects({ store: openObjectStore(config), keys });
   const metrics = createMetrics(telemetry.metrics);
   const vectors = createQuestionVectors(embedding);
   const deps: Deps = { database, keys, objects, vectors, auditor, progress, metrics };
