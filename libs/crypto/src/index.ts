@@ -1,3 +1,4 @@
+export { createBlindTerms, type BlindTerms } from './blind-terms.ts';
 export {
   createKeyRing,
   keyPurposes,
