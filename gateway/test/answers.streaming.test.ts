@@ -33,6 +33,7 @@ describe('answers and search', () => {
       query: 'Dosis für Müller?',
       topK: 3,
       documentIds,
+      filters: [{ field: 'metadata.ward', value: '4 West' }],
     });
     expect(response.status).to.equal(200);
     const { hits, unreadableChunks } = (await response.json()) as { hits: object[]; unreadableChunks: number };
@@ -41,10 +42,30 @@ describe('answers and search', () => {
       text: 'Aspirin 100 mg',
       span: { pageStart: 1, pageEnd: 2, charStart: 10, charEnd: 24 },
     });
-    expect(hits[0]).to.deep.include({ pageBreaks: [{ page: 1, chunkOffset: 0 }] });
+    expect(hits[0]).to.deep.include({
+      ...{ score: 0.5, keywordScore: 3.25, fusedScore: 0.0328 },
+      ...{ labels: ['letter'], metadata: { ward: '4 West' }, pageBreaks: [{ page: 1, chunkOffset: 0 }] },
+    });
     expect(hits[0]).not.to.have.property('$typeName');
     expect(world.state.searches[0]).to.deep.include({ query: 'Dosis für Müller?', topK: 3, documentIds });
+    expect(world.state.searches[0]?.filters.map(({ field, value }) => [field, value])).to.deep.equal([
+      ['metadata.ward', '4 West'],
+    ]);
   });
+
+  for (const filters of [
+    [{ field: 'title', value: 'x' }],
+    [{ field: 'metadata.', value: 'x' }],
+    [{ field: 'metadata.Ward', value: 'x' }],
+    [{ field: 'label', value: '' }],
+    [{ field: 'label', value: 'x'.repeat(201) }],
+    Array.from({ length: 21 }, () => ({ field: 'label', value: 'x' })),
+  ]) {
+    it(`refuses the filters ${JSON.stringify(filters).slice(0, 40)}`, async () => {
+      const response = await postJson(`${world.url}/v1/search`, headers, { query: 'x', filters });
+      expect(response.status).to.equal(400);
+    });
+  }
 
   it('answers whole, as JSON', async () => {
     const response = await ask('application/json');

@@ -16,7 +16,7 @@ export function searchRoute({ services: { retrieval }, limits }: Pick<RouteDeps,
     operationId: 'search',
     summary: 'Search',
     description:
-      'The chunks nearest to a question, best first. A POST, so that the question stands in no URL and no log.',
+      'The chunks that answer a question best, by its words and by its vector. A POST, so that the question stands in no URL and no log.',
     tag: 'Search',
     body: {
       json: searchRequestSchema,
@@ -27,8 +27,8 @@ export function searchRoute({ services: { retrieval }, limits }: Pick<RouteDeps,
     success: { status: 200, description: 'What was found.', json: searchResponseSchema, name: 'SearchResponse' },
     problems: ['TENANT_NOT_FOUND', 'MODEL_UNAVAILABLE', 'KEY_UNAVAILABLE', 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
     handle: async ({ body, as }) => {
-      const { query, topK = 0, documentIds = [] } = body;
-      const { hits, unreadableChunks } = await retrieval.search({ query, topK, documentIds }, as());
+      const { query, topK = 0, documentIds = [], filters = [] } = body;
+      const { hits, unreadableChunks } = await retrieval.search({ query, topK, documentIds, filters }, as());
       return { hits: hits.map(({ span, ...hit }) => ({ ...hit, span: toSpan(span) })), unreadableChunks };
     },
   });

@@ -20,7 +20,10 @@ export const sourceSchema = z
     documentTitle: z.string().meta({ description: "The document's title." }),
     chunkId: id.meta({ description: "The chunk's id." }),
     span: spanSchema,
-    score: z.number().meta({ description: 'Cosine similarity to the question, -1 to 1.' }),
+    score: z.number().meta({
+      description:
+        'Cosine similarity to the question, -1 to 1. Sources are ordered by words and vectors together, not by this alone.',
+    }),
   })
   .meta({ description: 'A chunk that the answer may cite.' });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, id, text } from './fields.ts';
+import { count, id, name, text } from './fields.ts';
 
 /** Where words stand in a document. */
 export const spanSchema = z
@@ -21,14 +21,44 @@ export const documentIds = z
   .optional()
   .meta({ description: "Only in these documents; all of the tenant's if not given." });
 
+/** Which documents to look in by what was said of them when they were uploaded. */
+export const filtersSchema = z
+  .array(
+    z.strictObject({
+      field: z
+        .string()
+        .regex(/^(label|metadata\.[a-z][a-z0-9_]{0,63})$/)
+        .meta({ description: '`label`, or `metadata.` and a name.' }),
+      value: name({ min: 1, max: 200 }).meta({
+        description: 'Compared whole and with its case; blanks around it do not count.',
+      }),
+    }),
+  )
+  .max(20)
+  .optional()
+  .meta({ description: 'Only documents that pass all of these: one of the labels, or the entry, is the value.' });
+
 /** A search. */
 export const searchRequestSchema = z
   .strictObject({
     query: text({ min: 1, max: 4000 }).meta({ description: 'The question, in words.' }),
     topK: z.int().min(1).max(100).optional().meta({ description: 'How many chunks at most; 8 if not given.' }),
     documentIds,
+    filters: filtersSchema,
   })
-  .meta({ description: 'A search.', examples: [{ query: 'How is the occlusion alarm reset?', topK: 5 }] });
+  .meta({
+    description: 'A search.',
+    examples: [
+      {
+        query: 'How is the occlusion alarm reset?',
+        topK: 5,
+        filters: [
+          { field: 'label', value: 'manual' },
+          { field: 'metadata.ward', value: '4 West' },
+        ],
+      },
+    ],
+  });
 
 /** A chunk that was found. */
 export const searchHitSchema = z
@@ -39,7 +69,15 @@ export const searchHitSchema = z
     documentTitle: z.string().meta({ description: "The document's title." }),
     text: z.string().meta({ description: "The chunk's text." }),
     span: spanSchema,
-    score: z.number().meta({ description: 'Cosine similarity to the question, -1 to 1.' }),
+    score: z.number().meta({
+      description: 'Cosine similarity to the question, -1 to 1; 0 when the chunk has no vector of the present model.',
+    }),
+    keywordScore: z.number().meta({
+      description: "BM25 of the question's words; 0 when none stands in the chunk. Comparable within one answer only.",
+    }),
+    fusedScore: z.number().meta({ description: 'By which hits are ordered: both rankings, fused by reciprocal rank.' }),
+    labels: z.array(z.string()).meta({ description: "The document's labels." }),
+    metadata: z.record(z.string(), z.string()).meta({ description: "The document's metadata, by name." }),
     pageBreaks: z
       .array(
         z.object({
@@ -72,6 +110,10 @@ export const searchResponseSchema = z
             text: 'To reset the occlusion alarm, release the clamp and press RESET.',
             span: { pageStart: 3, pageEnd: 3, charStart: 2210, charEnd: 2274 },
             score: 0.81,
+            keywordScore: 11.4,
+            fusedScore: 0.0328,
+            labels: ['manual'],
+            metadata: { ward: '4 West' },
             pageBreaks: [{ page: 3, chunkOffset: 0 }],
           },
         ],

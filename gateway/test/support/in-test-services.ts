@@ -197,7 +197,10 @@ export function retrievalInTest(state: InTestState): (router: ConnectRouter) => 
         const id = uuidv7();
         const span = { pageStart: 1, pageEnd: 2, charStart: 10, charEnd: 24 };
         const hit = { chunkId: id, documentId: id, version: 1, documentTitle: 'A note', text: 'Aspirin 100 mg', span };
-        return { hits: [{ ...hit, score: 0.5, pageBreaks: [{ page: 1, chunkOffset: 0 }] }], unreadableChunks: 0 };
+        const scores = { score: 0.5, keywordScore: 3.25, fusedScore: 0.0328 };
+        const told = { labels: ['letter'], metadata: { ward: '4 West' } };
+        const pageBreaks = [{ page: 1, chunkOffset: 0 }];
+        return { hits: [{ ...hit, ...scores, ...told, pageBreaks }], unreadableChunks: 0 };
       },
     });
 }

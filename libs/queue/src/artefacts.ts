@@ -12,6 +12,10 @@ export interface DocumentLine {
   /** UTF-16 code units of the whole text. */
   readonly charCount: number;
   readonly mediaType: string;
+  /** Given by whoever uploaded it; searches can ask for them. At most 20, of 1 to 100 UTF-16 code units. */
+  readonly labels?: readonly string[] | undefined;
+  /** The same, by name: at most 20, values of 1 to 200 UTF-16 code units. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Every further line of a `chunks` artefact. Offsets are UTF-16 code units; `charEnd` is exclusive. */
@@ -61,6 +65,11 @@ export const documentLineSchema = z.strictObject({
   pageCount: z.int().min(1),
   charCount: count,
   mediaType: z.string().min(1),
+  labels: z.array(z.string().min(1).max(100)).max(20).optional(),
+  metadata: z
+    .record(z.string().regex(/^[a-z][a-z0-9_]{0,63}$/), z.string().min(1).max(200))
+    .refine((metadata) => Object.keys(metadata).length <= 20, { message: 'more than 20 entries' })
+    .optional(),
 });
 
 export const chunkLineSchema = z

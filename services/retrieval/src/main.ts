@@ -57,7 +57,7 @@ await runUntilSignal(async () => {
   const objects = createSealedObjects({ store: openObjectStore(config), keys });
   const metrics = createMetrics(telemetry.metrics);
   const vectors = createQuestionVectors(embedding);
-  const deps: Deps = { database, keys, objects, vectors, auditor, progress, metrics };
+  const deps: Deps = { database, keys, objects, vectors, auditor, progress, metrics, log: telemetry.log };
 
   // Work.
   const worker = await createStageWorker({

@@ -6,6 +6,10 @@ export interface RetrievalMetrics {
   searched(step: 'embed' | 'scan' | 'open', seconds: number): void;
   /** Chunks that were found but did not open. */
   unreadable(chunks: number): void;
+  /** Segments or documents' postings that a search could not read. */
+  damagedPostings(count: number): void;
+  /** Parts of documents went into segments, or out of them. */
+  merged(merged: number, dropped: number): void;
   /** A document's rows were replaced. */
   indexed(chunks: number, seconds: number): void;
 }
@@ -22,6 +26,17 @@ export function createMetrics(registry: Registry): RetrievalMetrics {
   const unreadable = new Counter({
     name: 'wardstone_retrieval_unreadable_chunks_total',
     help: 'Chunks that were found but could not be opened',
+    registers,
+  });
+  const damaged = new Counter({
+    name: 'wardstone_retrieval_damaged_postings_total',
+    help: 'Segments and parts of postings that a search could not read',
+    registers,
+  });
+  const merges = new Counter({
+    name: 'wardstone_retrieval_merged_parts_total',
+    help: 'Parts of documents whose postings were merged into segments or dropped from them',
+    labelNames: ['kind'],
     registers,
   });
   const chunks = new Counter({
@@ -41,6 +56,13 @@ export function createMetrics(registry: Registry): RetrievalMetrics {
     },
     unreadable: (count) => {
       unreadable.inc(count);
+    },
+    damagedPostings: (count) => {
+      damaged.inc(count);
+    },
+    merged(merged, dropped) {
+      merges.inc({ kind: 'merged' }, merged);
+      merges.inc({ kind: 'dropped' }, dropped);
     },
     indexed(count, seconds) {
       chunks.inc(count);

@@ -5,6 +5,7 @@ import type { Database } from '@wardstone/db';
 import type { ProgressReporter } from '@wardstone/queue';
 import type { CallContext } from '@wardstone/rpc';
 import type { SealedObjects } from '@wardstone/storage';
+import type { Logger } from '@wardstone/telemetry';
 import type { RetrievalMetrics } from './metrics.ts';
 
 /** Turns questions into vectors. Thrown: MODEL_UNAVAILABLE, AUDIT_UNAVAILABLE, and what the caller may not do. */
@@ -13,11 +14,12 @@ export interface QuestionVectors {
 }
 
 export interface Deps {
-  readonly database: Pick<Database, 'inTenant'>;
+  readonly database: Pick<Database, 'inTenant' | 'inPlatform'>;
   readonly keys: KeyRing;
   readonly objects: Pick<SealedObjects, 'readJsonLines'>;
   readonly vectors: QuestionVectors;
   readonly auditor: Pick<Auditor, 'record'>;
   readonly progress: ProgressReporter;
   readonly metrics: RetrievalMetrics;
+  readonly log: Logger;
 }

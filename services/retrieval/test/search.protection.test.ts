@@ -89,7 +89,7 @@ describe('search: protection', () => {
     const copy = (target: string, into: string, version: number, ordinal: number, source: number) =>
       harness.testDatabase.query(
         `insert into retrieval.chunk
-           select $1, $2, $3, $4, passage_sealed, model_id, embedding, vector_key_version
+           select $1, $2, $3, $4, passage_sealed, model_id, embedding, vector_key_version, content_key_version
          from retrieval.chunk where document_id = $5 and version = 1 and ordinal = $6`,
         [target, into, version, ordinal, from.documentId, source],
       );

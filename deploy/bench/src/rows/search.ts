@@ -18,6 +18,7 @@ import { median, percentile } from '../statistics.ts';
 
 /** The first version, which a new tenant has. Invented vectors are as good in its space as in any. */
 const vectorKeyVersion = 1;
+const unlabelled = { labelsSealed: undefined, contentKeyVersion: 1, termsKeyVersion: undefined } as const;
 const chunks = 10_000;
 const chunksPerDocument = 100;
 const otherTenants = 3;
@@ -118,7 +119,7 @@ async function load(running: Platform, tenantId: string, signal: AbortSignal): P
     const { chunks: rows, ...head } = document;
     await database.inTenant(document.tenantId, async (tx) => {
       await lockDocument(tx, head);
-      await replaceDocument(tx, { ...head, chunkCount: rows.length });
+      await replaceDocument(tx, { ...head, chunkCount: rows.length, ...unlabelled });
       await insertChunks(tx, head, rows);
     });
   };
@@ -159,7 +160,7 @@ async function sealedDocument(keys: KeyRing, tenantId: string, number: number): 
       pageBreaks: [{ page: 1, chunkOffset: 0 }],
     };
     const passageSealed = await sealPassage(keys, tenantId, { documentId, version, ordinal }, passage);
-    return { ordinal, passageSealed, vector: inventedVector(seed, 1024), vectorKeyVersion };
+    return { ordinal, passageSealed, contentKeyVersion: 1, vector: inventedVector(seed, 1024), vectorKeyVersion };
   });
   const titleSealed = await sealTitle(keys, tenantId, documentId, `Invented document ${number}`);
   const modelId = createLexicalEmbedder().id;
@@ -171,7 +172,7 @@ function strangersDocument(tenantId: string, number: number): IndexedDocument {
   const passageSealed = 'x'.repeat(1_500);
   const rows = ordinals().map((ordinal): NewChunk => {
     const vector = inventedVector(number * chunksPerDocument + ordinal, 1024);
-    return { ordinal, passageSealed, vector, vectorKeyVersion };
+    return { ordinal, passageSealed, contentKeyVersion: 1, vector, vectorKeyVersion };
   });
   const modelId = createLexicalEmbedder().id;
   return { tenantId, documentId: fixedUuid(2, number), version: 1, titleSealed: 'x', modelId, chunks: rows };

@@ -2,6 +2,7 @@
 import { open, seal, type KeyRing } from '@wardstone/crypto';
 import { AppError } from '@wardstone/rpc';
 import { z } from 'zod';
+import type { DocumentLabels } from '../domain/labels.ts';
 import { chunkIdOf, type ChunkKey, type Passage } from '../domain/chunk.ts';
 
 const count = z.int().min(0);
@@ -13,6 +14,8 @@ const passageSchema = z.strictObject({
   charEnd: count,
   pageBreaks: z.array(z.strictObject({ page: count, chunkOffset: count })),
 });
+
+const labelsSchema = z.strictObject({ labels: z.array(z.string()), metadata: z.record(z.string(), z.string()) });
 
 /** Seals a chunk's text and place; it opens only as this chunk of this document, version and tenant. */
 export async function sealPassage(keys: KeyRing, tenantId: string, chunk: ChunkKey, passage: Passage): Promise<string> {
@@ -37,8 +40,45 @@ export async function openTitle(keys: KeyRing, tenantId: string, documentId: str
   return open(keys, 'content', titleContext(tenantId, documentId), sealed);
 }
 
+/** Seals a document's labels and metadata together; undefined when there are none. */
+export async function sealLabels(
+  keys: KeyRing,
+  tenantId: string,
+  documentId: string,
+  { labels, metadata }: DocumentLabels,
+): Promise<string | undefined> {
+  if (labels.length === 0 && Object.keys(metadata).length === 0) return undefined;
+  return seal(keys, 'content', labelsContext(tenantId, documentId), JSON.stringify({ labels, metadata }));
+}
+
+/** Thrown: SEALED_VALUE_INVALID, KEY_UNAVAILABLE. */
+export async function openLabels(
+  keys: KeyRing,
+  tenantId: string,
+  documentId: string,
+  sealed: string | undefined,
+): Promise<DocumentLabels> {
+  if (sealed === undefined) return { labels: [], metadata: {} };
+  const json = await open(keys, 'content', labelsContext(tenantId, documentId), sealed);
+  const opened = labelsSchema.safeParse(JSON.parse(json));
+  if (!opened.success) throw new AppError('SEALED_VALUE_INVALID');
+  return opened.data;
+}
+
+/** The version of the key that a value was sealed under, as it says itself. Thrown: SEALED_VALUE_INVALID. */
+export function sealedKeyVersion(sealed: string): number {
+  const header = Buffer.from(sealed.slice(0, sealed.indexOf('.')), 'base64url').toString('utf8');
+  const version = Number(/"kid":"[0-9a-f-]{36}\/([1-9][0-9]{0,9})"/.exec(header)?.[1] ?? 0);
+  if (version === 0) throw new AppError('SEALED_VALUE_INVALID');
+  return version;
+}
+
 function passageContext(tenantId: string, chunk: ChunkKey) {
   return { tenantId, resource: chunkIdOf(chunk), field: 'passage' };
+}
+
+function labelsContext(tenantId: string, documentId: string) {
+  return { tenantId, resource: documentId, field: 'index_labels' };
 }
 
 function titleContext(tenantId: string, documentId: string) {

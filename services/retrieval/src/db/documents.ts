@@ -1,13 +1,9 @@
 /** What is done to documents' rows, each in the caller's transaction. */
 import { toSql } from 'pgvector';
 import type { EntityManager } from 'typeorm';
+import type { DocumentKey } from '../domain/chunk.ts';
+import { buryKeywords } from './keywords.ts';
 import { chunkEntity, indexedDocumentEntity, removedDocumentEntity } from './entities.ts';
-
-/** Names a document of a tenant. */
-export interface DocumentKey {
-  readonly tenantId: string;
-  readonly documentId: string;
-}
 
 /** Lets one transaction at a time change a document; the others wait until it ends. */
 export async function lockDocument(tx: EntityManager, { tenantId, documentId }: DocumentKey): Promise<void> {
@@ -30,42 +26,75 @@ export async function liveVersion(
 export interface NewIndexedDocument extends DocumentKey {
   readonly version: number;
   readonly titleSealed: string;
+  /** Undefined when the document has neither labels nor metadata. */
+  readonly labelsSealed: string | undefined;
+  readonly contentKeyVersion: number;
+  /** Version of the `terms` key that its keyword rows and filters are written with; undefined when none are. */
+  readonly termsKeyVersion: number | undefined;
   readonly chunkCount: number;
   readonly modelId: string;
 }
 
-/** Replaces a document's row, and removes the chunks of every version. The caller holds the lock. */
+/** Replaces a document's row, and removes everything else of every version. The caller holds the lock. */
 export async function replaceDocument(tx: EntityManager, document: NewIndexedDocument): Promise<void> {
   const { tenantId, documentId } = document;
-  await tx.delete(chunkEntity, { tenantId, documentId });
-  await tx.upsert(indexedDocumentEntity, { ...document, indexedAt: new Date() }, ['tenantId', 'documentId']);
+  await removeContents(tx, document);
+  const row = {
+    ...document,
+    labelsSealed: document.labelsSealed ?? null,
+    termsKeyVersion: document.termsKeyVersion ?? null,
+    indexedAt: new Date(),
+  };
+  await tx.upsert(indexedDocumentEntity, row, ['tenantId', 'documentId']);
+  await tx.query('delete from document_filter where tenant_id = $1 and document_id = $2', [tenantId, documentId]);
+}
+
+/** Removes chunks, their bits and keyword rows. Answers how many chunks there were. */
+async function removeContents(tx: EntityManager, { tenantId, documentId }: DocumentKey): Promise<number> {
+  await buryKeywords(tx, { tenantId, documentId });
+  await tx.query('delete from chunk_bits where tenant_id = $1 and document_id = $2', [tenantId, documentId]);
+  const { affected } = await tx.delete(chunkEntity, { tenantId, documentId });
+  return affected ?? 0;
 }
 
 /** A chunk's row: its passage sealed, its vector in the tenant's space. */
 export interface NewChunk {
   readonly ordinal: number;
   readonly passageSealed: string;
+  /** Version of the content key that sealed it. */
+  readonly contentKeyVersion: number;
   readonly vector: Float32Array;
   /** Version of the key that made that space. */
   readonly vectorKeyVersion: number;
 }
 
-/** Inserts chunks of one document in one statement: arrays keep it the same for any number of rows. */
+/** Which document chunks are inserted into, and by which model their vectors were made. */
+export type ChunkOwner = Pick<NewIndexedDocument, 'tenantId' | 'documentId' | 'version' | 'modelId'>;
+
+/** Inserts chunks of one document, and the bits of their vectors, in one statement: arrays keep it the same for any number. */
 export async function insertChunks(
   tx: EntityManager,
-  { tenantId, documentId, version, modelId }: Omit<NewIndexedDocument, 'titleSealed' | 'chunkCount'>,
+  { tenantId, documentId, version, modelId }: ChunkOwner,
   chunks: readonly NewChunk[],
 ): Promise<void> {
   await tx.query(
-    `insert into chunk
-       (tenant_id, document_id, version, model_id, ordinal, passage_sealed, vector_key_version, embedding)
-     select $1, $2, $3, $4, n.ordinal, n.passage_sealed, n.vector_key_version, n.embedding::halfvec(1024)
-     from unnest($5::int[], $6::text[], $7::int[], $8::text[])
-       as n (ordinal, passage_sealed, vector_key_version, embedding)`,
+    `with written as (
+       insert into chunk
+         (tenant_id, document_id, version, model_id, ordinal, passage_sealed, content_key_version, vector_key_version,
+          embedding)
+       select $1, $2, $3, $4, n.ordinal, n.passage_sealed, n.content_key_version, n.vector_key_version,
+              n.embedding::halfvec(1024)
+       from unnest($5::int[], $6::text[], $7::int[], $8::int[], $9::text[])
+         as n (ordinal, passage_sealed, content_key_version, vector_key_version, embedding)
+       returning tenant_id, document_id, version, ordinal, model_id, vector_key_version, embedding)
+     insert into chunk_bits (tenant_id, document_id, version, ordinal, model_id, vector_key_version, bits)
+     select tenant_id, document_id, version, ordinal, model_id, vector_key_version, binary_quantize(embedding)::bit(1024)
+     from written`,
     [
       ...[tenantId, documentId, version, modelId],
       chunks.map(({ ordinal }) => ordinal),
       chunks.map(({ passageSealed }) => passageSealed),
+      chunks.map(({ contentKeyVersion }) => contentKeyVersion),
       chunks.map(({ vectorKeyVersion }) => vectorKeyVersion),
       chunks.map(({ vector }) => toSql(Array.from(vector))),
     ],
@@ -83,7 +112,7 @@ export async function removeDocumentRows(tx: EntityManager, { tenantId, document
     .orIgnore()
     .updateEntity(false)
     .execute();
-  const { affected } = await tx.delete(chunkEntity, { tenantId, documentId });
+  const removed = await removeContents(tx, { tenantId, documentId });
   await tx.delete(indexedDocumentEntity, { tenantId, documentId });
-  return affected ?? 0;
+  return removed;
 }

@@ -7,6 +7,12 @@ export interface IndexedDocumentRow {
   version: number;
   /** Sealed under the tenant's content key; opens in this document's field `index_title` only. */
   titleSealed: string;
+  /** Labels and metadata, sealed as JSON in the field `index_labels`; null when there are none. */
+  labelsSealed: string | null;
+  /** Version of the content key that both are sealed under. */
+  contentKeyVersion: number;
+  /** Version of the `terms` key of the keyword rows and filters; null while the document has none. */
+  termsKeyVersion: number | null;
   chunkCount: number;
   modelId: string;
   indexedAt: Date;
@@ -19,6 +25,9 @@ export const indexedDocumentEntity = new EntitySchema<IndexedDocumentRow>({
     documentId: { name: 'document_id', type: 'uuid', primary: true },
     version: { type: 'int' },
     titleSealed: { name: 'title_sealed', type: 'text' },
+    labelsSealed: { name: 'labels_sealed', type: 'text', nullable: true },
+    contentKeyVersion: { name: 'content_key_version', type: 'int' },
+    termsKeyVersion: { name: 'terms_key_version', type: 'int', nullable: true },
     chunkCount: { name: 'chunk_count', type: 'int' },
     modelId: { name: 'model_id', type: 'text' },
     indexedAt: { name: 'indexed_at', type: 'timestamptz' },
@@ -34,6 +43,8 @@ export interface ChunkRow {
   ordinal: number;
   /** Text and place, sealed; opens as this chunk of this document and version only. */
   passageSealed: string;
+  /** Version of the content key that it is sealed under. */
+  contentKeyVersion: number;
   /** Model that made the vector; vectors of two models are never compared. */
   modelId: string;
   /** Version of the tenant's `vectors` key that `embedding` was transformed with; 0 when it was not. */
@@ -49,6 +60,7 @@ export const chunkEntity = new EntitySchema<ChunkRow>({
     version: { type: 'int', primary: true },
     ordinal: { type: 'int', primary: true },
     passageSealed: { name: 'passage_sealed', type: 'text' },
+    contentKeyVersion: { name: 'content_key_version', type: 'int' },
     modelId: { name: 'model_id', type: 'text' },
     vectorKeyVersion: { name: 'vector_key_version', type: 'int' },
     embedding: { type: 'halfvec', length: 1024 },

@@ -1,11 +1,10 @@
+/** What a search reads of vectors, in its transaction. */
 import { toSql } from 'pgvector';
 import type { EntityManager } from 'typeorm';
 import type { ChunkKey } from '../domain/chunk.ts';
 
-/** A chunk near the question, still sealed. */
-export interface SealedHit extends ChunkKey {
-  readonly passageSealed: string;
-  readonly titleSealed: string;
+/** A chunk near the question. */
+export interface NearHit extends ChunkKey {
   /** Cosine similarity, -1 to 1. */
   readonly score: number;
 }
@@ -18,17 +17,21 @@ export interface NearestQuery {
   /** Vectors of other spaces are not looked at. */
   readonly vectorKeyVersion: number;
   readonly modelId: string;
-  /** Empty means all of the tenant's. */
-  readonly documentIds: readonly string[];
+  /** Undefined means all of the tenant's. */
+  readonly documentIds: readonly string[] | undefined;
   readonly limit: number;
 }
 
-interface Row {
+/** Plans the statements that follow in this transaction for this tenant. */
+export async function planForTenant(tx: EntityManager): Promise<void> {
+  // A plan for "some tenant" would be wrong for most: plan for this one. Compiling a plan costs more than it runs.
+  await tx.query(`select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)`);
+}
+
+interface NearRow {
   readonly document_id: string;
   readonly version: number;
   readonly ordinal: number;
-  readonly passage_sealed: string;
-  readonly title_sealed: string;
   readonly distance: number;
 }
 
@@ -36,37 +39,39 @@ interface Row {
  * The chunks nearest to a vector, best first: an exact scan of the tenant's rows, so that never fewer come than exist.
  * Equal distances are ordered by document and position. One statement: it sees a document's old version or the new one.
  */
-export async function findNearest(tx: EntityManager, query: NearestQuery): Promise<SealedHit[]> {
-  // A plan for "some tenant" would be wrong for most: plan for this one. Compiling a plan costs more than it runs.
-  await tx.query(`select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)`);
-  const rows = await tx.query<Row[]>(nearestSql, [
-    query.tenantId,
-    query.modelId,
-    toSql(Array.from(query.vector)),
-    query.documentIds.length === 0 ? null : [...query.documentIds],
-    query.limit,
-    query.vectorKeyVersion,
-  ]);
-  return rows.map((row) => ({
-    documentId: row.document_id,
-    version: row.version,
-    ordinal: row.ordinal,
-    passageSealed: row.passage_sealed,
-    titleSealed: row.title_sealed,
-    score: Math.max(-1, Math.min(1, 1 - row.distance)),
+export async function findNearest(tx: EntityManager, query: NearestQuery): Promise<NearHit[]> {
+  return nearHits(await tx.query<NearRow[]>(exactSql, parametersOf(query)));
+}
+
+/**
+ * The same for a large tenant: the `coarse` chunks whose bits differ least from the vector's are compared exactly. It
+ * never gives fewer than exist; that it gives the very nearest is likely and not certain (see the README for how likely).
+ */
+export async function findNearestByBits(tx: EntityManager, query: NearestQuery, coarse: number): Promise<NearHit[]> {
+  return nearHits(await tx.query<NearRow[]>(bitsSql, [...parametersOf(query), Math.max(coarse, query.limit)]));
+}
+
+function parametersOf({ tenantId, modelId, vector, documentIds, limit, vectorKeyVersion }: NearestQuery): unknown[] {
+  return [tenantId, modelId, toSql(Array.from(vector)), documentIds ?? null, limit, vectorKeyVersion];
+}
+
+function nearHits(rows: readonly NearRow[]): NearHit[] {
+  return rows.map(({ document_id, version, ordinal, distance }) => ({
+    documentId: document_id,
+    version,
+    ordinal,
+    score: similarity(distance),
   }));
+}
+
+function similarity(distance: number): number {
+  return Math.max(-1, Math.min(1, 1 - distance));
 }
 
 /** The spaces that a tenant has vectors in, read from the index alone: a few steps, however many vectors there are. */
 export async function vectorKeyVersions(tx: EntityManager, tenantId: string): Promise<number[]> {
   const rows = await tx.query<{ version: number | null }[]>(versionsSql, [tenantId]);
   return rows.flatMap(({ version }) => (version === null ? [] : [version]));
-}
-
-/** Best first; equal ones by document and position. */
-export function compareHits(a: SealedHit, b: SealedHit): number {
-  const byDocument = a.documentId < b.documentId ? -1 : a.documentId > b.documentId ? 1 : 0;
-  return b.score - a.score || byDocument || a.version - b.version || a.ordinal - b.ordinal;
 }
 
 const versionsSql = `
@@ -79,18 +84,90 @@ const versionsSql = `
   )
   select version from found`;
 
-// The tenant stands beside row-level security, which says the same, so that the planner can use it. Passages lie outside of
-// their rows (see the migration): the sort carries pointers, and only the best ones are read.
-const nearestSql = `
-  with nearest as materialized (
-    select c.document_id, c.version, c.ordinal, c.passage_sealed, c.embedding <=> $3::halfvec(1024) as distance
-    from chunk c
-    where c.tenant_id = $1 and c.model_id = $2 and c.vector_key_version = $6
-      and ($4::uuid[] is null or c.document_id = any ($4::uuid[]))
-    order by distance, c.document_id, c.version, c.ordinal
-    limit $5
+// The tenant stands beside row-level security, which says the same, so that the planner can use it.
+const exactSql = `
+  select c.document_id, c.version, c.ordinal, c.embedding <=> $3::halfvec(1024) as distance
+  from chunk c
+  where c.tenant_id = $1 and c.model_id = $2 and c.vector_key_version = $6
+    and ($4::uuid[] is null or c.document_id = any ($4::uuid[]))
+  order by distance, c.document_id, c.version, c.ordinal
+  limit $5`;
+
+const bitsSql = `
+  with coarse as materialized (
+    select b.document_id, b.version, b.ordinal
+    from chunk_bits b
+    where b.tenant_id = $1 and b.model_id = $2 and b.vector_key_version = $6
+      and ($4::uuid[] is null or b.document_id = any ($4::uuid[]))
+    order by b.bits <~> binary_quantize($3::halfvec(1024))::bit(1024), b.document_id, b.version, b.ordinal
+    limit $7
   )
-  select n.document_id, n.version, n.ordinal, n.distance, n.passage_sealed, d.title_sealed
-  from nearest n
-  join indexed_document d on d.tenant_id = $1 and d.document_id = n.document_id
-  order by n.distance, n.document_id, n.version, n.ordinal`;
+  select c.document_id, c.version, c.ordinal, c.embedding <=> $3::halfvec(1024) as distance
+  from coarse
+  join chunk c on c.tenant_id = $1 and c.document_id = coarse.document_id and c.version = coarse.version
+    and c.ordinal = coarse.ordinal
+  order by distance, c.document_id, c.version, c.ordinal
+  limit $5`;
+
+/** A chunk with what is shown of it, still sealed. */
+export interface SealedHit extends ChunkKey {
+  readonly passageSealed: string;
+  readonly titleSealed: string;
+  readonly labelsSealed: string | undefined;
+  /** Cosine similarity to the question, -1 to 1; 0 when the chunk's vector is of another model. */
+  readonly score: number;
+}
+
+/** A question's vector in the space of each key version. */
+export type VectorsBySpace = ReadonlyMap<number, Float32Array>;
+
+interface HitRow {
+  /** From 1. */
+  readonly place: string;
+  readonly passage_sealed: string;
+  readonly title_sealed: string;
+  readonly labels_sealed: string | null;
+  readonly distance: number | null;
+}
+
+/** Reads chunks that were found, in the order given. Every one of them is there: one snapshot found them and reads them. */
+export async function readHits<T extends ChunkKey>(
+  tx: EntityManager,
+  tenantId: string,
+  found: readonly T[],
+  modelId: string,
+  vectors: VectorsBySpace,
+): Promise<(T & SealedHit)[]> {
+  if (found.length === 0) return [];
+  const rows = await tx.query<HitRow[]>(hitsSql, [
+    tenantId,
+    found.map(({ documentId }) => documentId),
+    found.map(({ version }) => version),
+    found.map(({ ordinal }) => ordinal),
+    [...vectors.keys()],
+    [...vectors.values()].map((vector) => toSql(Array.from(vector))),
+    modelId,
+  ]);
+  return rows.flatMap((row) => {
+    const key = found[Number(row.place) - 1];
+    if (key === undefined) return [];
+    return {
+      ...key,
+      passageSealed: row.passage_sealed,
+      titleSealed: row.title_sealed,
+      labelsSealed: row.labels_sealed ?? undefined,
+      score: row.distance === null ? 0 : similarity(row.distance),
+    };
+  });
+}
+
+const hitsSql = `
+  with question as materialized (
+    select n.key_version, n.vector::halfvec(1024) as vector from unnest($5::int[], $6::text[]) as n (key_version, vector)
+  )
+  select w.place, c.passage_sealed, d.title_sealed, d.labels_sealed, c.embedding <=> q.vector as distance
+  from unnest($2::uuid[], $3::int[], $4::int[]) with ordinality as w (document_id, version, ordinal, place)
+  join chunk c on c.tenant_id = $1 and c.document_id = w.document_id and c.version = w.version and c.ordinal = w.ordinal
+  join indexed_document d on d.tenant_id = $1 and d.document_id = w.document_id
+  left join question q on q.key_version = c.vector_key_version and c.model_id = $7
+  order by w.place`;

@@ -18,6 +18,12 @@ export interface Passage {
   readonly pageBreaks: readonly PageBreak[];
 }
 
+/** Names a document of a tenant. */
+export interface DocumentKey {
+  readonly tenantId: string;
+  readonly documentId: string;
+}
+
 /** Which chunk: stable for the same document, version and position. */
 export interface ChunkKey {
   readonly documentId: string;
@@ -33,4 +39,10 @@ const namespace = '6f0f1f7a-6f0a-5d39-9c8e-2f4f6a0a7b51';
 /** UUIDv5 of a chunk. It follows from the row's key, so that a row under another key does not open. */
 export function chunkIdOf({ documentId, version, ordinal }: ChunkKey): string {
   return uuidv5(`${documentId}/${String(version)}/${String(ordinal)}`, namespace);
+}
+
+/** By document, version and position. */
+export function compareChunks(a: ChunkKey, b: ChunkKey): number {
+  const byDocument = a.documentId < b.documentId ? -1 : a.documentId > b.documentId ? 1 : 0;
+  return byDocument || a.version - b.version || a.ordinal - b.ordinal;
 }

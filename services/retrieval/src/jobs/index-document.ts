@@ -1,11 +1,17 @@
 /** Stage `index`: from the artefacts `chunks` and `vectors` to the rows that searches see. */
 import { systemPrincipal } from '@wardstone/access';
+import type { KeyRing } from '@wardstone/crypto';
 import type { StageContext, StageJob } from '@wardstone/queue';
 import { needs } from '@wardstone/rpc';
 import type { EntityManager } from 'typeorm';
-import { sealPassage, sealTitle } from '../adapters/seals.ts';
+import { createKeywordWriter } from '../adapters/keyword-writer.ts';
+import { sealedKeyVersion, sealLabels, sealPassage, sealTitle } from '../adapters/seals.ts';
+import { currentTerms } from '../adapters/tenant-terms.ts';
 import { currentSpace, type TenantSpace } from '../adapters/tenant-space.ts';
 import { insertChunks, isRemoved, liveVersion, lockDocument, type NewChunk, replaceDocument } from '../db/documents.ts';
+import { replaceFilters } from '../db/keywords.ts';
+import { searchableText } from '../domain/analyse.ts';
+import { type DocumentLabels, filtersOf } from '../domain/labels.ts';
 import type { Deps } from '../ports.ts';
 import { type EmbeddedChunk, type EmbeddedDocument, openArtefacts } from './read-artefacts.ts';
 
@@ -57,20 +63,36 @@ async function replaceRows(
   if (((await liveVersion(tx, job)) ?? 0) > version) return;
   const { modelId, count } = header;
   const space = await currentSpace(deps.keys, tenantId);
-  const titleSealed = await sealTitle(deps.keys, tenantId, documentId, document.title);
-  await replaceDocument(tx, { tenantId, documentId, version, titleSealed, chunkCount: count, modelId });
+  const terms = await currentTerms(deps.keys, tenantId);
+  const { title, labels = [], metadata = {} } = document;
+  const sealed = await sealedHead(deps.keys, job, title, { labels, metadata });
+  const head = { tenantId, documentId, version, termsKeyVersion: terms.keyVersion, chunkCount: count, modelId };
+  await replaceDocument(tx, { ...head, ...sealed });
+  const filters = filtersOf({ labels, metadata }).map((filter) => terms.filter(filter));
+  if (filters.length > 0) await replaceFilters(tx, job, terms.keyVersion, filters);
 
+  const keywords = createKeywordWriter(tx, job, terms);
   let written = 0;
   for await (const batch of batches(chunks)) {
     signal.throwIfAborted();
     const rows = batch.map((embedded) => sealedRow(deps, job, space, embedded));
-    await insertChunks(tx, { tenantId, documentId, version, modelId }, await Promise.all(rows));
+    await insertChunks(tx, head, await Promise.all(rows));
+    for (const { chunk } of batch) await keywords.add(searchableText(title, chunk.text));
     written += batch.length;
     deps.progress.report(job, (99 * written) / count);
   }
   needs(written === count, 'INTERNAL', { message: 'there are fewer chunks than vectors were promised' });
+  await keywords.finish();
   // Whoever took the job over writes; a worker that lost it does not.
   signal.throwIfAborted();
+}
+
+/** Title and labels, sealed; and the older of the two versions, should the key have changed between them. */
+async function sealedHead(keys: KeyRing, { tenantId, documentId }: StageJob, title: string, labels: DocumentLabels) {
+  const titleSealed = await sealTitle(keys, tenantId, documentId, title);
+  const labelsSealed = await sealLabels(keys, tenantId, documentId, labels);
+  const versions = [titleSealed, ...(labelsSealed === undefined ? [] : [labelsSealed])].map(sealedKeyVersion);
+  return { titleSealed, labelsSealed, contentKeyVersion: Math.min(...versions) };
 }
 
 async function sealedRow(
@@ -81,7 +103,13 @@ async function sealedRow(
 ): Promise<NewChunk> {
   const { kind: _kind, ordinal, ...passage } = chunk;
   const passageSealed = await sealPassage(keys, tenantId, { documentId, version, ordinal }, passage);
-  return { ordinal, passageSealed, vector: space.enter(vector), vectorKeyVersion: space.keyVersion };
+  return {
+    ordinal,
+    passageSealed,
+    contentKeyVersion: sealedKeyVersion(passageSealed),
+    vector: space.enter(vector),
+    vectorKeyVersion: space.keyVersion,
+  };
 }
 
 async function* batches(chunks: AsyncIterable<EmbeddedChunk>): AsyncGenerator<EmbeddedChunk[]> {

@@ -1,11 +1,12 @@
 import type { HandlerContext } from '@connectrpc/connect';
 import { AppError, callContext, tenantOf, type CallContext } from '@wardstone/rpc';
 import type { SearchRequest } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
-import { openPassage, openTitle } from '../adapters/seals.ts';
-import type { SealedHit } from '../db/nearest-chunks.ts';
+import { openLabels, openPassage, openTitle } from '../adapters/seals.ts';
 import { chunkIdOf, type Passage } from '../domain/chunk.ts';
+import type { DocumentLabels } from '../domain/labels.ts';
 import type { Deps } from '../ports.ts';
-import { nearestInSpaces } from './nearest-in-spaces.ts';
+import { type Candidate, findCandidates } from './find-candidates.ts';
+import type { Damage } from './keyword-candidates.ts';
 
 type SearchDeps = Pick<Deps, 'database' | 'keys' | 'vectors' | 'auditor' | 'metrics'>;
 
@@ -13,13 +14,14 @@ const defaultTopK = 8;
 /** Rows fetched beyond what was asked for, to take the places of damaged ones. */
 const spareRows = 16;
 
-interface OpenHit extends SealedHit {
+interface OpenHit extends Candidate {
   readonly chunkId: string;
   readonly title: string;
+  readonly labels: DocumentLabels;
   readonly passage: Passage;
 }
 
-/** The chunks nearest to a question. The event of the search is durable before a word of a document leaves. */
+/** The chunks that answer a question best, by its words and by its meaning. The event of the search is durable before a word of a document leaves. */
 export function search(deps: SearchDeps) {
   return async (request: SearchRequest, context: HandlerContext) => {
     const call = callContext(context);
@@ -28,9 +30,11 @@ export function search(deps: SearchDeps) {
 
     const { vector, modelId } = await timed(deps, 'embed', () => deps.vectors.vectorOf(request.query, call));
     const documentIds = request.documentIds.map((id) => id.toLowerCase());
-    const wanted = { tenantId, vector, modelId, documentIds, limit: topK + spareRows };
-    const found = await timed(deps, 'scan', () => nearestInSpaces(deps, wanted));
-    const { hits, unreadable } = await timed(deps, 'open', () => openBest(deps, call, found, topK));
+    const filters = request.filters.map(({ field, value }) => ({ field, value }));
+    const wanted = { tenantId, text: request.query, vector, modelId, documentIds, filters, limit: topK + spareRows };
+    const found = await timed(deps, 'scan', () => findCandidates(deps, wanted));
+    reportDamage(deps, call, found.damage);
+    const { hits, unreadable } = await timed(deps, 'open', () => openBest(deps, call, found.hits, topK));
 
     await deps.auditor.record(call, {
       action: 'search.read',
@@ -43,8 +47,15 @@ export function search(deps: SearchDeps) {
   };
 }
 
+/** Damaged postings take chunks from the ranking by words alone. Ids only: there is nothing else in them. */
+function reportDamage({ metrics }: SearchDeps, { log }: CallContext, { documentIds, segmentVersions }: Damage): void {
+  if (documentIds.length + segmentVersions.size === 0) return;
+  metrics.damagedPostings(documentIds.length + segmentVersions.size);
+  log.error({ documentIds, termsKeyVersions: [...segmentVersions] }, 'postings could not be read');
+}
+
 /** Opens the best rows; where one is damaged, the next one takes its place. */
-async function openBest(deps: SearchDeps, call: CallContext, found: readonly SealedHit[], topK: number) {
+async function openBest(deps: SearchDeps, call: CallContext, found: readonly Candidate[], topK: number) {
   const hits: OpenHit[] = [];
   let unreadable = 0;
   for (let at = 0; at < found.length && hits.length < topK;) {
@@ -60,15 +71,16 @@ async function openBest(deps: SearchDeps, call: CallContext, found: readonly Sea
 }
 
 /** The hit, or undefined when its row is damaged: one bad row must not take the others with it. */
-async function openHit({ keys }: SearchDeps, call: CallContext, hit: SealedHit): Promise<OpenHit | undefined> {
+async function openHit({ keys }: SearchDeps, call: CallContext, hit: Candidate): Promise<OpenHit | undefined> {
   const tenantId = tenantOf(call);
   const chunkId = chunkIdOf(hit);
   try {
-    const [passage, title] = await Promise.all([
+    const [passage, title, labels] = await Promise.all([
       openPassage(keys, tenantId, hit, hit.passageSealed),
       openTitle(keys, tenantId, hit.documentId, hit.titleSealed),
+      openLabels(keys, tenantId, hit.documentId, hit.labelsSealed),
     ]);
-    return { ...hit, chunkId, passage, title };
+    return { ...hit, chunkId, passage, title, labels };
   } catch (error) {
     if (AppError.from(error).reason !== 'SEALED_VALUE_INVALID') throw error;
     call.log.error({ documentId: hit.documentId, version: hit.version, chunkId }, 'a chunk could not be opened');
@@ -76,7 +88,7 @@ async function openHit({ keys }: SearchDeps, call: CallContext, hit: SealedHit):
   }
 }
 
-function toWire({ chunkId, documentId, version, title, passage, score }: OpenHit) {
+function toWire({ chunkId, documentId, version, title, passage, labels, ...scores }: OpenHit) {
   const { text, pageStart, pageEnd, charStart, charEnd, pageBreaks } = passage;
   return {
     chunkId,
@@ -85,7 +97,11 @@ function toWire({ chunkId, documentId, version, title, passage, score }: OpenHit
     documentTitle: title,
     text,
     span: { pageStart, pageEnd, charStart, charEnd },
-    score,
+    score: scores.score,
+    keywordScore: scores.keywordScore,
+    fusedScore: scores.fusedScore,
+    labels: [...labels.labels],
+    metadata: { ...labels.metadata },
     pageBreaks: pageBreaks.map(({ page, chunkOffset }) => ({ page, chunkOffset })),
   };
 }

@@ -60,6 +60,8 @@ export interface TestDocument {
   readonly version?: number;
   readonly title?: string;
   readonly modelId?: string;
+  readonly labels?: readonly string[];
+  readonly metadata?: Readonly<Record<string, string>>;
   readonly chunks: readonly { readonly text: string; readonly vector: Float32Array }[];
 }
 
@@ -122,6 +124,7 @@ export async function openHarness(): Promise<Harness> {
     },
     progress: { report: () => undefined },
     metrics: createMetrics(registry),
+    log: telemetry.log,
   };
   const transport = createInMemoryTransport({
     routes: routes(deps),
@@ -171,6 +174,7 @@ async function writeBoth(objects: SealedObjects, document: TestDocument): Promis
     {
       ...{ kind: 'document', documentId, version, title },
       ...{ fileName: 'file.txt', pageCount: 2, charCount: 100_000, mediaType: 'text/plain' },
+      ...{ labels: document.labels, metadata: document.metadata },
     },
     chunks.map(({ text }, ordinal) => ({
       ...{ kind: 'chunk', ordinal, text, pageStart: 1, pageEnd: 2 },

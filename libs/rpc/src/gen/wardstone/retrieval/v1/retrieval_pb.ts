@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file wardstone/retrieval/v1/retrieval.proto.
  */
 export const file_wardstone_retrieval_v1_retrieval: GenFile = /*@__PURE__*/
-  fileDesc("CiZ3YXJkc3RvbmUvcmV0cmlldmFsL3YxL3JldHJpZXZhbC5wcm90bxIWd2FyZHN0b25lLnJldHJpZXZhbC52MSJuCg1TZWFyY2hSZXF1ZXN0EhwKBXF1ZXJ5GAEgASgJQg2AAQG6SAdyBRABGKAfEhgKBXRvcF9rGAIgASgFQgm6SAYaBBhkKAASJQoMZG9jdW1lbnRfaWRzGAMgAygJQg+6SAySAQkQZCIFcgOwAQEiUgoEU3BhbhISCgpwYWdlX3N0YXJ0GAEgASgFEhAKCHBhZ2VfZW5kGAIgASgFEhIKCmNoYXJfc3RhcnQYAyABKAUSEAoIY2hhcl9lbmQYBCABKAUiLwoJUGFnZUJyZWFrEgwKBHBhZ2UYASABKAUSFAoMY2h1bmtfb2Zmc2V0GAIgASgFIuYBCglTZWFyY2hIaXQSEAoIY2h1bmtfaWQYASABKAkSEwoLZG9jdW1lbnRfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBRIbCg5kb2N1bWVudF90aXRsZRgEIAEoCUIDgAEBEhEKBHRleHQYBSABKAlCA4ABARIqCgRzcGFuGAYgASgLMhwud2FyZHN0b25lLnJldHJpZXZhbC52MS5TcGFuEg0KBXNjb3JlGAcgASgBEjYKC3BhZ2VfYnJlYWtzGAggAygLMiEud2FyZHN0b25lLnJldHJpZXZhbC52MS5QYWdlQnJlYWsiXAoOU2VhcmNoUmVzcG9uc2USLwoEaGl0cxgBIAMoCzIhLndhcmRzdG9uZS5yZXRyaWV2YWwudjEuU2VhcmNoSGl0EhkKEXVucmVhZGFibGVfY2h1bmtzGAIgASgFIjYKFVJlbW92ZURvY3VtZW50UmVxdWVzdBIdCgtkb2N1bWVudF9pZBgBIAEoCUIIukgFcgOwAQEiMAoWUmVtb3ZlRG9jdW1lbnRSZXNwb25zZRIWCg5yZW1vdmVkX2NodW5rcxgBIAEoBTKrAgoQUmV0cmlldmFsU2VydmljZRKEAQoGU2VhcmNoEiUud2FyZHN0b25lLnJldHJpZXZhbC52MS5TZWFyY2hSZXF1ZXN0GiYud2FyZHN0b25lLnJldHJpZXZhbC52MS5TZWFyY2hSZXNwb25zZSIrkAIBirUYJAoGc2VhcmNoEgRyZWFkGgdnYXRld2F5GgNsbG0aBmNsaWVudBKPAQoOUmVtb3ZlRG9jdW1lbnQSLS53YXJkc3RvbmUucmV0cmlldmFsLnYxLlJlbW92ZURvY3VtZW50UmVxdWVzdBouLndhcmRzdG9uZS5yZXRyaWV2YWwudjEuUmVtb3ZlRG9jdW1lbnRSZXNwb25zZSIeirUYGgoFaW5kZXgSBmRlbGV0ZRoJaW5nZXN0aW9uYgZwcm90bzM", [file_buf_validate_validate, file_wardstone_access_v1_access]);
+  fileDesc("CiZ3YXJkc3RvbmUvcmV0cmlldmFsL3YxL3JldHJpZXZhbC5wcm90bxIWd2FyZHN0b25lLnJldHJpZXZhbC52MSKxAQoNU2VhcmNoUmVxdWVzdBIcCgVxdWVyeRgBIAEoCUINgAEBukgHcgUQARigHxIYCgV0b3BfaxgCIAEoBUIJukgGGgQYZCgAEiUKDGRvY3VtZW50X2lkcxgDIAMoCUIPukgMkgEJEGQiBXIDsAEBEkEKB2ZpbHRlcnMYBCADKAsyJi53YXJkc3RvbmUucmV0cmlldmFsLnYxLkVxdWFsaXR5RmlsdGVyQgi6SAWSAQIQFCJuCg5FcXVhbGl0eUZpbHRlchI+CgVmaWVsZBgBIAEoCUIvukgscioyKF4obGFiZWx8bWV0YWRhdGFcLlthLXpdW2EtejAtOV9dezAsNjN9KSQSHAoFdmFsdWUYAiABKAlCDYABAbpIB3IFEAEYyAEiUgoEU3BhbhISCgpwYWdlX3N0YXJ0GAEgASgFEhAKCHBhZ2VfZW5kGAIgASgFEhIKCmNoYXJfc3RhcnQYAyABKAUSEAoIY2hhcl9lbmQYBCABKAUiLwoJUGFnZUJyZWFrEgwKBHBhZ2UYASABKAUSFAoMY2h1bmtfb2Zmc2V0GAIgASgFIqADCglTZWFyY2hIaXQSEAoIY2h1bmtfaWQYASABKAkSEwoLZG9jdW1lbnRfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBRIbCg5kb2N1bWVudF90aXRsZRgEIAEoCUIDgAEBEhEKBHRleHQYBSABKAlCA4ABARIqCgRzcGFuGAYgASgLMhwud2FyZHN0b25lLnJldHJpZXZhbC52MS5TcGFuEg0KBXNjb3JlGAcgASgBEjYKC3BhZ2VfYnJlYWtzGAggAygLMiEud2FyZHN0b25lLnJldHJpZXZhbC52MS5QYWdlQnJlYWsSFQoNa2V5d29yZF9zY29yZRgJIAEoARITCgtmdXNlZF9zY29yZRgKIAEoARITCgZsYWJlbHMYCyADKAlCA4ABARJGCghtZXRhZGF0YRgMIAMoCzIvLndhcmRzdG9uZS5yZXRyaWV2YWwudjEuU2VhcmNoSGl0Lk1ldGFkYXRhRW50cnlCA4ABARovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiXAoOU2VhcmNoUmVzcG9uc2USLwoEaGl0cxgBIAMoCzIhLndhcmRzdG9uZS5yZXRyaWV2YWwudjEuU2VhcmNoSGl0EhkKEXVucmVhZGFibGVfY2h1bmtzGAIgASgFIjYKFVJlbW92ZURvY3VtZW50UmVxdWVzdBIdCgtkb2N1bWVudF9pZBgBIAEoCUIIukgFcgOwAQEiMAoWUmVtb3ZlRG9jdW1lbnRSZXNwb25zZRIWCg5yZW1vdmVkX2NodW5rcxgBIAEoBTKrAgoQUmV0cmlldmFsU2VydmljZRKEAQoGU2VhcmNoEiUud2FyZHN0b25lLnJldHJpZXZhbC52MS5TZWFyY2hSZXF1ZXN0GiYud2FyZHN0b25lLnJldHJpZXZhbC52MS5TZWFyY2hSZXNwb25zZSIrkAIBirUYJAoGc2VhcmNoEgRyZWFkGgdnYXRld2F5GgNsbG0aBmNsaWVudBKPAQoOUmVtb3ZlRG9jdW1lbnQSLS53YXJkc3RvbmUucmV0cmlldmFsLnYxLlJlbW92ZURvY3VtZW50UmVxdWVzdBouLndhcmRzdG9uZS5yZXRyaWV2YWwudjEuUmVtb3ZlRG9jdW1lbnRSZXNwb25zZSIeirUYGgoFaW5kZXgSBmRlbGV0ZRoJaW5nZXN0aW9uYgZwcm90bzM", [file_buf_validate_validate, file_wardstone_access_v1_access]);
 
 /**
  * A question to the index.
@@ -42,6 +42,13 @@ export type SearchRequest = Message<"wardstone.retrieval.v1.SearchRequest"> & {
    * @generated from field: repeated string document_ids = 3;
    */
   documentIds: string[];
+
+  /**
+   * Only documents that pass all of these.
+   *
+   * @generated from field: repeated wardstone.retrieval.v1.EqualityFilter filters = 4;
+   */
+  filters: EqualityFilter[];
 };
 
 /**
@@ -50,6 +57,34 @@ export type SearchRequest = Message<"wardstone.retrieval.v1.SearchRequest"> & {
  */
 export const SearchRequestSchema: GenMessage<SearchRequest> = /*@__PURE__*/
   messageDesc(file_wardstone_retrieval_v1_retrieval, 0);
+
+/**
+ * A document passes when one of its labels, or the named entry of its metadata, is the value.
+ *
+ * @generated from message wardstone.retrieval.v1.EqualityFilter
+ */
+export type EqualityFilter = Message<"wardstone.retrieval.v1.EqualityFilter"> & {
+  /**
+   * `label`, or `metadata.` and a name.
+   *
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * Compared whole and with its case; composition of Unicode and blanks around it do not count. May hold PHI.
+   *
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message wardstone.retrieval.v1.EqualityFilter.
+ * Use `create(EqualityFilterSchema)` to create a new message.
+ */
+export const EqualityFilterSchema: GenMessage<EqualityFilter> = /*@__PURE__*/
+  messageDesc(file_wardstone_retrieval_v1_retrieval, 1);
 
 /**
  * Where a chunk stands in its document.
@@ -91,7 +126,7 @@ export type Span = Message<"wardstone.retrieval.v1.Span"> & {
  * Use `create(SpanSchema)` to create a new message.
  */
 export const SpanSchema: GenMessage<Span> = /*@__PURE__*/
-  messageDesc(file_wardstone_retrieval_v1_retrieval, 1);
+  messageDesc(file_wardstone_retrieval_v1_retrieval, 2);
 
 /**
  * One page's share of a chunk: by it a place within the chunk's text is given its page.
@@ -119,7 +154,7 @@ export type PageBreak = Message<"wardstone.retrieval.v1.PageBreak"> & {
  * Use `create(PageBreakSchema)` to create a new message.
  */
 export const PageBreakSchema: GenMessage<PageBreak> = /*@__PURE__*/
-  messageDesc(file_wardstone_retrieval_v1_retrieval, 2);
+  messageDesc(file_wardstone_retrieval_v1_retrieval, 3);
 
 /**
  * A chunk that was found.
@@ -170,7 +205,7 @@ export type SearchHit = Message<"wardstone.retrieval.v1.SearchHit"> & {
   span?: Span | undefined;
 
   /**
-   * Cosine similarity to the question, -1 to 1.
+   * Cosine similarity to the question, -1 to 1; 0 when the chunk's vector is of another model than the question's.
    *
    * @generated from field: double score = 7;
    */
@@ -182,6 +217,34 @@ export type SearchHit = Message<"wardstone.retrieval.v1.SearchHit"> & {
    * @generated from field: repeated wardstone.retrieval.v1.PageBreak page_breaks = 8;
    */
   pageBreaks: PageBreak[];
+
+  /**
+   * BM25 of the question's words; 0 when none of them stands in the chunk. Comparable within one answer only.
+   *
+   * @generated from field: double keyword_score = 9;
+   */
+  keywordScore: number;
+
+  /**
+   * By which hits are ordered: the sum over both rankings of weight / (60 + rank).
+   *
+   * @generated from field: double fused_score = 10;
+   */
+  fusedScore: number;
+
+  /**
+   * Labels of the document. May hold PHI.
+   *
+   * @generated from field: repeated string labels = 11;
+   */
+  labels: string[];
+
+  /**
+   * Metadata of the document, by name. May hold PHI.
+   *
+   * @generated from field: map<string, string> metadata = 12;
+   */
+  metadata: { [key: string]: string };
 };
 
 /**
@@ -189,7 +252,7 @@ export type SearchHit = Message<"wardstone.retrieval.v1.SearchHit"> & {
  * Use `create(SearchHitSchema)` to create a new message.
  */
 export const SearchHitSchema: GenMessage<SearchHit> = /*@__PURE__*/
-  messageDesc(file_wardstone_retrieval_v1_retrieval, 3);
+  messageDesc(file_wardstone_retrieval_v1_retrieval, 4);
 
 /**
  * Chunks, best first.
@@ -217,7 +280,7 @@ export type SearchResponse = Message<"wardstone.retrieval.v1.SearchResponse"> & 
  * Use `create(SearchResponseSchema)` to create a new message.
  */
 export const SearchResponseSchema: GenMessage<SearchResponse> = /*@__PURE__*/
-  messageDesc(file_wardstone_retrieval_v1_retrieval, 4);
+  messageDesc(file_wardstone_retrieval_v1_retrieval, 5);
 
 /**
  * Names a document to remove.
@@ -238,7 +301,7 @@ export type RemoveDocumentRequest = Message<"wardstone.retrieval.v1.RemoveDocume
  * Use `create(RemoveDocumentRequestSchema)` to create a new message.
  */
 export const RemoveDocumentRequestSchema: GenMessage<RemoveDocumentRequest> = /*@__PURE__*/
-  messageDesc(file_wardstone_retrieval_v1_retrieval, 5);
+  messageDesc(file_wardstone_retrieval_v1_retrieval, 6);
 
 /**
  * What was removed.
@@ -259,16 +322,17 @@ export type RemoveDocumentResponse = Message<"wardstone.retrieval.v1.RemoveDocum
  * Use `create(RemoveDocumentResponseSchema)` to create a new message.
  */
 export const RemoveDocumentResponseSchema: GenMessage<RemoveDocumentResponse> = /*@__PURE__*/
-  messageDesc(file_wardstone_retrieval_v1_retrieval, 6);
+  messageDesc(file_wardstone_retrieval_v1_retrieval, 7);
 
 /**
- * Owns chunks and vectors. The tenant is always the one of the caller's token.
+ * Owns chunks, their vectors and their blind terms. The tenant is always the one of the caller's token.
  *
  * @generated from service wardstone.retrieval.v1.RetrievalService
  */
 export const RetrievalService: GenService<{
   /**
-   * The chunks nearest to a question, best first. Never fewer than exist.
+   * The chunks that answer a question best, by its words (BM25 over blind terms) and by its vector, fused by reciprocal rank.
+   * Never fewer than exist.
    *
    * @generated from rpc wardstone.retrieval.v1.RetrievalService.Search
    */
