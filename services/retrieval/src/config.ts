@@ -10,6 +10,7 @@ import {
 } from '@wardstone/config';
 import type { QueueBackend } from '@wardstone/queue';
 import { z } from 'zod';
+import type { KeeperOptions } from './jobs/index-keeper.ts';
 
 const schema = z.object({
   ...serviceFields,
@@ -24,6 +25,9 @@ const schema = z.object({
   WARDSTONE_EMBEDDING_URL: fields.url,
   WARDSTONE_INGESTION_URL: fields.url.optional(),
   WARDSTONE_INDEX_CONCURRENCY: fields.positiveInt.default(2),
+  WARDSTONE_MERGE_INTERVAL_MS: fields.durationMs.default(2_000),
+  WARDSTONE_MERGE_MIN_PARTS: fields.positiveInt.default(32),
+  WARDSTONE_MERGE_MAX_AGE_MS: fields.durationMs.default(10_000),
 });
 
 /** The service's configuration, by variable name, and where its queue lives. */
@@ -34,6 +38,15 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const config = readConfig(schema, env);
   checkObjectStore(config);
   return Object.freeze({ ...config, queueBackend: queueBackendOf(config) });
+}
+
+/** When unmerged keyword rows are merged. */
+export function keeperOptions(config: Config): KeeperOptions {
+  return {
+    intervalMs: config.WARDSTONE_MERGE_INTERVAL_MS,
+    minParts: config.WARDSTONE_MERGE_MIN_PARTS,
+    maxAgeMs: config.WARDSTONE_MERGE_MAX_AGE_MS,
+  };
 }
 
 function queueBackendOf(config: Readonly<z.infer<typeof schema>>): QueueBackend {

@@ -12,9 +12,10 @@ import { TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/te
 import { createSealedObjects, openObjectStore } from '@wardstone/storage';
 import { createTenantGate } from '@wardstone/tenancy';
 import { createQuestionVectors } from './adapters/question-vectors.ts';
-import { loadConfig } from './config.ts';
+import { keeperOptions, loadConfig } from './config.ts';
 import { entities } from './db/entities.ts';
 import { indexJob } from './jobs/index-document.ts';
+import { createIndexKeeper } from './jobs/index-keeper.ts';
 import { createMetrics } from './metrics.ts';
 import type { Deps } from './ports.ts';
 import { routes } from './rpc/routes.ts';
@@ -69,6 +70,8 @@ await runUntilSignal(async () => {
     handle: indexJob(deps),
     drainTimeoutMs: config.WARDSTONE_DRAIN_TIMEOUT_MS,
   });
+  const keeper = createIndexKeeper(deps, keeperOptions(config));
+  keeper.start();
 
   const server = await kit.serve({
     routes: routes(deps),
@@ -77,5 +80,5 @@ await runUntilSignal(async () => {
     // Searches do not touch the object store, and the queue does not touch searches.
     dependencies: { database: () => database.check() },
   });
-  return [server, worker, gate, keys, database, kit];
+  return [server, worker, keeper, gate, keys, database, kit];
 });

@@ -10,6 +10,8 @@ export interface RetrievalMetrics {
   damagedPostings(count: number): void;
   /** Parts of documents went into segments, or out of them. */
   merged(merged: number, dropped: number): void;
+  /** A document without keyword rows got them. */
+  filledIn(): void;
   /** A document's rows were replaced. */
   indexed(chunks: number, seconds: number): void;
 }
@@ -39,6 +41,11 @@ export function createMetrics(registry: Registry): RetrievalMetrics {
     labelNames: ['kind'],
     registers,
   });
+  const filled = new Counter({
+    name: 'wardstone_retrieval_filled_in_documents_total',
+    help: 'Documents that were brought into the keyword index after they were indexed',
+    registers,
+  });
   const chunks = new Counter({
     name: 'wardstone_retrieval_indexed_chunks_total',
     help: 'Chunks that were written to the index',
@@ -63,6 +70,9 @@ export function createMetrics(registry: Registry): RetrievalMetrics {
     merged(merged, dropped) {
       merges.inc({ kind: 'merged' }, merged);
       merges.inc({ kind: 'dropped' }, dropped);
+    },
+    filledIn: () => {
+      filled.inc();
     },
     indexed(count, seconds) {
       chunks.inc(count);

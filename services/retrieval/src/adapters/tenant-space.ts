@@ -7,6 +7,8 @@ export interface TenantSpace {
   readonly keyVersion: number;
   /** A model's vector, moved into this space; a new one. */
   enter(vector: Float32Array): Float32Array;
+  /** The model's vector of one in this space; a new one. */
+  leave(vector: Float32Array): Float32Array;
 }
 
 /** The space that new vectors are written to. Thrown: KEY_UNAVAILABLE. */
@@ -16,7 +18,7 @@ export async function currentSpace(keys: KeyRing, tenantId: string): Promise<Ten
 
 /** The space of one version; version 0 is the model's own, from before vectors were transformed. Thrown: KEY_UNAVAILABLE. */
 export async function spaceOfVersion(keys: KeyRing, tenantId: string, keyVersion: number): Promise<TenantSpace> {
-  if (keyVersion === 0) return { keyVersion, enter: (vector) => vector };
+  if (keyVersion === 0) return { keyVersion, enter: (vector) => vector, leave: (vector) => vector };
   return spaceOf(await keys.version(tenantId, 'vectors', keyVersion));
 }
 
@@ -24,5 +26,9 @@ export async function spaceOfVersion(keys: KeyRing, tenantId: string, keyVersion
 function spaceOf({ key, version }: PurposeKey): TenantSpace {
   const transform = createVectorTransform(key, embeddingDimensions);
   key.fill(0);
-  return { keyVersion: version, enter: (vector) => transform.apply(vector) };
+  return {
+    keyVersion: version,
+    enter: (vector) => transform.apply(vector),
+    leave: (vector) => transform.invert(vector),
+  };
 }

@@ -1,0 +1,57 @@
+/** The end of a tenant's index. */
+import type { EntityManager } from 'typeorm';
+import { holdMerger } from '../db/keyword-merge.ts';
+import type { Deps } from '../ports.ts';
+
+/** In the order in which rows go: what refers before what is referred to, so that no deletion carries others with it. */
+const tables = [
+  'chunk_bits',
+  'chunk',
+  'document_filter',
+  'keyword_document',
+  'keyword_segment',
+  'keyword_dead',
+  'keyword_total',
+  'indexed_document',
+  'removed_document',
+] as const;
+
+/** Rows of one statement at most; vectors make it about 10 MB. */
+const batchRows = 4_000;
+
+/** How many rows of each table one call removed. */
+export type PurgedRows = Readonly<Record<(typeof tables)[number], number>>;
+
+/**
+ * Removes every row of a tenant, in transactions of at most 4,000 rows. Searches meanwhile find less and less; the caller has
+ * refused the tenant's reads and writes before, and made sure that no stage runs for it: what is written afterwards stays. A call that
+ * was cut off is made again, and removes the rest. Thrown: DATABASE_UNAVAILABLE, CANCELLED.
+ */
+export async function purgeTenant(
+  { database }: Pick<Deps, 'database'>,
+  { tenantId, signal }: { readonly tenantId: string; readonly signal?: AbortSignal },
+): Promise<PurgedRows> {
+  const counts = Object.fromEntries(tables.map((table) => [table, 0])) as Record<(typeof tables)[number], number>;
+  for (const table of tables) {
+    for (;;) {
+      signal?.throwIfAborted();
+      const removed = await database.inTenant(tenantId, (tx) => removeBatch(tx, table, tenantId));
+      counts[table] += removed;
+      if (removed < batchRows) break;
+    }
+  }
+  return counts;
+}
+
+async function removeBatch(tx: EntityManager, table: (typeof tables)[number], tenantId: string): Promise<number> {
+  // A merger at work would put segments back that were just removed.
+  await holdMerger(tx, tenantId);
+  const [row] = await tx.query<{ removed: number }[]>(
+    `with removed as (
+       delete from ${table} where tenant_id = $1
+         and ctid = any (array(select ctid from ${table} where tenant_id = $1 limit $2)) returning 1)
+     select count(*)::int as removed from removed`,
+    [tenantId, batchRows],
+  );
+  return row?.removed ?? 0;
+}
