@@ -25,6 +25,7 @@ const schema = z.object({
   WARDSTONE_EMBEDDING_URL: fields.url,
   WARDSTONE_INGESTION_URL: fields.url.optional(),
   WARDSTONE_INDEX_CONCURRENCY: fields.positiveInt.default(2),
+  WARDSTONE_TENANT_WORK_INTERVAL_MS: fields.durationMs.default(15_000),
   WARDSTONE_MERGE_INTERVAL_MS: fields.durationMs.default(2_000),
   WARDSTONE_MERGE_MIN_PARTS: fields.positiveInt.default(32),
   WARDSTONE_MERGE_MAX_AGE_MS: fields.durationMs.default(10_000),

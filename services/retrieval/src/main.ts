@@ -10,7 +10,7 @@ import { DocumentState, IngestionService } from '@wardstone/rpc/gen/wardstone/in
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import { TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
 import { createSealedObjects, openObjectStore } from '@wardstone/storage';
-import { createTenantGate } from '@wardstone/tenancy';
+import { createTenantGate, createTenantWorker } from '@wardstone/tenancy';
 import { createQuestionVectors } from './adapters/question-vectors.ts';
 import { keeperOptions, loadConfig } from './config.ts';
 import { entities } from './db/entities.ts';
@@ -19,6 +19,7 @@ import { createIndexKeeper } from './jobs/index-keeper.ts';
 import { createMetrics } from './metrics.ts';
 import type { Deps } from './ports.ts';
 import { routes } from './rpc/routes.ts';
+import { tenantWorkHandlers } from './tenant-work/handlers.ts';
 
 const service = 'retrieval';
 
@@ -72,6 +73,15 @@ await runUntilSignal(async () => {
   });
   const keeper = createIndexKeeper(deps, keeperOptions(config));
   keeper.start();
+  const tenantWorker = createTenantWorker({
+    client: tenantWork,
+    service,
+    database,
+    handlers: tenantWorkHandlers(deps),
+    telemetry,
+    intervalMs: config.WARDSTONE_TENANT_WORK_INTERVAL_MS,
+  });
+  tenantWorker.start();
 
   const server = await kit.serve({
     routes: routes(deps),
@@ -80,5 +90,5 @@ await runUntilSignal(async () => {
     // Searches do not touch the object store, and the queue does not touch searches.
     dependencies: { database: () => database.check() },
   });
-  return [server, worker, keeper, gate, keys, database, kit];
+  return [server, worker, tenantWorker, keeper, gate, keys, database, kit];
 });

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { v7 as uuidv7 } from 'uuid';
 import { createFillIn } from '../src/jobs/fill-in-keywords.ts';
-import { purgeTenant } from '../src/reseal/purge-tenant.ts';
-import { olderDocuments, olderRows, resealDocument } from '../src/reseal/reseal-document.ts';
+import { purgeTenant } from '../src/tenant-work/purge-tenant.ts';
+import { olderDocuments, olderRows, resealDocument } from '../src/tenant-work/reseal-document.ts';
 import { as, type Harness, openHarness, reasonOf, seededVector } from './support/harness.ts';
 import { keywordRanking, mergeAll } from './support/keyword-ranking.ts';
 import { clearText, seededRandom } from './support/plain-bm25.ts';
@@ -218,13 +218,14 @@ describe('re-sealing and the end of a tenant', () => {
     await harness.index({ tenantId: other, chunks: [{ text: 'kept', vector: seededVector(1) }] });
     await harness.client.removeDocument({ documentId: uuidv7() }, as(purged));
 
-    const signal = AbortSignal.abort();
-    expect(await reasonOf(purgeTenant(harness.deps, { tenantId: purged, signal }))).to.equal('CANCELLED');
-    const counts = await purgeTenant(harness.deps, { tenantId: purged });
+    const [signal, maxMs] = [AbortSignal.abort(), 60_000];
+    expect(await reasonOf(purgeTenant(harness.deps, { tenantId: purged, signal, maxMs }))).to.equal('CANCELLED');
+    const { rows: counts, isEmpty } = await purgeTenant(harness.deps, { tenantId: purged, maxMs });
+    expect(isEmpty).to.equal(true);
     expect(counts).to.deep.include({ chunk: 40, chunk_bits: 40, indexed_document: 2, keyword_document: 2 });
     expect(counts).to.deep.include({ removed_document: 1, document_filter: 6, keyword_total: 1, keyword_dead: 0 });
     expect(counts.keyword_segment).to.be.greaterThan(50);
-    const again = await purgeTenant(harness.deps, { tenantId: purged });
+    const { rows: again } = await purgeTenant(harness.deps, { tenantId: purged, maxMs });
     expect(Object.values(again).every((count) => count === 0)).to.equal(true);
     const tables = await harness.testDatabase.query(
       `select c.table_name as name from information_schema.columns c

@@ -152,9 +152,7 @@ describe('data keys', () => {
     const cold = uuidv7();
     await harness.as('gateway', platformAdmin).createTenant({ tenantId: cold, displayName: 'Cold' });
     unwrapped = 0;
-    const keys = await Promise.all(
-      Array.from({ length: 1_000 }, () => harness.deps.keys.version(cold, 'objects', 1)),
-    );
+    const keys = await Promise.all(Array.from({ length: 1_000 }, () => harness.deps.keys.version(cold, 'objects', 1)));
     expect(new Set(keys.map(({ key }) => Buffer.from(key).toString('hex'))).size).to.equal(1);
     await Promise.all(Array.from({ length: 20 }, () => ask('embedding', KeyPurpose.OBJECTS, 0, cold)));
     expect(unwrapped).to.equal(1);

@@ -5,7 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { documentsWithoutKeywords } from '../db/keyword-fill-in.ts';
 import type { DocumentKey } from '../domain/chunk.ts';
 import type { Deps } from '../ports.ts';
-import { resealDocument } from '../reseal/reseal-document.ts';
+import { resealDocument } from '../tenant-work/reseal-document.ts';
 
 type FillInDeps = Pick<Deps, 'database' | 'keys' | 'auditor' | 'metrics' | 'log'>;
 

@@ -7,6 +7,7 @@ import type { EntityManager } from 'typeorm';
 import { createKeywordWriter } from '../adapters/keyword-writer.ts';
 import { sealedKeyVersion, sealLabels, sealPassage, sealTitle } from '../adapters/seals.ts';
 import { currentTerms } from '../adapters/tenant-terms.ts';
+import { currentVersion } from '../adapters/current-version.ts';
 import { currentSpace, type TenantSpace } from '../adapters/tenant-space.ts';
 import { insertChunks, isRemoved, liveVersion, lockDocument, type NewChunk, replaceDocument } from '../db/documents.ts';
 import { replaceFilters } from '../db/keywords.ts';
@@ -83,8 +84,18 @@ async function replaceRows(
   }
   needs(written === count, 'INTERNAL', { message: 'there are fewer chunks than vectors were promised' });
   await keywords.finish();
+  await requireSameSpace(deps.keys, tenantId, space);
   // Whoever took the job over writes; a worker that lost it does not.
   signal.throwIfAborted();
+}
+
+/**
+ * A rotation that began while this ran may count what is left before this commits, and then retire the version that these vectors are
+ * under: the job is done again. (Between this look and the commit lies less than the margin that tenant-key waits.)
+ */
+async function requireSameSpace(keys: KeyRing, tenantId: string, { keyVersion }: TenantSpace): Promise<void> {
+  const version = await currentVersion(keys, tenantId, 'vectors');
+  needs(version === keyVersion, 'KEY_UNAVAILABLE', { message: 'the key was rotated while the document was indexed' });
 }
 
 /** Title and labels, sealed; and the older of the two versions, should the key have changed between them. */

@@ -1,8 +1,9 @@
 /** Re-sealing: a document's rows go to the current versions of the tenant's keys. Key rotation is made of this. */
-import type { KeyPurpose, KeyRing } from '@wardstone/crypto';
+import type { KeyRing } from '@wardstone/crypto';
 import { nilUuid } from '@wardstone/db';
 import { AppError } from '@wardstone/rpc';
 import type { EntityManager } from 'typeorm';
+import { currentVersion } from '../adapters/current-version.ts';
 import { createKeywordWriter, type KeywordWriter } from '../adapters/keyword-writer.ts';
 import { openLabels, openPassage, openTitle, sealLabels, sealPassage, sealTitle } from '../adapters/seals.ts';
 import { currentSpace, spaceOfVersion, type TenantSpace } from '../adapters/tenant-space.ts';
@@ -63,12 +64,11 @@ export async function olderDocuments(
 }
 
 async function currentVersions(keys: KeyRing, tenantId: string): Promise<KeyVersions> {
-  const versionOf = async (purpose: KeyPurpose): Promise<number> => {
-    const { key, version } = await keys.current(tenantId, purpose);
-    key.fill(0);
-    return version;
-  };
-  const [content, vectors, terms] = await Promise.all([versionOf('content'), versionOf('vectors'), versionOf('terms')]);
+  const [content, vectors, terms] = await Promise.all([
+    currentVersion(keys, tenantId, 'content'),
+    currentVersion(keys, tenantId, 'vectors'),
+    currentVersion(keys, tenantId, 'terms'),
+  ]);
   return { content, vectors, terms };
 }
 

@@ -19,28 +19,35 @@ const tables = [
 /** Rows of one statement at most; vectors make it about 10 MB. */
 const batchRows = 4_000;
 
-/** How many rows of each table one call removed. */
-export type PurgedRows = Readonly<Record<(typeof tables)[number], number>>;
+/** What one call removed. */
+export interface Purged {
+  /** Rows of each table. */
+  readonly rows: Readonly<Record<(typeof tables)[number], number>>;
+  /** Whether nothing of the tenant is left. */
+  readonly isEmpty: boolean;
+}
 
 /**
- * Removes every row of a tenant, in transactions of at most 4,000 rows. Searches meanwhile find less and less; the caller has
- * refused the tenant's reads and writes before, and made sure that no stage runs for it: what is written afterwards stays. A call that
- * was cut off is made again, and removes the rest. Thrown: DATABASE_UNAVAILABLE, CANCELLED.
+ * Removes a tenant's rows, in transactions of at most 4,000, for about `maxMs`. Searches meanwhile find less and less; the caller
+ * has refused the tenant's reads and writes before, and made sure that no stage runs for it: what is written afterwards
+ * stays. A call that was cut off is made again, and removes the rest. Thrown: DATABASE_UNAVAILABLE, CANCELLED.
  */
 export async function purgeTenant(
   { database }: Pick<Deps, 'database'>,
-  { tenantId, signal }: { readonly tenantId: string; readonly signal?: AbortSignal },
-): Promise<PurgedRows> {
-  const counts = Object.fromEntries(tables.map((table) => [table, 0])) as Record<(typeof tables)[number], number>;
+  { tenantId, signal, maxMs }: { readonly tenantId: string; readonly signal?: AbortSignal; readonly maxMs: number },
+): Promise<Purged> {
+  const until = performance.now() + maxMs;
+  const rows = Object.fromEntries(tables.map((table) => [table, 0])) as Record<(typeof tables)[number], number>;
   for (const table of tables) {
     for (;;) {
       signal?.throwIfAborted();
       const removed = await database.inTenant(tenantId, (tx) => removeBatch(tx, table, tenantId));
-      counts[table] += removed;
+      rows[table] += removed;
       if (removed < batchRows) break;
+      if (performance.now() > until) return { rows, isEmpty: false };
     }
   }
-  return counts;
+  return { rows, isEmpty: true };
 }
 
 async function removeBatch(tx: EntityManager, table: (typeof tables)[number], tenantId: string): Promise<number> {

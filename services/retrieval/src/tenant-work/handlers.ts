@@ -1,0 +1,49 @@
+/** What retrieval does when a tenant's keys are rotated and when a tenant leaves, a bounded step at a time. */
+import type { Resealing, TenantWorkHandlers, WorkStep } from '@wardstone/tenancy';
+import { AppError } from '@wardstone/rpc';
+import { currentVersion } from '../adapters/current-version.ts';
+import type { Deps } from '../ports.ts';
+import { purgeTenant } from './purge-tenant.ts';
+import { olderDocuments, olderRows, resealDocument } from './reseal-document.ts';
+
+type WorkDeps = Pick<Deps, 'database' | 'keys' | 'log'>;
+
+/** Documents that one step seals again. */
+const documentsPerStep = 20;
+/** How long one step removes rows before it reports. */
+const purgeStepMs = 10_000;
+
+export function tenantWorkHandlers(deps: WorkDeps): TenantWorkHandlers {
+  return {
+    reseal: (work, signal) => reseal(deps, work, signal),
+    purge: async ({ tenantId }, signal) => {
+      const { rows, isEmpty } = await purgeTenant(deps, { tenantId, signal, maxMs: purgeStepMs });
+      const { indexed_document: documents, chunk: chunks, ...others } = rows;
+      const otherRows = Object.values(others).reduce((sum, count) => sum + count, 0);
+      return {
+        documentsDone: documents,
+        documentsLeft: isEmpty ? 0 : 1,
+        removed: { documents, chunks, other_rows: otherRows },
+      };
+    },
+  };
+}
+
+/** Seals some documents again, and counts what is left. Dead keyword rows do not count: they need no key, and go by themselves. */
+async function reseal(deps: WorkDeps, { tenantId, keyVersion }: Resealing, signal: AbortSignal): Promise<WorkStep> {
+  await requireVersion(deps, tenantId, keyVersion);
+  const ids = await olderDocuments(deps, tenantId, { limit: documentsPerStep });
+  for (const documentId of ids) {
+    signal.throwIfAborted();
+    await resealDocument(deps, { tenantId, documentId });
+  }
+  const { documents } = await olderRows(deps, tenantId);
+  return { documentsDone: ids.length, documentsLeft: documents };
+}
+
+/** "Nothing is older" has to be said of the version that is asked for, not of one that this process has not yet heard to be over. */
+async function requireVersion({ keys }: WorkDeps, tenantId: string, keyVersion: number): Promise<void> {
+  keys.refresh(tenantId);
+  const version = await currentVersion(keys, tenantId, 'content');
+  if (version < keyVersion) throw new AppError('KEY_UNAVAILABLE', { cause: new Error('the new version is not there') });
+}

@@ -1,0 +1,94 @@
+import { expect } from 'chai';
+import { v7 as uuidv7 } from 'uuid';
+import { indexJob } from '../src/jobs/index-document.ts';
+import { tenantWorkHandlers } from '../src/tenant-work/handlers.ts';
+import { as, openHarness, reasonOf, running, seededVector, type Harness } from './support/harness.ts';
+
+const documents = 25;
+const { signal } = running;
+const settledAt = new Date();
+
+describe('work with a tenant’s index', () => {
+  let harness: Harness;
+  let tenantId: string;
+  before(async function () {
+    this.timeout(60_000);
+    harness = await openHarness();
+  });
+  after(() => harness.close());
+  beforeEach(() => {
+    tenantId = uuidv7();
+    harness.useKeyVersion(1);
+  });
+
+  const chunksOf = (number: number) => [{ text: `Note ${String(number)} on carditis.`, vector: seededVector(number) }];
+  const write = async (count: number): Promise<void> => {
+    for (let number = 0; number < count; number += 1) await harness.index({ tenantId, chunks: chunksOf(number) });
+  };
+
+  it('seals again step by step, until nothing is left below the version', async function () {
+    this.timeout(60_000);
+    await write(documents);
+    harness.useKeyVersion(2);
+    const handlers = tenantWorkHandlers(harness.deps);
+    const steps = [];
+    for (let left = 1; left > 0;) {
+      const step = await handlers.reseal({ tenantId, keyVersion: 2, settledAt }, signal);
+      steps.push([step.documentsDone, step.documentsLeft]);
+      left = step.documentsLeft;
+    }
+    expect(steps).to.deep.equal([
+      [20, 5],
+      [5, 0],
+    ]);
+    const older = await harness.testDatabase.query(
+      `select 1 from retrieval.chunk where tenant_id = $1 and least(content_key_version, vector_key_version) < 2`,
+      [tenantId],
+    );
+    expect(older).to.have.length(0);
+    const { hits } = await harness.client.search({ query: 'carditis', topK: 100 }, as(tenantId));
+    expect(hits).to.have.length(documents);
+  });
+
+  it('says nothing is left only of the version that it was asked about', async () => {
+    await write(1);
+    // The key service still answers with the older version: a replica that lags behind.
+    const step = tenantWorkHandlers(harness.deps).reseal({ tenantId, keyVersion: 2, settledAt }, signal);
+    expect(await reasonOf(step)).to.equal('KEY_UNAVAILABLE');
+  });
+
+  it('lets no document be indexed under a version that was replaced while it was at work', async () => {
+    const job = await harness.writeArtefacts({ tenantId, chunks: chunksOf(1) });
+    let reports = 0;
+    const report = (): void => {
+      reports += 1;
+      // The first report comes before a key is asked for, the second after the rows are written.
+      if (reports === 2) harness.useKeyVersion(2);
+    };
+    const rotating = { ...harness.deps, progress: { report } };
+    expect(await reasonOf(indexJob(rotating)(job, running))).to.equal('KEY_UNAVAILABLE');
+    await indexJob(harness.deps)(job, running);
+    const rows = await harness.testDatabase.query(
+      'select vector_key_version as version from retrieval.chunk where tenant_id = $1',
+      [tenantId],
+    );
+    expect(rows.map((row) => row['version'])).to.deep.equal([2]);
+  });
+
+  it('removes everything of a tenant that left, and counts it', async () => {
+    await write(3);
+    const other = uuidv7();
+    await harness.index({ tenantId: other, chunks: chunksOf(9) });
+    const step = await tenantWorkHandlers(harness.deps).purge({ tenantId }, signal);
+    expect([step.documentsDone, step.documentsLeft]).to.deep.equal([3, 0]);
+    expect(step.removed).to.deep.include({ documents: 3, chunks: 3 });
+    const again = await tenantWorkHandlers(harness.deps).purge({ tenantId }, signal);
+    expect(again).to.deep.equal({
+      documentsDone: 0,
+      documentsLeft: 0,
+      removed: { documents: 0, chunks: 0, other_rows: 0 },
+    });
+    const { hits } = await harness.client.search({ query: 'carditis' }, as(other));
+    expect(hits).to.have.length(1);
+  });
+});
