@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -116,6 +116,32 @@ describe('the development sign-in', () => {
     }).toString();
     const response = await fetch(authorize, { redirect: 'manual' });
     expect(response.headers.get('location')).to.contain('error=invalid_request');
+  });
+
+  it('knows two administrators of each tenant, of whom one can approve what the other asks', () => {
+    for (const { id, slug } of accounts.tenants) {
+      const administrators = accounts.users.filter(
+        ({ tenantId, roles }) => tenantId === id && roles.includes('tenant_admin'),
+      );
+      const names = administrators.map(({ username }) => username);
+      expect(names).to.deep.equal([`${slug}-tenant-admin`, `${slug}-tenant-admin-2`]);
+      expect(new Set(administrators.map(({ subject }) => subject))).to.have.property('size', 2);
+    }
+  });
+
+  it('adds users that earlier accounts lack, and leaves the others as they are', async () => {
+    const earlier = await mkdtemp(path.join(tmpdir(), 'wardstone-accounts-'));
+    try {
+      const users = accounts.users.filter(({ username }) => username !== 'north-tenant-admin-2');
+      await writeFile(accountsFile(earlier), JSON.stringify({ ...accounts, users }));
+      const completed = await ensureAccounts(earlier);
+      const added = completed.users.at(-1);
+      expect(added).to.deep.include({ username: 'north-tenant-admin-2', roles: ['tenant_admin'] });
+      expect(completed).to.deep.equal({ ...accounts, users: [...users, added] });
+      expect(await ensureAccounts(earlier)).to.deep.equal(completed);
+    } finally {
+      await rm(earlier, { recursive: true });
+    }
   });
 
   it('keeps accounts and keys between runs, in files that only their owner reads', async () => {

@@ -40,22 +40,36 @@ const seededTenants = [
   { slug: 'north', displayName: 'North Clinic' },
   { slug: 'lakeside', displayName: 'Lakeside Hospital' },
 ];
-const tenantRoles = ['tenant_admin', 'clinician', 'analyst', 'builder', 'auditor'];
+/** The people of each tenant, by what their names end in. Two administrate: an offboarding takes both. */
+const tenantUsers = [
+  { suffix: 'tenant-admin', role: 'tenant_admin' },
+  { suffix: 'tenant-admin-2', role: 'tenant_admin' },
+  { suffix: 'clinician', role: 'clinician' },
+  { suffix: 'analyst', role: 'analyst' },
+  { suffix: 'builder', role: 'builder' },
+  { suffix: 'auditor', role: 'auditor' },
+];
 
 /** The file that holds users' passwords and clients' secrets, readable by its owner only. */
 export function accountsFile(dir: string): string {
   return path.join(dir, 'accounts.json');
 }
 
-/** The accounts in `dir`, made on first use: two tenants, a user for each role, and a program of each tenant's team. */
+/**
+ * The accounts in `dir`, made on first use: two tenants, users for each role, and a program of each tenant's team. Users that
+ * came into the list after the first use are added; everything else stays as it is.
+ */
 export async function ensureAccounts(dir: string): Promise<Accounts> {
   const file = accountsFile(dir);
   const known = await readJson(file);
-  if (known !== undefined) return accountsSchema.parse(known);
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  const accounts = newAccounts();
-  await writeJson(file, accounts);
-  return accounts;
+  if (known === undefined) await mkdir(dir, { recursive: true, mode: 0o700 });
+  const accounts = known === undefined ? newAccounts() : accountsSchema.parse(known);
+  const missing = usersOf(accounts.tenants).filter(
+    ({ username }) => !accounts.users.some((user) => user.username === username),
+  );
+  const complete = { ...accounts, users: [...accounts.users, ...missing] };
+  if (known === undefined || missing.length > 0) await writeJson(file, complete);
+  return complete;
 }
 
 /** The accounts in a file. Thrown: Error when there is none. */
@@ -63,6 +77,7 @@ export async function readAccounts(file: string): Promise<Accounts> {
   return accountsSchema.parse(await readJson(file), { error: () => `${file} holds no accounts` });
 }
 
+/** The tenants, their programs, and who administrates the platform; without the tenants' users. */
 function newAccounts(): Accounts {
   const tenants = seededTenants.map((tenant) => ({ id: uuidv7(), ...tenant }));
   const platformAdmin: SeededUser = {
@@ -71,22 +86,26 @@ function newAccounts(): Accounts {
     subject: `user-${uuidv7()}`,
     roles: ['platform_admin'],
   };
-  const users = tenants.flatMap((tenant) =>
-    tenantRoles.map((role) => ({
-      username: `${tenant.slug}-${role.replace('_', '-')}`,
-      password: newSecret(),
-      subject: `user-${uuidv7()}`,
-      tenantId: tenant.id,
-      roles: [role],
-    })),
-  );
   const clients = tenants.map((tenant) => ({
     clientId: `team-${tenant.slug}`,
     clientSecret: newSecret(),
     tenantId: tenant.id,
     roles: ['builder'],
   }));
-  return { tenants, users: [platformAdmin, ...users], clients };
+  return { tenants, users: [platformAdmin], clients };
+}
+
+/** New users for the tenants, each with a password of its own. */
+function usersOf(tenants: readonly SeededTenant[]): SeededUser[] {
+  return tenants.flatMap((tenant) =>
+    tenantUsers.map(({ suffix, role }) => ({
+      username: `${tenant.slug}-${suffix}`,
+      password: newSecret(),
+      subject: `user-${uuidv7()}`,
+      tenantId: tenant.id,
+      roles: [role],
+    })),
+  );
 }
 
 /** The user of that name. Thrown: Error naming the users there are. */
