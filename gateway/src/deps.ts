@@ -5,16 +5,18 @@ import type { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1
 import type { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import type { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import type { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import type { TenantLifecycleService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_lifecycle_pb';
 import type { Telemetry } from '@wardstone/telemetry';
 import type { RateLimits } from './auth/rate-limit.ts';
 import type { Limits } from './config.ts';
 
-/** The services that the gateway calls, under the same names as their URLs. */
+/** Clients of the services that the gateway calls; tenant-key serves two of them at one URL. */
 export interface Services {
   readonly ingestion: ServiceClient<typeof IngestionService>;
   readonly retrieval: ServiceClient<typeof RetrievalService>;
   readonly llm: ServiceClient<typeof LlmService>;
   readonly tenantKey: ServiceClient<typeof TenantKeyService>;
+  readonly tenantLifecycle: ServiceClient<typeof TenantLifecycleService>;
   readonly audit: ServiceClient<typeof AuditService>;
 }
 

@@ -5,6 +5,7 @@ import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/inge
 import { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import { TenantLifecycleService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_lifecycle_pb';
 import { type Config, limitsOf, loadConfig } from './config.ts';
 import type { Services } from './deps.ts';
 import { createGateway } from './gateway.ts';
@@ -51,6 +52,7 @@ function servicesOf(config: Config, { connect }: Peers): Services {
     retrieval: connect(RetrievalService, 'retrieval', config.WARDSTONE_RETRIEVAL_URL),
     llm: connect(LlmService, 'llm', config.WARDSTONE_LLM_URL),
     tenantKey: connect(TenantKeyService, 'tenant-key', config.WARDSTONE_TENANT_KEY_URL),
+    tenantLifecycle: connect(TenantLifecycleService, 'tenant-key', config.WARDSTONE_TENANT_KEY_URL),
     audit: connect(AuditService, 'audit', config.WARDSTONE_AUDIT_URL),
   };
 }

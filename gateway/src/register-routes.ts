@@ -22,6 +22,8 @@ export interface RouteEnvironment {
 }
 
 const jsonMediaType = 'application/json';
+/** Of a body where none is needed: an empty object, or what is refused by the name of its fields. */
+const maxNeedlessBytes = 16 * 1024;
 
 /**
  * Serves the operations. Each inherits the permission of its RPC.
@@ -30,7 +32,8 @@ const jsonMediaType = 'application/json';
 export function registerRoutes(app: FastifyInstance, routes: readonly Route[], env: RouteEnvironment): void {
   app.removeContentTypeParser([jsonMediaType, 'text/plain']);
   app.addContentTypeParser(jsonMediaType, async (request: FastifyRequest, payload: IncomingMessage) => {
-    const bounds = request.routeOptions.config.operation?.body ?? { maxBytes: 0, timeoutMs: env.limits.bodyTimeoutMs };
+    const needless = { maxBytes: maxNeedlessBytes, timeoutMs: env.limits.bodyTimeoutMs };
+    const bounds = request.routeOptions.config.operation?.body ?? needless;
     return parseJson(await readBody(payload, bounds));
   });
   for (const operation of routes) registerRoute(app, operation, env);
@@ -126,11 +129,12 @@ function holdBody({ headers, principal }: FastifyRequest, reply: FastifyReply, {
   reply.raw.once('close', body.held.take(principal?.tenantId ?? ''));
 }
 
-function needsReadableBody({ headers }: FastifyRequest, { body }: Route): void {
-  if (body === undefined) return;
+function needsReadableBody({ headers }: FastifyRequest, { method, body }: Route): void {
+  const isSent = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  if (method === 'GET' || (body === undefined && !isSent)) return;
   const encoding = headers['content-encoding'];
   const isPlain = encoding === undefined || encoding.toLowerCase() === 'identity';
   const contentType = headers['content-type'];
-  const isReadable = isJson(contentType) || (body.multipart !== undefined && isMultipart(contentType));
+  const isReadable = isJson(contentType) || (body?.multipart !== undefined && isMultipart(contentType));
   if (!isPlain || !isReadable) throw new AppError('UNSUPPORTED_MEDIA_TYPE');
 }

@@ -49,7 +49,7 @@ export interface Success {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The body that a route takes. */
+/** The body that a route takes. One that takes none lets an empty object pass, which some clients always send. */
 export interface BodySpec<Body extends z.ZodType> {
   readonly json: Body;
   readonly name: string;
@@ -149,17 +149,21 @@ function parseParams<Params extends z.ZodType>(
   return result?.data as z.output<Params>;
 }
 
-const noQuery = z.strictObject({});
+const noFields = z.strictObject({});
 
 function parse(schema: z.ZodType | undefined, value: unknown): unknown {
   // A route without query parameters knows none: a misspelt filter must not be taken for no filter.
-  const result = (schema ?? noQuery).safeParse(value);
+  const result = (schema ?? noFields).safeParse(value);
   if (!result.success) throw refusedBySchema(result.error);
   return result.data;
 }
 
 function parseBody(spec: { readonly body?: BodySpec<z.ZodType> }, request: FastifyRequest): unknown {
-  if (spec.body === undefined || request.isMultipart()) return undefined;
+  if (spec.body === undefined) {
+    if (request.body !== undefined && request.body !== null) parse(noFields, request.body);
+    return undefined;
+  }
+  if (request.isMultipart()) return undefined;
   if (request.body === undefined) throw new AppError('MALFORMED_JSON', { message: 'The body is empty.' });
   return parse(spec.body.json, request.body);
 }

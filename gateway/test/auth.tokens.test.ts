@@ -23,6 +23,8 @@ describe('sign-in and permissions', () => {
       purposeOfUse: 'HOPERAT',
       permissions: [
         { resource: 'tenant', action: 'read' },
+        { resource: 'key-rotation', action: 'read' },
+        { resource: 'offboarding', action: 'read' },
         { resource: 'audit-event', action: 'read' },
       ],
     });
@@ -120,16 +122,33 @@ describe('sign-in and permissions', () => {
       ['tenant.create', '/v1/tenants', { method: 'POST', body: '{"displayName":"x"}' }],
       ['tenant.list', '/v1/tenants', {}],
       ['tenant.read', `/v1/tenants/${tenantA}`, {}],
+      ['tenant.suspend', `/v1/tenants/${tenantA}/suspension`, { method: 'POST', body: '{}' }],
+      ['tenant.resume', `/v1/tenants/${tenantA}/suspension`, { method: 'DELETE', body: '{}' }],
+      ['key-rotation.create', `/v1/tenants/${tenantA}/key-rotations`, { method: 'POST', body: '{}' }],
+      ['key-rotation.read', `/v1/tenants/${tenantA}/key-rotations/latest`, {}],
+      ['key-rotation.read', `/v1/tenants/${tenantA}/key-rotations/${documentId}`, {}],
+      ['offboarding.request', `/v1/tenants/${tenantA}/offboarding`, { method: 'POST', body: '{}' }],
+      ['offboarding.approve', `/v1/tenants/${tenantA}/offboarding/approval`, { method: 'POST', body: '{}' }],
+      ['offboarding.cancel', `/v1/tenants/${tenantA}/offboarding/cancellation`, { method: 'POST', body: '{}' }],
+      ['offboarding.read', `/v1/tenants/${tenantA}/offboarding`, {}],
       ['audit-event.read', '/v1/audit-events', {}],
+    ];
+    const readsLifecycle = ['key-rotation.read', 'offboarding.read', 'audit-event.read'];
+    const administrates = [
+      ...['key-rotation.create', 'offboarding.request', 'offboarding.approve', 'offboarding.cancel'],
+      ...readsLifecycle,
     ];
     const tenantRoles = ['document.read', 'search.read', 'answer.create', 'tenant.read'];
     const allowed: Record<string, string[]> = {
       clinician: [...tenantRoles, 'document.download', 'document.delete'],
       builder: tenantRoles,
       analyst: ['tenant.read'],
-      auditor: ['tenant.read', 'audit-event.read'],
-      tenant_admin: [...tenantRoles, 'document.download', 'document.delete', 'audit-event.read'],
-      platform_admin: ['tenant.create', 'tenant.list', 'tenant.read', 'audit-event.read'],
+      auditor: ['tenant.read', ...readsLifecycle],
+      tenant_admin: [...tenantRoles, 'document.download', 'document.delete', ...administrates],
+      platform_admin: [
+        ...['tenant.create', 'tenant.list', 'tenant.read', 'tenant.suspend', 'tenant.resume'],
+        ...administrates,
+      ],
     };
     for (const [role, permissions] of Object.entries(allowed)) {
       const ofPlatform = role === 'platform_admin';

@@ -53,6 +53,16 @@ describe('hostile strings', () => {
         fetch(`${world.url}/v1/audit-events?actorSubject=${encoded}&resourceId=${encoded}&action=${encoded}`, {
           headers,
         }),
+        postJson(`${world.url}/v1/tenants/${encoded}/suspension`, platform, {}),
+        fetch(`${world.url}/v1/tenants/${encoded}/suspension`, { method: 'DELETE', headers: platform }),
+        postJson(`${world.url}/v1/tenants/${encoded}/key-rotations`, headers, {}),
+        postJson(`${world.url}/v1/tenants/${tenantA}/key-rotations`, headers, { [text]: text }),
+        fetch(`${world.url}/v1/tenants/${tenantA}/key-rotations/${encoded}`, { headers }),
+        fetch(`${world.url}/v1/tenants/${encoded}/key-rotations/latest`, { headers }),
+        postJson(`${world.url}/v1/tenants/${encoded}/offboarding`, headers, {}),
+        fetch(`${world.url}/v1/tenants/${encoded}/offboarding`, { headers }),
+        postJson(`${world.url}/v1/tenants/${tenantA}/offboarding/approval`, headers, { offboardingId: text }),
+        postJson(`${world.url}/v1/tenants/${tenantA}/offboarding/cancellation`, headers, { [text]: text }),
         fetch(`${world.url}/${encoded}`, { headers }),
       ]);
       for (const answer of answers) {

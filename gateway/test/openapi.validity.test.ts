@@ -2,7 +2,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { expect } from 'chai';
 import { describedBy } from './support/described.ts';
 import { type World, startWorld, tenantA } from './support/world.ts';
-import { addDocument } from './support/in-test-services.ts';
+import { addDocument, addTenant } from './support/in-test-services.ts';
 
 interface Described extends Record<string, unknown> {
   readonly openapi: string;
@@ -109,6 +109,7 @@ describe("the API's description", () => {
   it('is true of what is answered', async () => {
     const { Ajv2020 } = await import('ajv/dist/2020.js');
     const { documentId } = addDocument(world.state, tenantA);
+    addTenant(world.state, tenantA);
     const headers = { ...(await world.bearer({ roles: ['tenant_admin'] })), 'content-type': 'application/json' };
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     ajv.addSchema({ $id: 'api', ...documents[0] });
@@ -119,6 +120,11 @@ describe("the API's description", () => {
       ['Answer', '/v1/answers', { method: 'POST', body: '{"question":"x"}' }],
       ['AuditEventPage', '/v1/audit-events', {}],
       ['Me', '/v1/me', {}],
+      ['Tenant', `/v1/tenants/${tenantA}`, {}],
+      ['KeyRotation', `/v1/tenants/${tenantA}/key-rotations`, { method: 'POST', body: '{}' }],
+      ['KeyRotation', `/v1/tenants/${tenantA}/key-rotations/latest`, {}],
+      ['Offboarding', `/v1/tenants/${tenantA}/offboarding`, { method: 'POST', body: '{}' }],
+      ['Offboarding', `/v1/tenants/${tenantA}/offboarding`, {}],
       ['Problem', '/v1/nothing', {}],
     ];
     for (const [name, path, init] of answers) {

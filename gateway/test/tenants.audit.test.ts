@@ -20,7 +20,8 @@ describe('tenants and audit events', () => {
     expect(response.headers.get('location')).to.equal(`/v1/tenants/${tenantId}`);
     const tenant: unknown = await response.json();
     expect(tenant).to.deep.include({ tenantId, displayName: 'Klinik Süd', state: 'ACTIVE', keyVersion: 1 });
-    expect(tenant).to.deep.include({ settings: { chunkSizeChars: 500, chunkOverlapChars: 0 } });
+    const settings = { chunkSizeChars: 500, chunkOverlapChars: 0, deletionWindowDays: 30 };
+    expect(tenant).to.deep.include({ settings });
     const shown = await fetch(`${world.url}/v1/tenants/${tenantId}`, { headers: admin });
     expect(shown.headers.get('etag')).to.equal('"v1"');
     expect(await shown.json()).to.deep.equal(tenant);
@@ -65,14 +66,26 @@ describe('tenants and audit events', () => {
       { chunkSizeChars: 100, chunkOverlapChars: 50 },
       { chunkSizeChars: 8000, chunkOverlapChars: 4000 },
       { chunkOverlapChars: 500 },
+      { deletionWindowDays: 7 },
+      { deletionWindowDays: 30 },
     ];
-    for (const settings of good) expect((await create(settings)).status, JSON.stringify(settings)).to.equal(201);
+    for (const settings of good) {
+      const response = await create(settings);
+      expect(response.status, JSON.stringify(settings)).to.equal(201);
+      const shown = (await response.json()) as { readonly settings: unknown };
+      expect(shown.settings).to.include({ deletionWindowDays: 30, ...settings });
+    }
     const bad = [
       { chunkSizeChars: 99 },
       { chunkSizeChars: 8001 },
       { chunkSizeChars: 101, chunkOverlapChars: 51 },
       { chunkOverlapChars: 501 },
       { chunkOverlapChars: -1 },
+      { deletionWindowDays: 0 },
+      { deletionWindowDays: 6 },
+      { deletionWindowDays: 31 },
+      { deletionWindowDays: 7.5 },
+      { deletionWindowDays: '7' },
     ];
     for (const settings of bad) await expectProblem(await create(settings), 400, 'INVALID_ARGUMENT');
   });

@@ -12,6 +12,7 @@ import { documentSchema } from '../schemas/document.ts';
 import { problemSchema } from '../schemas/problem.ts';
 import { searchHitSchema, spanSchema } from '../schemas/search.ts';
 import { tenantSchema } from '../schemas/tenant.ts';
+import { workProgressSchema } from '../schemas/work-progress.ts';
 import {
   type Json,
   type JsonObject,
@@ -37,13 +38,17 @@ const everywhere: readonly Reason[] = [
   'DEADLINE_EXCEEDED',
 ];
 
+/** Of whatever may come with a body: a GET's is not read. */
 const withBody: readonly Reason[] = ['MALFORMED_JSON', 'BODY_TOO_LARGE', 'REQUEST_TIMEOUT', 'UNSUPPORTED_MEDIA_TYPE'];
 
 const tags = [
   { name: 'Documents', description: 'What is searched and cited: upload, watch, read, delete.' },
   { name: 'Search', description: 'Finding the places that answer a question.' },
   { name: 'Answers', description: 'Answers with citations.' },
-  { name: 'Tenants', description: 'Organisations, each with an encryption key of its own.' },
+  {
+    name: 'Tenants',
+    description: 'Organisations, each with an encryption key of its own: making, suspending, rotating keys, leaving.',
+  },
   { name: 'Audit', description: 'Who did what, when and why.' },
   { name: 'Me', description: 'The caller itself.' },
 ] as const;
@@ -103,6 +108,7 @@ const parts = {
   AnswerDone: answerDoneSchema,
   WatchDone: watchDoneSchema,
   Tenant: tenantSchema,
+  WorkProgress: workProgressSchema,
   AuditEvent: auditEventSchema,
 } as const;
 
@@ -250,7 +256,7 @@ const rateLimitHeaders = {
 
 /** One response per status, naming every reason that may stand behind it. */
 function problemsOf(route: Route): Record<string, JsonObject> {
-  const all = new Set([...everywhere, ...(route.body === undefined ? [] : withBody), ...(route.problems ?? [])]);
+  const all = new Set([...everywhere, ...(route.method === 'GET' ? [] : withBody), ...(route.problems ?? [])]);
   const byStatus = Map.groupBy([...all].sort(), (reason) => reasons[reason].status);
   const responses = [...byStatus]
     .sort(([a], [b]) => a - b)

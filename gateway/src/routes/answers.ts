@@ -6,6 +6,7 @@ import { type Route, route } from '../route.ts';
 import { answerEventSchema, answerEventsExample, deltaSchema, sourcesSchema } from '../schemas/answer-event.ts';
 import { answerDoneSchema, answerRequestSchema, answerSchema, citationSchema } from '../schemas/answer.ts';
 import { toCitation, toDone, toSource } from '../wire/answer.ts';
+import { closedTenant, keyFaults } from './refusals.ts';
 import { maxJsonBytes } from './search.ts';
 import { streamEvents } from './stream-events.ts';
 
@@ -42,7 +43,14 @@ export function answersRoute(deps: Pick<RouteDeps, 'services' | 'limits' | 'stre
         },
       },
     },
-    problems: ['TENANT_NOT_FOUND', 'MODEL_UNAVAILABLE', 'KEY_UNAVAILABLE', 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
+    problems: [
+      'TENANT_NOT_FOUND',
+      ...closedTenant,
+      'MODEL_UNAVAILABLE',
+      ...keyFaults,
+      'DATABASE_UNAVAILABLE',
+      'AUDIT_UNAVAILABLE',
+    ],
     handle: async (call) => {
       const { question, topK = 0, documentIds = [] } = call.body;
       const answer = services.llm.answer({ question, topK, documentIds }, call.as(limits.answerTimeoutMs));

@@ -11,9 +11,10 @@ import { documentPageSchema, documentParams, documentQuery, documentSchema } fro
 import { maxPageTokenChars, page } from '../schemas/page.ts';
 import { toDocument } from '../wire/document.ts';
 import { enumValue } from '../wire/enums.ts';
+import { closedTenant, keyFaults } from './refusals.ts';
 
 /** What may go wrong wherever a document is shown: its title and file name are sealed. */
-export const opensTitles = ['KEY_UNAVAILABLE', 'SEALED_VALUE_INVALID'] as const satisfies readonly Reason[];
+export const opensTitles = [...closedTenant, ...keyFaults, 'SEALED_VALUE_INVALID'] as const satisfies readonly Reason[];
 
 /** Listing, reading and deleting documents. */
 export function documentRoutes({ services: { ingestion } }: Pick<RouteDeps, 'services'>): Route[] {
@@ -92,6 +93,7 @@ export function documentRoutes({ services: { ingestion } }: Pick<RouteDeps, 'ser
       'INVALID_ARGUMENT',
       'DOCUMENT_NOT_FOUND',
       'DOCUMENT_CHANGED',
+      ...closedTenant,
       'DATABASE_UNAVAILABLE',
       'AUDIT_UNAVAILABLE',
     ],

@@ -5,8 +5,11 @@ import { auditEventsRoute } from './audit-events.ts';
 import { contentRoute } from './document-content.ts';
 import { eventsRoute } from './document-events.ts';
 import { documentRoutes } from './documents.ts';
+import { keyRotationRoutes } from './key-rotations.ts';
 import { meRoute } from './me.ts';
+import { offboardingRoutes } from './offboarding.ts';
 import { searchRoute } from './search.ts';
+import { suspensionRoutes } from './tenant-suspension.ts';
 import { tenantRoutes } from './tenants.ts';
 import { uploadRoute } from './upload-document.ts';
 
@@ -20,6 +23,9 @@ export function allRoutes(deps: RouteDeps): Route[] {
     searchRoute(deps),
     answersRoute(deps),
     ...tenantRoutes(deps),
+    ...suspensionRoutes(deps),
+    ...keyRotationRoutes(deps),
+    ...offboardingRoutes(deps),
     auditEventsRoute(deps),
   ];
   const accesses = routes.map(({ access }) => access);

@@ -3,6 +3,7 @@ import type { RouteDeps } from '../deps.ts';
 import { type Route, route } from '../route.ts';
 import { searchRequestSchema, searchResponseSchema } from '../schemas/search.ts';
 import { toSpan } from '../wire/span.ts';
+import { closedTenant, keyFaults } from './refusals.ts';
 
 /** Longest JSON body that is not an upload: 4,000 characters, each escaped, and 100 ids fit in easily. */
 export const maxJsonBytes = 256 * 1024;
@@ -25,7 +26,14 @@ export function searchRoute({ services: { retrieval }, limits }: Pick<RouteDeps,
       timeoutMs: limits.bodyTimeoutMs,
     },
     success: { status: 200, description: 'What was found.', json: searchResponseSchema, name: 'SearchResponse' },
-    problems: ['TENANT_NOT_FOUND', 'MODEL_UNAVAILABLE', 'KEY_UNAVAILABLE', 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
+    problems: [
+      'TENANT_NOT_FOUND',
+      ...closedTenant,
+      'MODEL_UNAVAILABLE',
+      ...keyFaults,
+      'DATABASE_UNAVAILABLE',
+      'AUDIT_UNAVAILABLE',
+    ],
     handle: async ({ body, as }) => {
       const { query, topK = 0, documentIds = [], filters = [] } = body;
       const { hits, unreadableChunks } = await retrieval.search({ query, topK, documentIds, filters }, as());

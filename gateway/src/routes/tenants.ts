@@ -1,5 +1,6 @@
 import { AppError, needs } from '@wardstone/rpc';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import type { z } from 'zod';
 import type { RouteDeps } from '../deps.ts';
 import { entityTag } from '../http/entity-tag.ts';
 import { idempotencyKeyHeader, idempotencyKeyOf } from '../http/idempotency-key.ts';
@@ -9,7 +10,8 @@ import { maxPageTokenChars, page } from '../schemas/page.ts';
 import { createTenantSchema, tenantPageSchema, tenantParams, tenantQuery, tenantSchema } from '../schemas/tenant.ts';
 import { toTenant } from '../wire/tenant.ts';
 import { maxJsonBytes } from './search.ts';
-import { tenantIdOf } from './tenant-id.ts';
+import { derivedIdOf } from './derived-id.ts';
+import { keyFaults } from './refusals.ts';
 
 /** Making, reading and listing tenants. */
 export function tenantRoutes({ services: { tenantKey }, limits }: Pick<RouteDeps, 'services' | 'limits'>): Route[] {
@@ -40,14 +42,14 @@ export function tenantRoutes({ services: { tenantKey }, limits }: Pick<RouteDeps
     problems: [
       'TENANT_ALREADY_EXISTS',
       'IDEMPOTENCY_KEY_REUSED',
-      'KEY_UNAVAILABLE',
+      ...keyFaults,
       'DATABASE_UNAVAILABLE',
       'AUDIT_UNAVAILABLE',
     ],
     handle: async ({ body, principal, request, reply, as }) => {
       const { displayName, settings } = body;
       const key = idempotencyKeyOf(request);
-      const derivedId = key === '' || body.tenantId !== undefined ? undefined : tenantIdOf(principal, key);
+      const derivedId = key === '' || body.tenantId !== undefined ? undefined : derivedIdOf('tenant', principal, key);
       const tenantId = body.tenantId ?? derivedId ?? '';
       const making = tenantKey.createTenant({ tenantId, displayName, ...toSettings(settings) }, as());
       const { tenant } = await (derivedId === undefined ? making : making.catch(sayReused));
@@ -112,10 +114,9 @@ function sayReused(error: unknown): never {
     : refusal;
 }
 
-function toSettings(
-  settings: { chunkSizeChars?: number | undefined; chunkOverlapChars?: number | undefined } | undefined,
-) {
+function toSettings(settings: z.output<typeof createTenantSchema>['settings']) {
   if (settings === undefined) return {};
-  const { chunkSizeChars = 0, chunkOverlapChars } = settings;
-  return { settings: { chunkSizeChars, ...(chunkOverlapChars === undefined ? {} : { chunkOverlapChars }) } };
+  const { chunkSizeChars = 0, chunkOverlapChars, deletionWindowDays = 0 } = settings;
+  const overlap = chunkOverlapChars === undefined ? {} : { chunkOverlapChars };
+  return { settings: { chunkSizeChars, deletionWindowDays, ...overlap } };
 }

@@ -10,10 +10,12 @@ export function toTenant(tenant: Tenant | undefined) {
   return {
     tenantId: tenant.tenantId,
     displayName: tenant.displayName,
-    state: enumName(TenantStateSchema, tenant.state, 'ACTIVE'),
+    // A state that is not known here is no promise that the tenant may be used.
+    state: enumName(TenantStateSchema, tenant.state, 'SUSPENDED'),
     settings: {
       chunkSizeChars: tenant.settings?.chunkSizeChars ?? 0,
       chunkOverlapChars: tenant.settings?.chunkOverlapChars ?? 0,
+      deletionWindowDays: tenant.settings?.deletionWindowDays ?? 0,
     },
     keyVersion: tenant.keyVersion,
     createdAt: toInstant(tenant.createdAt),

@@ -15,12 +15,15 @@ import { RetrievalService, type SearchRequest } from '@wardstone/rpc/gen/wardsto
 import {
   TenantKeyService,
   TenantSchema,
+  TenantSettingsSchema,
   TenantState,
   type Tenant,
 } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import type { KeyRotation, Offboarding } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_lifecycle_pb';
 import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
+import { lifecycleInTest, tenantInTest } from './in-test-lifecycle.ts';
 
 /**
  * Small services for the gateway's tests: they speak the real protocol behind the real server kit, and keep what they were
@@ -42,6 +45,8 @@ export interface InTestState {
   readonly uploads: ReceivedUpload[];
   readonly documents: Map<string, { readonly tenantId: string; document: Document; content: Uint8Array }>;
   readonly tenants: Map<string, Tenant>;
+  readonly rotations: KeyRotation[];
+  readonly offboardings: Offboarding[];
   readonly auditEvents: (NewEvent & { readonly subject: string })[];
   readonly searches: SearchRequest[];
   readonly questions: string[];
@@ -61,6 +66,8 @@ export function createState(): InTestState {
     uploads: [],
     documents: new Map(),
     tenants: new Map(),
+    rotations: [],
+    offboardings: [],
     auditEvents: [],
     searches: [],
     questions: [],
@@ -100,6 +107,21 @@ export function addDocument(
   Object.assign(document, fields);
   state.documents.set(documentId, { tenantId, document, content: Buffer.from(content) });
   return document;
+}
+
+export function addTenant(state: InTestState, tenantId: string, fields: Partial<Tenant> = {}): Tenant {
+  const tenant = create(TenantSchema, {
+    tenantId,
+    displayName: 'A clinic',
+    state: TenantState.ACTIVE,
+    settings: { chunkSizeChars: 1000, chunkOverlapChars: 150, deletionWindowDays: 30 },
+    keyVersion: 1,
+    createdAt: timestampFromDate(new Date()),
+    etag: 'v1',
+  });
+  Object.assign(tenant, fields);
+  state.tenants.set(tenantId, tenant);
+  return tenant;
 }
 
 const offsetShape = z.strictObject({ after: z.string() });
@@ -233,8 +255,9 @@ export function llmInTest(state: InTestState): (router: ConnectRouter) => void {
 }
 
 export function tenantKeyInTest(state: InTestState): (router: ConnectRouter) => void {
-  return (router) =>
-    void router.service(TenantKeyService, {
+  return (router) => {
+    lifecycleInTest(state)(router);
+    router.service(TenantKeyService, {
       createTenant: ({ tenantId, displayName, settings }) => {
         const id = tenantId === '' ? uuidv7() : tenantId;
         const existing = state.tenants.get(id);
@@ -242,28 +265,18 @@ export function tenantKeyInTest(state: InTestState): (router: ConnectRouter) => 
           needs(existing.displayName === displayName, 'TENANT_ALREADY_EXISTS');
           return { tenant: existing };
         }
-        const tenant = create(TenantSchema, {
-          tenantId: id,
-          displayName,
-          state: TenantState.ACTIVE,
-          settings: {
-            chunkSizeChars: settings?.chunkSizeChars || 1000,
-            chunkOverlapChars: settings?.chunkOverlapChars ?? 150,
-          },
-          keyVersion: 1,
-          createdAt: timestampFromDate(new Date()),
-          etag: 'v1',
+        const tenant = addTenant(state, id, { displayName });
+        tenant.settings = create(TenantSettingsSchema, {
+          chunkSizeChars: settings?.chunkSizeChars || 1000,
+          chunkOverlapChars: settings?.chunkOverlapChars ?? 150,
+          deletionWindowDays: settings?.deletionWindowDays || 30,
         });
-        state.tenants.set(id, tenant);
         return { tenant };
       },
-      getTenant: ({ tenantId }) => {
-        const tenant = state.tenants.get(tenantId);
-        if (tenant === undefined) throw new AppError('TENANT_NOT_FOUND');
-        return { tenant };
-      },
+      getTenant: ({ tenantId }, context) => ({ tenant: tenantInTest(state, tenantId, context) }),
       listTenants: () => ({ tenants: [...state.tenants.values()], nextPageToken: '' }),
     });
+  };
 }
 
 export function auditInTest(state: InTestState): (router: ConnectRouter) => void {

@@ -14,6 +14,7 @@ import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/inge
 import { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import { TenantLifecycleService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_lifecycle_pb';
 import { type SpanExporter, createTelemetry } from '@wardstone/telemetry';
 import {
   type TestIdentities,
@@ -209,6 +210,7 @@ async function gatewayDeps(
       retrieval: connect(RetrievalService, 'retrieval'),
       llm: connect(LlmService, 'llm'),
       tenantKey: connect(TenantKeyService, 'tenant-key'),
+      tenantLifecycle: connect(TenantLifecycleService, 'tenant-key'),
       audit,
     },
     peers: Object.fromEntries(Object.entries(urls).map(([name, url]) => [name, peerHealth(url)])),

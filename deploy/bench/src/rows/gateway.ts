@@ -16,6 +16,7 @@ import {
 import { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import { TenantLifecycleService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_lifecycle_pb';
 import { createTelemetry, type Telemetry } from '@wardstone/telemetry';
 import { startTestIssuer, testIdentities, type TestIdentities, type TestIssuer } from '@wardstone/testing';
 import autocannon from 'autocannon';
@@ -115,6 +116,7 @@ async function startGateway(closing: (() => Promise<unknown>)[]): Promise<{ url:
       retrieval: createServiceClient(RetrievalService, peer('retrieval')),
       llm: createServiceClient(LlmService, peer('llm')),
       tenantKey: createServiceClient(TenantKeyService, peer('tenant-key')),
+      tenantLifecycle: createServiceClient(TenantLifecycleService, peer('tenant-key')),
       audit,
     },
     peers: {},

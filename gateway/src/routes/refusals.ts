@@ -1,0 +1,15 @@
+import type { Reason } from '@wardstone/rpc';
+
+/** What may be answered wherever something of a tenant is used: it may be closed. */
+export const closedTenant = ['TENANT_SUSPENDED', 'TENANT_OFFBOARDING'] as const satisfies readonly Reason[];
+
+/** What may go wrong wherever a tenant's key is asked for: at the tenant's key itself, or at the key management service. */
+export const keyFaults = [
+  'KEY_UNAVAILABLE',
+  'KEY_DISABLED',
+  'KEY_PENDING_DELETION',
+  'KMS_THROTTLED',
+  'KMS_ACCESS_DENIED',
+  'CREDENTIALS_EXPIRED',
+  'CLOCK_SKEW',
+] as const satisfies readonly Reason[];
