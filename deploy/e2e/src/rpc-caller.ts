@@ -1,3 +1,4 @@
+import type { Client } from '@grpc/grpc-js';
 import type { DescService } from '@bufbuild/protobuf';
 import { createServiceIdentity, type Principal, systemPrincipal } from '@wardstone/access';
 import { serviceKeyFile } from '@wardstone/local/platform/service-keys';
@@ -7,24 +8,31 @@ import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/inge
 import { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import { TenantLifecycleService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_lifecycle_pb';
+import { TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
 import type { Stack } from './stack.ts';
-import { call, type Outcome, stockClient } from './stock-grpc.ts';
+import { call, callUntil, type Outcome, stockClient } from './stock-grpc.ts';
 
-/** Every service of the platform. */
+/** Every service of the platform, and what it serves. No two of its methods have one name. */
 export const services = {
-  ingestion: IngestionService,
-  embedding: EmbeddingService,
-  retrieval: RetrievalService,
-  llm: LlmService,
-  audit: AuditService,
-  'tenant-key': TenantKeyService,
-} as const satisfies Record<string, DescService>;
+  ingestion: [IngestionService],
+  embedding: [EmbeddingService],
+  retrieval: [RetrievalService],
+  llm: [LlmService],
+  audit: [AuditService],
+  'tenant-key': [TenantKeyService, TenantLifecycleService, TenantWorkService],
+} as const satisfies Record<string, readonly DescService[]>;
 export type ServiceName = keyof typeof services;
 
-/** Every RPC that the protos declare, as `<service>.<Method>`. */
-export const declaredRpcs: readonly string[] = Object.entries(services).flatMap(([name, service]) =>
-  service.methods.map((method) => `${name}.${method.name}`),
+/** Every RPC that the protos declare. */
+export const rpcs = (Object.keys(services) as ServiceName[]).flatMap((service) =>
+  services[service].flatMap((described: DescService) =>
+    described.methods.map(({ name }) => ({ service, method: name, described })),
+  ),
 );
+
+/** Every RPC that the protos declare, as `<service>.<Method>`. */
+export const declaredRpcs: readonly string[] = rpcs.map(({ service, method }) => `${service}.${method}`);
 
 /** Who calls: a service with its own key, for a user of a role or for itself, in a seeded tenant. */
 export interface Caller {
@@ -39,19 +47,25 @@ export interface Caller {
 export function createRpcCaller(stack: Stack) {
   const called = new Set<string>();
 
-  async function withToken(
-    token: string | undefined,
-    service: ServiceName,
-    method: string,
-    ...requests: object[]
-  ): Promise<Outcome> {
-    const client = stockClient(services[service], stack.platform.urls[service]);
+  async function withClient<T>(service: ServiceName, method: string, use: (client: Client) => Promise<T>): Promise<T> {
+    const rpc = rpcs.find((candidate) => candidate.service === service && candidate.method === method);
+    if (rpc === undefined) throw new Error(`${service} has no method ${method}`);
+    const client = stockClient(rpc.described, stack.platform.urls[service]);
     try {
       called.add(`${service}.${method}`);
-      return await call(client, method, token, ...requests);
+      return await use(client);
     } finally {
       client.close();
     }
+  }
+
+  const withToken = (token: string | undefined, service: ServiceName, method: string, ...requests: object[]) =>
+    withClient(service, method, (client) => call(client, method, token, ...requests));
+
+  async function tokenOf(caller: Caller, service: ServiceName): Promise<string> {
+    const privateJwkFile = serviceKeyFile(stack.platform.layout.keysDir, caller.peer);
+    const identity = await createServiceIdentity({ service: caller.peer, privateJwkFile });
+    return identity.authorize(service)(principalOf(caller));
   }
 
   return {
@@ -60,11 +74,17 @@ export function createRpcCaller(stack: Stack) {
     withToken,
     /** Calls with the token of the calling service, and the principal inside. */
     async as(caller: Caller, service: ServiceName, method: string, ...requests: object[]): Promise<Outcome> {
-      const { peer } = caller;
-      const privateJwkFile = serviceKeyFile(stack.platform.layout.keysDir, peer);
-      const identity = await createServiceIdentity({ service: peer, privateJwkFile });
-      const token = await identity.authorize(service)(principalOf(caller));
-      return withToken(token, service, method, ...requests);
+      return withToken(await tokenOf(caller, service), service, method, ...requests);
+    },
+    /** The same for a stream that has no end of its own: it is left at the first message that `isLast` takes. */
+    async until(
+      caller: Caller,
+      service: ServiceName,
+      method: string,
+      isLast: (message: Readonly<Record<string, unknown>>) => boolean,
+    ): Promise<Outcome> {
+      const token = await tokenOf(caller, service);
+      return withClient(service, method, (client) => callUntil(client, method, token, isLast));
     },
   };
 

@@ -69,6 +69,31 @@ export function call(
   });
 }
 
+/** Calls a server stream that has no end of its own, and leaves it at the first message that `isLast` takes. */
+export function callUntil(
+  client: grpc.Client,
+  method: string,
+  token: string,
+  isLast: (message: Readonly<Record<string, unknown>>) => boolean,
+): Promise<Outcome> {
+  const metadata = new grpc.Metadata();
+  metadata.set('authorization', `Bearer ${token}`);
+  const invoke = (client as unknown as Record<string, ServerStreamFunction>)[method];
+  if (invoke?.responseStream !== true) throw new Error(`the client has no method ${method} that streams`);
+  return new Promise((resolve) => {
+    const messages: Record<string, unknown>[] = [];
+    const stream = invoke.call(client, {}, metadata, { deadline: Date.now() + deadlineMs });
+    stream.on('data', (message: Record<string, unknown>) => {
+      messages.push(message);
+      if (!isLast(message)) return;
+      resolve({ messages, code: grpc.status.OK, details: '' });
+      stream.cancel();
+    });
+    stream.on('error', (error: grpc.ServiceError) => resolve({ messages, code: error.code, details: error.details }));
+    stream.on('end', () => resolve({ messages, code: grpc.status.OK, details: '' }));
+  });
+}
+
 interface MethodShape {
   readonly requestStream: boolean;
   readonly responseStream: boolean;

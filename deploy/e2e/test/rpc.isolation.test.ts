@@ -11,19 +11,26 @@ const neverExisted = '01900000-0000-7000-8000-000000000000';
 const north = 0;
 const lakeside = 1;
 
-/** An RPC that names a document or a tenant by its id, and who may call it. */
+/** An RPC that names something of a tenant, or the tenant, by its id, and who may call it. */
 interface Named {
   readonly service: ServiceName;
   readonly method: string;
   readonly peer: string;
   readonly role: string;
-  readonly names: 'document' | 'tenant';
+  readonly names: 'document' | 'tenant' | 'rotation' | 'offboarding';
   readonly request: (id: string) => object;
+  /** Said of what is not there, it is no error: there is nothing to do. */
+  readonly takesAbsent?: true;
 }
 
 const byDocument = (id: string) => ({ document_id: id });
 const progress = (id: string) => ({ document_id: id, version: 1, state: 'DOCUMENT_STATE_INDEXING', stage_percent: 50 });
 const document = { names: 'document', request: byDocument } as const;
+const tenant = { names: 'tenant', request: (id: string) => ({ tenant_id: id }) } as const;
+/** Asked by an administrator of a tenant. */
+const administrated = { service: 'tenant-key', peer: 'gateway', role: 'tenant_admin' } as const;
+/** An offboarding in the tenant that it is of, as the other's administrator would name it. */
+const decision = (id: string) => ({ tenant_id: id, offboarding_id: neverExisted });
 
 const named: readonly Named[] = [
   { service: 'ingestion', method: 'GetDocument', peer: 'gateway', role: 'clinician', ...document },
@@ -37,15 +44,36 @@ const named: readonly Named[] = [
     role: 'service',
     ...document,
     request: progress,
+    takesAbsent: true,
   },
-  { service: 'retrieval', method: 'RemoveDocument', peer: 'ingestion', role: 'service', ...document },
+  {
+    service: 'retrieval',
+    method: 'RemoveDocument',
+    peer: 'ingestion',
+    role: 'service',
+    ...document,
+    takesAbsent: true,
+  },
+  { ...administrated, method: 'GetTenant', ...tenant },
+  { ...administrated, method: 'SuspendTenant', ...tenant },
+  { ...administrated, method: 'ResumeTenant', ...tenant },
+  { ...administrated, method: 'StartKeyRotation', ...tenant },
+  { ...administrated, method: 'GetKeyRotation', ...tenant },
+  { ...administrated, method: 'GetKeyRotation', names: 'rotation', request: (id) => ({ rotation_id: id }) },
+  { ...administrated, method: 'RequestOffboarding', ...tenant },
+  { ...administrated, method: 'ApproveOffboarding', names: 'tenant', request: decision },
+  { ...administrated, method: 'ApproveOffboarding', names: 'offboarding', request: (id) => ({ offboarding_id: id }) },
+  { ...administrated, method: 'CancelOffboarding', names: 'tenant', request: decision },
+  { ...administrated, method: 'CancelOffboarding', names: 'offboarding', request: (id) => ({ offboarding_id: id }) },
+  { ...administrated, method: 'GetOffboarding', ...tenant },
   {
     service: 'tenant-key',
-    method: 'GetTenant',
-    peer: 'gateway',
-    role: 'tenant_admin',
-    names: 'tenant',
-    request: (id) => ({ tenant_id: id }),
+    method: 'ReportTenantWork',
+    peer: 'ingestion',
+    role: 'service',
+    // Work has the id of the rotation that it belongs to.
+    names: 'rotation',
+    request: (id) => ({ work_id: id, documents_done: 1, documents_left: 0 }),
   },
 ];
 
@@ -63,6 +91,9 @@ const unnamed = [
   'tenant-key.CreateTenant',
   'tenant-key.ListTenants',
   'tenant-key.GetDataKeys',
+  // For services, of every tenant: who may ask is looked at below.
+  'tenant-key.WatchTenants',
+  'tenant-key.ListTenantWork',
 ];
 
 describe('every RPC, called for one tenant with what another has', function () {
@@ -70,12 +101,23 @@ describe('every RPC, called for one tenant with what another has', function () {
   let stack: Stack;
   let rpc: RpcCaller;
   let owned: DocumentView;
+  /** What the other tenant has, by kind. */
+  let others: Readonly<Record<Named['names'], string>>;
   const note = syntheticNote(5, 'Alder');
 
   before(async () => {
     stack = await startStack('rpc-isolation');
     rpc = createRpcCaller(stack);
     owned = await ingest(stack.as('north-clinician'), note.fileName, await notePdf(note), note.title);
+    const administrator = { peer: 'gateway', role: 'tenant_admin', tenant: north };
+    const started = await rpc.as(administrator, 'tenant-key', 'StartKeyRotation', {});
+    const requested = await rpc.as(administrator, 'tenant-key', 'RequestOffboarding', {});
+    others = {
+      document: owned.documentId,
+      tenant: stack.platform.accounts.tenants[north]?.id ?? '',
+      rotation: (started.messages[0]?.['rotation'] as { rotation_id: string }).rotation_id,
+      offboarding: (requested.messages[0]?.['offboarding'] as { offboarding_id: string }).offboarding_id,
+    };
   });
   after(async () => stack.stop());
 
@@ -83,16 +125,16 @@ describe('every RPC, called for one tenant with what another has', function () {
     rpc.as({ peer, role, tenant: lakeside }, service, method, request);
 
   it('is accounted for', () => {
-    const rows = [...named.map(({ service, method }) => `${service}.${method}`), ...unnamed];
+    const rows = [...new Set(named.map(({ service, method }) => `${service}.${method}`)), ...unnamed];
     expect(rows.sort()).to.deep.equal([...declaredRpcs].sort());
   });
 
-  for (const { service, method, peer, role, names, request } of named) {
+  for (const { service, method, peer, role, names, request, takesAbsent = false } of named) {
     it(`${service}.${method} answers as if the ${names} had never existed`, async () => {
-      const others = names === 'document' ? owned.documentId : (stack.platform.accounts.tenants[north]?.id ?? '');
-      const other = await asLakeside(peer, role, service, method, request(others));
+      const other = await asLakeside(peer, role, service, method, request(others[names]));
       const absent = await asLakeside(peer, role, service, method, request(neverExisted));
-      expect(comparable(other, others)).to.deep.equal(comparable(absent, neverExisted));
+      expect(other.code === status.OK, other.details).to.equal(takesAbsent);
+      expect(comparable(other, others[names])).to.deep.equal(comparable(absent, neverExisted));
     });
   }
 
@@ -164,6 +206,34 @@ describe('every RPC, called for one tenant with what another has', function () {
       const reply = await asLakeside('gateway', 'tenant_admin', 'tenant-key', method, request);
       expect(reply.code, method).to.equal(status.PERMISSION_DENIED);
     }
+  });
+
+  it('work is listed and tenants are watched by services alone, which are told no more than ids', async () => {
+    for (const [method, role] of [
+      ['ListTenantWork', 'tenant_admin'],
+      ['WatchTenants', 'platform_admin'],
+    ] as const) {
+      const reply = await asLakeside('gateway', role, 'tenant-key', method, {});
+      expect({ code: reply.code, messages: reply.messages }, method).to.deep.equal({
+        code: status.PERMISSION_DENIED,
+        messages: [],
+      });
+    }
+    const listed = await asLakeside('ingestion', 'service', 'tenant-key', 'ListTenantWork', {});
+    for (const work of listed.messages[0]?.['work'] as object[]) {
+      expect(work).to.have.all.keys('work_id', 'tenant_id', 'kind', 'key_version', 'settled_at');
+    }
+  });
+
+  it('the rotation and the offboarding of the one are as they were', async () => {
+    const auditor = { peer: 'gateway', role: 'auditor', tenant: north };
+    const rotation = await rpc.as(auditor, 'tenant-key', 'GetKeyRotation', {});
+    expect(rotation.messages[0]?.['rotation']).to.include({ rotation_id: others.rotation, key_version: 2 });
+    const offboarding = await rpc.as(auditor, 'tenant-key', 'GetOffboarding', {});
+    expect(offboarding.messages[0]?.['offboarding']).to.include({
+      offboarding_id: others.offboarding,
+      state: 'OFFBOARDING_STATE_REQUESTED',
+    });
   });
 
   it('and after all this the document is as it was, and is found', async () => {
