@@ -124,5 +124,7 @@ describe('open: an altered value', () => {
     const unknown = createKeyRing({ fetch: () => Promise.reject(new AppError('KEY_VERSION_NOT_FOUND')) });
     expect(await reasonOf(open(away, 'content', context, sealed))).to.equal('KEY_UNAVAILABLE');
     expect(await reasonOf(open(unknown, 'content', context, sealed))).to.equal('SEALED_VALUE_INVALID');
+    const retired = createKeyRing({ fetch: () => Promise.reject(new AppError('KEY_VERSION_RETIRED')) });
+    expect(await reasonOf(open(retired, 'content', context, sealed))).to.equal('SEALED_VALUE_INVALID');
   });
 });

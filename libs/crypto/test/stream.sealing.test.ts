@@ -130,12 +130,24 @@ describe('openStream: a message elsewhere', () => {
     });
   }
 
+  it('does not open when the key version in its header is changed', async () => {
+    const { ring, asked } = fixedRing({ current: 2 });
+    const message = await sealed(ring, randomBytes(1000));
+    const at = message.indexOf('version') + 'version'.length + 2;
+    expect(message.toString('latin1', at, at + 1)).to.equal('2');
+    message.write('1', at);
+    expect(await opened(ring, message)).to.deep.equal({ clear: Buffer.alloc(0), reason: 'SEALED_VALUE_INVALID' });
+    expect(asked.at(-1), 'asked for by the version it names').to.equal(`${tenantA}/objects/1`);
+  });
+
   it('says that the key is away when it is, not that the message is bad', async () => {
     const message = await sealed(fixedRing().ring, randomBytes(1000));
     const away = createKeyRing({ fetch: () => Promise.reject(new AppError('KEY_UNAVAILABLE')) });
     const unknown = createKeyRing({ fetch: () => Promise.reject(new AppError('KEY_VERSION_NOT_FOUND')) });
     expect((await opened(away, message)).reason).to.equal('KEY_UNAVAILABLE');
     expect((await opened(unknown, message)).reason).to.equal('SEALED_VALUE_INVALID');
+    const retired = createKeyRing({ fetch: () => Promise.reject(new AppError('KEY_VERSION_RETIRED')) });
+    expect((await opened(retired, message)).reason).to.equal('SEALED_VALUE_INVALID');
     expect(await rejection(sealStream(away, context))).to.have.property('reason', 'KEY_UNAVAILABLE');
   });
 });
