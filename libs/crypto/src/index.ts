@@ -12,6 +12,7 @@ export {
 export { derivePurposeKey } from './derive.ts';
 export { open, openBytes, seal } from './seal.ts';
 export { keyVersionOfSealed, type SealContext, type SealedText } from './sealed-text.ts';
+export { sealedColumn, type SealedColumnOptions } from './sealed-column.ts';
 export { keyVersionOfStream, openStream, sealStream, streamHeadBytes } from './stream.ts';
 export { createVectorTransform, type VectorTransform } from './vector-transform.ts';
 export { createRemoteKeyRing } from './remote-keys.ts';

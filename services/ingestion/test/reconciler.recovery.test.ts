@@ -3,6 +3,7 @@ import { AppError } from '@wardstone/rpc';
 import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
 import { v7 as uuidv7 } from 'uuid';
+import { sealField } from '../src/adapters/document-seals.ts';
 import { insertUploading, settle } from '../src/db/documents.ts';
 import { becomeReconciler } from '../src/db/reconciliation.ts';
 import { createReconciler } from '../src/jobs/reconciler.ts';
@@ -66,8 +67,13 @@ describe('the reconciler', () => {
 
   it('removes uploads whose process died, with their objects, and not those that go on', async () => {
     const documentId = uuidv7();
-    const row = { titleSealed: '-', fileNameSealed: '-', mediaType: 'text/plain', createdBy: 'u', requestId: 'r' };
-    await harness.database.inTenant(tenantA, (tx) => insertUploading(tx, { tenantId: tenantA, documentId, ...row }));
+    const key = { tenantId: tenantA, documentId };
+    const [titleSealed, fileNameSealed] = await Promise.all([
+      sealField(harness.deps.keys, key, 'title', 'notes'),
+      sealField(harness.deps.keys, key, 'file_name', 'notes.txt'),
+    ]);
+    const row = { ...key, titleSealed, fileNameSealed, mediaType: 'text/plain', createdBy: 'u', requestId: 'r' };
+    await harness.database.inTenant(tenantA, (tx) => insertUploading(tx, row));
     const ref = { tenantId: tenantA, documentId, version: 1, name: 'original' } as const;
     await harness.objects.writeJsonLines(ref, [{ half: true }]);
     await pass({ uploadIdleMs: 60_000 });

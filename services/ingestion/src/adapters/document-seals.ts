@@ -1,5 +1,5 @@
 /** Sealing of what a document's row holds that may be PHI, under the tenant's content key. */
-import { open, seal, type KeyRing } from '@wardstone/crypto';
+import { open, seal, type KeyRing, type SealedText } from '@wardstone/crypto';
 import type { Document, SealedDocument } from '../domain/document.ts';
 
 type SealedField = 'title' | 'file_name' | 'digest';
@@ -14,7 +14,7 @@ export function sealField(
   document: Pick<SealedDocument, 'tenantId' | 'documentId'>,
   field: SealedField,
   value: string,
-): Promise<string> {
+): Promise<SealedText> {
   return seal(keys, 'content', contextOf(document, field), value);
 }
 
@@ -28,7 +28,7 @@ export async function openDocument(keys: KeyRing, document: SealedDocument): Pro
 }
 
 /** Seals what an idempotency key stands for; it opens only under the same key. */
-export function sealFingerprint(keys: KeyRing, tenantId: string, keyHash: Buffer, value: string): Promise<string> {
+export function sealFingerprint(keys: KeyRing, tenantId: string, keyHash: Buffer, value: string): Promise<SealedText> {
   return seal(keys, 'content', { tenantId, resource: keyHash.toString('hex'), field: 'fingerprint' }, value);
 }
 

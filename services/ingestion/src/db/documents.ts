@@ -1,4 +1,5 @@
 /** What is done to documents' rows, each in the caller's transaction. */
+import type { SealedText } from '@wardstone/crypto';
 import { In, LessThan, type EntityManager } from 'typeorm';
 import { pendingStates, pipelinePercent, statesUpTo, visibleStates } from '../domain/document.ts';
 import type { DocumentState, SealedDocument } from '../domain/document.ts';
@@ -69,7 +70,7 @@ export async function keepUploading(tx: EntityManager, documentId: string): Prom
 export async function markReceived(
   tx: EntityManager,
   documentId: string,
-  original: { readonly sizeBytes: number; readonly digestSealed: string },
+  original: { readonly sizeBytes: number; readonly digestSealed: SealedText },
 ): Promise<boolean> {
   const change = { ...original, ...touched, state: 'RECEIVED' } as const;
   return changed(await tx.update(documentEntity, { documentId, state: 'UPLOADING' }, change));

@@ -1,3 +1,4 @@
+import { sealedColumn, type SealedText } from '@wardstone/crypto';
 import { EntitySchema } from 'typeorm';
 import type { SealedDocument } from '../domain/document.ts';
 
@@ -16,11 +17,11 @@ export const documentEntity = new EntitySchema<DocumentRow>({
     state: { type: 'text' },
     percent: { type: 'smallint' },
     failureReason: { name: 'failure_reason', type: 'text', nullable: true },
-    titleSealed: { name: 'title_sealed', type: 'text' },
-    fileNameSealed: { name: 'file_name_sealed', type: 'text' },
+    titleSealed: sealedColumn({ name: 'title_sealed', field: 'title' }),
+    fileNameSealed: sealedColumn({ name: 'file_name_sealed', field: 'file_name' }),
     mediaType: { name: 'media_type', type: 'text' },
     sizeBytes: { name: 'size_bytes', type: 'bigint', transformer: numberFromBigint },
-    digestSealed: { name: 'digest_sealed', type: 'text', nullable: true },
+    digestSealed: sealedColumn({ name: 'digest_sealed', field: 'digest', nullable: true }),
     pageCount: { name: 'page_count', type: 'int' },
     chunkCount: { name: 'chunk_count', type: 'int' },
     createdBy: { name: 'created_by', type: 'text' },
@@ -39,7 +40,7 @@ export interface IdempotencyRow {
   keyHash: Buffer;
   documentId: string;
   /** Digest of what was uploaded and under which names, sealed. */
-  fingerprintSealed: string;
+  fingerprintSealed: SealedText;
   expiresAt: Date;
 }
 
@@ -49,7 +50,7 @@ export const idempotencyEntity = new EntitySchema<IdempotencyRow>({
     tenantId: { name: 'tenant_id', type: 'uuid', primary: true },
     keyHash: { name: 'key_hash', type: 'bytea', primary: true },
     documentId: { name: 'document_id', type: 'uuid' },
-    fingerprintSealed: { name: 'fingerprint_sealed', type: 'text' },
+    fingerprintSealed: sealedColumn({ name: 'fingerprint_sealed', field: 'fingerprint' }),
     expiresAt: { name: 'expires_at', type: 'timestamptz' },
   },
 });

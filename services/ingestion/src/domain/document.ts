@@ -1,4 +1,5 @@
 /** A document and its life. Decisions about states are made here, and nowhere else. */
+import type { SealedText } from '@wardstone/crypto';
 import type { Reason } from '@wardstone/rpc';
 
 /**
@@ -36,12 +37,12 @@ export interface SealedDocument {
   readonly state: DocumentState;
   readonly percent: number;
   readonly failureReason: Reason | null;
-  readonly titleSealed: string;
-  readonly fileNameSealed: string;
+  readonly titleSealed: SealedText;
+  readonly fileNameSealed: SealedText;
   readonly mediaType: string;
   readonly sizeBytes: number;
   /** SHA-256 of the original, sealed: a bare digest would confirm a guess at the content. */
-  readonly digestSealed: string | null;
+  readonly digestSealed: SealedText | null;
   readonly pageCount: number;
   readonly chunkCount: number;
   readonly createdBy: string;
