@@ -1,13 +1,13 @@
-import { embeddedFields, fields, readConfig, refuseEmbeddedInProduction, serviceFields } from '@wardstone/config';
+import { embeddedFields, fields, readConfig, serviceFields } from '@wardstone/config';
 import { z } from 'zod';
+import { type KmsConfig, kmsConfigOf, kmsFields } from './kms-config.ts';
 
 const schema = z.object({
   ...serviceFields,
   ...embeddedFields,
   /** Database of this service, with its application role. */
   WARDSTONE_DATABASE_URL: fields.postgresUrl,
-  /** Directory of the embedded key management service. */
-  WARDSTONE_KMS_DIR: fields.filePath,
+  ...kmsFields,
   WARDSTONE_AUDIT_URL: fields.url,
   /** How long a purpose key may stay in memory, here and at the services that asked for it. */
   WARDSTONE_KEY_MAX_AGE_MS: fields.durationMs.default(300_000),
@@ -17,12 +17,11 @@ const schema = z.object({
   WARDSTONE_LIFECYCLE_INTERVAL_MS: fields.durationMs.default(5_000),
 });
 
-/** Configuration of tenant-key. */
-export type Config = Readonly<z.infer<typeof schema>>;
+/** Configuration of tenant-key, by variable name, and where tenants' keys are. */
+export type Config = Readonly<z.infer<typeof schema>> & { readonly kms: KmsConfig };
 
 /** Thrown: ConfigError that lists every problem. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const config = readConfig(schema, env);
-  refuseEmbeddedInProduction(config, 'the software KMS');
-  return config;
+  return Object.freeze({ ...config, kms: kmsConfigOf(config) });
 }

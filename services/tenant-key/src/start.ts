@@ -3,8 +3,8 @@ import { openDatabase } from '@wardstone/db';
 import type { Closable } from '@wardstone/rpc';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { createAuditLog } from './adapters/audit-log.ts';
+import { openKms } from './adapters/open-kms.ts';
 import { createPostgresTenants } from './adapters/postgres-tenants.ts';
-import { openSoftwareKms } from './adapters/software-kms.ts';
 import { listenForTenants } from './adapters/tenant-changes.ts';
 import type { Config } from './config.ts';
 import { dataKeyEntity, tenantEntity } from './db/entities.ts';
@@ -34,8 +34,7 @@ export async function start(config: Config): Promise<Running> {
     entities: [tenantEntity, dataKeyEntity, keyRotationEntity, offboardingEntity, tenantWorkEntity],
     applicationName: service,
   });
-  const kms = await openSoftwareKms({ dir: config.WARDSTONE_KMS_DIR });
-  telemetry.log.warn('the embedded software KMS is in use: its keys are files, for development only');
+  const kms = await openKms(config.kms, telemetry.log);
   const tenants = createPostgresTenants(database);
   const keyMaxAgeMs = config.WARDSTONE_KEY_MAX_AGE_MS;
   const keys = createKeyIssuer({ store: tenants, kms, maxAgeMs: keyMaxAgeMs });
