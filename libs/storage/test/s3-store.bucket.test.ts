@@ -162,7 +162,7 @@ awsSuite('S3 store: the bucket', (endpoint) => {
       expect(await store.deletePrefix(prefix)).to.equal(3);
       expect(await bucket.versions()).to.deep.equal([`${prefix}0/other`]);
       expect(await store.deletePrefix(prefix)).to.equal(0);
-    }).timeout(60_000);
+    }).timeout(120_000);
 
     it('include what was begun under the prefix and never finished', async () => {
       const begun = (Key: string) => new CreateMultipartUploadCommand({ Bucket: bucket.name, Key });
