@@ -1,7 +1,9 @@
 import { expect } from 'chai';
+import pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
 import { AppError, type Reason } from '@wardstone/rpc';
 import { createQuestionVectors } from '../src/adapters/question-vectors.ts';
+import { mergeAll } from './support/keyword-ranking.ts';
 import { as, clinician, type Harness, openHarness, reasonOf, seededVector } from './support/harness.ts';
 
 const secret = 'Mrs Abernathy has polycythaemia';
@@ -125,18 +127,55 @@ describe('search: protection', () => {
     );
   });
 
-  it('keeps no word in the database, the log or the audit events', async () => {
+  it('keeps no word in the database, and sends none to it, in clear or in hex', async () => {
     const tenantId = uuidv7();
-    await harness.index(document(tenantId));
-    await searchAll(tenantId);
-    const rows = [
-      ...(await harness.testDatabase.query('select * from retrieval.chunk')),
-      ...(await harness.testDatabase.query('select * from retrieval.indexed_document')),
-    ];
-    for (const kept of [JSON.stringify(rows), harness.logs.join(''), JSON.stringify(harness.events)]) {
-      for (const word of secret.split(' ').filter(({ length }) => length > 4)) expect(kept).not.to.contain(word);
+    const sent = recordStatements();
+    try {
+      const { documentId } = await harness.index({
+        ...document(tenantId),
+        labels: ['abernathyfamily'],
+        metadata: { ward: 'polycythaemiaward' },
+      });
+      const filters = [{ field: 'label', value: 'abernathyfamily' }];
+      const { hits } = await harness.client.search({ query: `${secret} dialysis`, filters }, as(tenantId));
+      expect(hits).to.have.length(4);
+      expect(hits[0]?.keywordScore).to.be.greaterThan(0);
+      await mergeAll(harness, tenantId);
+      await harness.client.search({ query: `${secret} dialysis` }, as(tenantId));
+      expect(sent.statements.join('')).to.contain('keyword_segment').and.to.contain(documentId);
+    } finally {
+      sent.stop();
     }
+    const kept = {
+      database: JSON.stringify(await everyRow()),
+      statements: sent.statements.join('\n'),
+      log: harness.logs.join(''),
+      events: JSON.stringify(harness.events),
+    };
+    const words = ['abernathy', 'polycythaemia', 'dialysis'];
+    for (const [place, text] of Object.entries(kept)) {
+      expect(leaksIn(text, words), place).to.deep.equal([]);
+      // What is looked for would be found: planted, in either form.
+      const hex = Buffer.from('Polycythaemia').toString('hex');
+      expect(leaksIn(`${text}${hex} Dialysis`, words)).to.have.members(['polycythaemia', 'dialysis']);
+    }
+    await harness.database.inTenant(tenantId, (tx) =>
+      tx.query(`update indexed_document set model_id = 'dialysis' where tenant_id = $1`, [tenantId]),
+    );
+    expect(leaksIn(JSON.stringify(await everyRow()), words)).to.deep.equal(['dialysis']);
   });
+
+  /** Every row of every table of the schema, as text. */
+  async function everyRow(): Promise<unknown[]> {
+    const tables = await harness.testDatabase.query(
+      `select table_name as name from information_schema.tables where table_schema = 'retrieval'`,
+    );
+    expect(tables).to.have.length.greaterThan(8);
+    const rows = tables.map(({ name }) =>
+      harness.testDatabase.query(`select t::text as row from retrieval.${String(name)} t`),
+    );
+    return (await Promise.all(rows)).flat();
+  }
 
   it('keeps vectors in the row', async () => {
     const storage = await harness.testDatabase.query(
@@ -149,6 +188,40 @@ describe('search: protection', () => {
     ]);
   });
 });
+
+/** Everything that is sent to Postgres, with its parameters, as a log of statements would have it. */
+function recordStatements(): { readonly statements: string[]; stop(): void } {
+  const statements: string[] = [];
+  const original = Object.getOwnPropertyDescriptor(pg.Client.prototype, 'query');
+  const query = original?.value as (...sent: unknown[]) => unknown;
+  Object.defineProperty(pg.Client.prototype, 'query', {
+    ...original,
+    value(this: pg.Client, ...sent: unknown[]) {
+      statements.push(
+        JSON.stringify(sent, (_, value: unknown) =>
+          value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
+        ),
+      );
+      return query.apply(this, sent);
+    },
+  });
+  return {
+    statements,
+    stop: () => {
+      if (original !== undefined) Object.defineProperty(pg.Client.prototype, 'query', original);
+    },
+  };
+}
+
+/** The words that stand in a text, in any case, as they are or as the hexadecimal of their bytes. */
+function leaksIn(text: string, words: readonly string[]): string[] {
+  const lower = text.toLowerCase();
+  const hex = (word: string): string => Buffer.from(word).toString('hex');
+  return words.filter((word) => {
+    const capital = `${word.slice(0, 1).toUpperCase()}${word.slice(1)}`;
+    return [word, hex(word), hex(capital)].some((form) => lower.includes(form));
+  });
+}
 
 describe('question vectors: the model away', () => {
   const call = {
