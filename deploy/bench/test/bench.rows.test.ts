@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Measured } from '../src/row.ts';
-import { besideBm25, readConsoleTable } from '../src/rows/quality.ts';
+import { besideBm25, besideSameBm25, readConsoleTable } from '../src/rows/quality.ts';
 import { alternate, alternateMedians, median, percentile } from '../src/statistics.ts';
 import { formatNumber, markdownTable } from '../src/table.ts';
 
@@ -88,9 +88,19 @@ describe('the row of quality', () => {
   it('reads what the measurement prints, and puts the model beside BM25', () => {
     const results = besideBm25(readConsoleTable(printed)).map(({ what, ours, bare }) => ({ what, ours, bare }));
     expect(results).deep.equal([
-      { what: 'scifact: nDCG@10', ours: 0.664, bare: 0.727 },
-      { what: 'scifact: recall@10', ours: 0.783, bare: 0.831 },
+      { what: 'scifact, vectors alone: nDCG@10', ours: 0.664, bare: 0.727 },
+      { what: 'scifact, vectors alone: recall@10', ours: 0.783, bare: 0.831 },
     ]);
+  });
+
+  it('puts a search beside the same figures of BM25', () => {
+    const alone = besideBm25(readConsoleTable(printed));
+    const results = besideSameBm25('scifact', { ndcg: 0.73, recall: 0.84 }, alone);
+    expect(results.map(({ what, ours, bare }) => ({ what, ours, bare }))).deep.equal([
+      { what: 'scifact, search: nDCG@10', ours: 0.73, bare: 0.727 },
+      { what: 'scifact, search: recall@10', ours: 0.84, bare: 0.831 },
+    ]);
+    expect(() => besideSameBm25('medquad', { ndcg: 0, recall: 0 }, alone)).throw('no nDCG@10');
   });
 
   it('does not take a change of the output for a figure', () => {

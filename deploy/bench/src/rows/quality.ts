@@ -2,14 +2,18 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { repositoryDir } from '@wardstone/local/platform/layout';
+import { hybridQuality, type Quality } from '../hybrid-quality.ts';
 import type { Bench, Measured, Row } from '../row.ts';
 import { filesBelow, sharedDataDir } from '../shared-data.ts';
 
-const collections = ['scifact', 'medquad'];
+const collections = ['scifact', 'medquad', 'covidqa', 'pubmedqa'];
 const neededFiles = ['corpus.jsonl', 'qrels.tsv', 'queries.jsonl'];
 const timeoutMs = 240_000;
 
-/** How well the embedder finds, beside BM25 over the same words. Figures of quality: they do not depend on the machine. */
+/**
+ * How well a search finds, and how well its vectors alone do, beside plain BM25. Figures of quality: they do not depend on the
+ * machine.
+ */
 export const qualityRow: Row = {
   name: 'quality',
   measure: async ({ progress, signal }: Bench) => {
@@ -20,10 +24,39 @@ export const qualityRow: Row = {
     }
     const absent = collections.filter((name) => !present.includes(name));
     progress(`quality: ${present.join(', ') || 'no collection is present'}`);
-    const measured = present.length === 0 ? [] : await runEmbeddingsMeasurement(present, signal);
-    return [...measured, ...absent.map(absentCollection)];
+    if (present.length === 0) return absent.map(absentCollection);
+    const alone = await runEmbeddingsMeasurement(present, signal);
+    const hybrid: Measured[] = [];
+    for (const name of present) {
+      progress(`quality: ${name}, words and vectors together`);
+      hybrid.push(...besideSameBm25(name, await hybridQuality(path.join(sharedDataDir, name)), alone));
+    }
+    return [...hybrid, ...alone, ...absent.map(absentCollection)];
   },
 };
+
+/** The service's ranking beside the figures of BM25 that stand beside the embedder's. Thrown: Error when they are missing. */
+export function besideSameBm25(
+  name: string,
+  { ndcg, recall }: Quality,
+  alone: readonly Measured[],
+): readonly Measured[] {
+  return [['nDCG@10', ndcg] as const, ['recall@10', recall] as const].map(([figure, ours]) => {
+    const beside = alone.find(({ what }) => what === `${name}, vectors alone: ${figure}`);
+    if (beside?.bare === undefined) throw new Error(`there is no ${figure} of BM25 for ${name}`);
+    const { unit, better, bare, bareIs } = beside;
+    const note = 'as the service ranks: BM25 over blind terms, fused with the lexical model';
+    return {
+      what: `${name}, search: ${figure}`,
+      unit,
+      better,
+      ours,
+      bare,
+      note,
+      ...(bareIs === undefined ? {} : { bareIs }),
+    };
+  });
+}
 
 function absentCollection(name: string): Measured {
   const note = `the data is absent: ../shared/data/${name}`;
@@ -63,7 +96,7 @@ export function besideBm25(lines: readonly Line[]): readonly Measured[] {
     const collection = line.get('collection') ?? '';
     const bm25 = lines.find((other) => other.get('method') === 'BM25' && other.get('collection') === collection);
     return ['nDCG@10', 'recall@10'].map((figure): Measured => ({
-      what: `${collection}: ${figure}`,
+      what: `${collection}, vectors alone: ${figure}`,
       unit: '0 to 1',
       better: 'higher',
       ours: numberIn(line, figure),
