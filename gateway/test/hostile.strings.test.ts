@@ -39,6 +39,8 @@ describe('hostile strings', () => {
       const encoded = encodeURIComponent(text);
       const file = new FormData();
       file.append('title', text);
+      file.append('labels', text);
+      file.append('metadata', text);
       file.append('file', new File(['x'], 'a.txt'));
       const answers = await Promise.all([
         postJson(`${world.url}/v1/search`, headers, { query: text }),
@@ -65,6 +67,11 @@ describe('hostile strings', () => {
         postJson(`${world.url}/v1/tenants/${tenantA}/offboarding/cancellation`, headers, { [text]: text }),
         fetch(`${world.url}/${encoded}`, { headers }),
       ]);
+      // One after the other: few uploads as JSON are held at once.
+      for (const named of [{ labels: [text], metadata: { note: text } }, { metadata: { [text]: 'x' } }]) {
+        const body = { fileName: 'a.txt', contentBase64: 'SGk=', ...named };
+        answers.push(await postJson(`${world.url}/v1/documents`, headers, body));
+      }
       for (const answer of answers) {
         expect([200, 201, 202, 400, 404], `${answer.url}: ${await answer.clone().text()}`).to.include(answer.status);
         expect(answer.headers.get('x-injected')).to.equal(null);
@@ -72,6 +79,9 @@ describe('hostile strings', () => {
         expect(JSON.parse(await answer.text())).to.be.an('object');
       }
     }
+    const labels = world.state.uploads.flatMap(({ metadata }) => metadata.labels);
+    expect(labels).to.include(hostile[0]).and.include(hostile[13]);
+    expect(labels.some((label) => /\p{Cc}/u.test(label))).to.equal(false);
     const questions = world.state.searches.map(({ query }) => query);
     expect(questions).to.include(hostile[0]).and.include(hostile[13]);
     expect(questions.some((question) => question.includes('\0'))).to.equal(false);

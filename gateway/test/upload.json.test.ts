@@ -25,6 +25,27 @@ describe('upload as JSON', () => {
     expect(received?.metadata).to.include({ fileName: 'a.pdf', title: 'T', idempotencyKey: 'k' });
   });
 
+  it('takes labels and metadata, and shows them', async () => {
+    const named = { labels: ['manual', `'; drop table document; --`], metadata: { ward: '4 West', constructor: 'x' } };
+    const body = { fileName: 'a.txt', contentBase64: 'SGk=', ...named };
+    const response = await postJson(`${world.url}/v1/documents`, headers, body);
+    expect(response.status).to.equal(202);
+    expect(await response.json()).to.deep.include(named);
+    expect(world.state.uploads[0]?.metadata).to.deep.include(named);
+    const listed = await fetch(`${world.url}/v1/documents?pageSize=1`, { headers });
+    expect(((await listed.json()) as { data: object[] }).data[0]).to.deep.include(named);
+  });
+
+  it('refuses metadata under a name that would vanish in reading', async () => {
+    const response = await fetch(`${world.url}/v1/documents`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: '{"fileName":"a.txt","contentBase64":"SGk=","metadata":{"__proto__":"x"}}',
+    });
+    const { errors } = await expectProblem(response, 400, 'INVALID_ARGUMENT');
+    expect(errors?.[0]?.field).to.equal('metadata');
+  });
+
   it('refuses what is not base64, and fields that are missing, unknown or too long', async () => {
     const good = { fileName: 'a.txt', contentBase64: 'SGk=' };
     const wrong: [object, string, string][] = [
@@ -37,6 +58,20 @@ describe('upload as JSON', () => {
       [{ ...good, title: 'x'.repeat(501) }, 'INVALID_ARGUMENT', 'title'],
       [{ ...good, title: '\ud800' }, 'INVALID_ARGUMENT', 'title'],
       [{ ...good, colour: 'red' }, 'UNKNOWN_FIELD', 'colour'],
+      [{ ...good, labels: 'manual' }, 'INVALID_ARGUMENT', 'labels'],
+      [{ ...good, labels: Array(21).fill('x') }, 'INVALID_ARGUMENT', 'labels'],
+      [{ ...good, labels: ['x', ''] }, 'INVALID_ARGUMENT', 'labels.1'],
+      [{ ...good, labels: ['x'.repeat(101)] }, 'INVALID_ARGUMENT', 'labels.0'],
+      [{ ...good, labels: ['two\nlines'] }, 'INVALID_ARGUMENT', 'labels.0'],
+      [{ ...good, metadata: ['x'] }, 'INVALID_ARGUMENT', 'metadata'],
+      [{ ...good, metadata: { 'Jane Doe': 'x' } }, 'INVALID_ARGUMENT', 'metadata'],
+      [{ ...good, metadata: { ward: 4 } }, 'INVALID_ARGUMENT', 'metadata.ward'],
+      [{ ...good, metadata: { ward: 'x'.repeat(201) } }, 'INVALID_ARGUMENT', 'metadata.ward'],
+      [
+        { ...good, metadata: Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`n${String(n)}`, 'x'])) },
+        'INVALID_ARGUMENT',
+        'metadata',
+      ],
     ];
     for (const [body, reason, field] of wrong) {
       const { errors } = await expectProblem(await postJson(`${world.url}/v1/documents`, headers, body), 400, reason);

@@ -40,6 +40,34 @@ describe('upload as multipart', () => {
     expect(received?.subject).to.equal('user-1');
   });
 
+  it('takes labels one by one or as a JSON array, and metadata as a JSON object', async () => {
+    const labels = ['manual', 'a "quoted" one', '[sic]'];
+    const metadata = { ward: `4 West'; --`, note: '<b>' };
+    const one = new FormData();
+    for (const label of labels) one.append('labels', label);
+    one.append('metadata', JSON.stringify(metadata));
+    one.append('file', new File(['x'], 'a.txt'));
+    const array = form({ labels: JSON.stringify(labels), file: new File(['x'], 'a.txt') });
+    for (const body of [one, array]) {
+      const response = await upload(body);
+      expect(response.status).to.equal(202);
+      expect(((await response.json()) as { labels: string[] }).labels).to.deep.equal(labels);
+    }
+    expect(world.state.uploads.map(({ metadata: sent }) => sent.metadata)).to.deep.equal([metadata, {}]);
+  });
+
+  it('takes as many and as long ones as there may be, each a part of its own', async () => {
+    const body = new FormData();
+    for (let n = 0; n < 20; n += 1) body.append('labels', `${String(n)}${'🩺'.repeat(98)}`);
+    const entries = Array.from({ length: 20 }, (_, n) => [`n${String(n).padEnd(63, 'x')}`, '🩺'.repeat(200)]);
+    const escaped = JSON.stringify(Object.fromEntries(entries)).replaceAll('🩺', '\\ud83e\\ude7a');
+    body.append('metadata', escaped);
+    body.append('title', 'T');
+    body.append('file', new File(['x'], 'a.txt'));
+    expect((await upload(body)).status).to.equal(202);
+    expect(world.state.uploads[0]?.metadata.metadata).to.deep.equal(Object.fromEntries(entries));
+  });
+
   it("drops a path in front of the file's name", async () => {
     const file = new File(['x'], '../../etc/passwd.txt');
     await upload(form({ file }));
@@ -59,6 +87,14 @@ describe('upload as multipart', () => {
       [form({ title: 'nul\0', file }), 'INVALID_ARGUMENT', 'title'],
       [form({ file: new File(['x'], `${'n'.repeat(256)}.txt`) }), 'INVALID_ARGUMENT', 'fileName'],
       [form({ file: 'not a file' }), 'INVALID_ARGUMENT', 'file'],
+      [form({ labels: '["open', file }), 'INVALID_ARGUMENT', 'labels'],
+      [form({ labels: '[1]', file }), 'INVALID_ARGUMENT', 'labels.0'],
+      [form({ labels: '', file }), 'INVALID_ARGUMENT', 'labels.0'],
+      [repeated('labels', 21, file), 'INVALID_ARGUMENT', 'labels'],
+      [form({ metadata: 'ward=4', file }), 'INVALID_ARGUMENT', 'metadata'],
+      [form({ metadata: '{"__proto__":"x"}', file }), 'INVALID_ARGUMENT', 'metadata'],
+      [form({ metadata: '{"ward":"x\\u0000"}', file }), 'INVALID_ARGUMENT', 'metadata.ward'],
+      [repeated('metadata', 2, file), 'INVALID_ARGUMENT', 'metadata'],
     ];
     for (const [body, reason, field] of wrong) {
       const { errors } = await expectProblem(await upload(body), 400, reason);
@@ -187,5 +223,12 @@ function part(content: string): string {
 function form(fields: Readonly<Record<string, string | File>>): FormData {
   const data = new FormData();
   for (const [name, value] of Object.entries(fields)) data.append(name, value);
+  return data;
+}
+
+function repeated(name: string, times: number, file: File): FormData {
+  const data = new FormData();
+  for (let n = 0; n < times; n += 1) data.append(name, '{}');
+  data.append('file', file);
   return data;
 }

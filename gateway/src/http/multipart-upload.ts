@@ -7,6 +7,8 @@ import { pacedWaits, type PaceBounds } from './pace.ts';
 /** A multipart upload whose fields have been read and whose file is still to come. */
 export interface MultipartUpload {
   readonly fields: Readonly<Record<string, string>>;
+  /** Fields that may be given more than once, in their order. */
+  readonly lists: Readonly<Record<string, readonly string[]>>;
   /** As the client named it, without any path. */
   readonly fileName: string;
   /**
@@ -20,14 +22,18 @@ export interface MultipartUpload {
 /** Bounds of an upload. */
 export interface UploadBounds {
   readonly maxBytes: number;
+  /** How often fields may be given that may be given more than once, by name. */
+  readonly lists: Readonly<Record<string, number>>;
   /** Longest wait for the next field, and for the file to begin. */
   readonly idleMs: number;
   /** The least pace of the file. */
   readonly pace: PaceBounds;
 }
 
-const maxFieldBytes = 4 * 1024;
-const maxParts = 8;
+/** Metadata at its longest, each character as a JSON escape of its surrogates, has 49 KiB. */
+const maxFieldBytes = 64 * 1024;
+/** Labels one by one, and the other fields. */
+const maxParts = 28;
 
 /**
  * Reads the fields of a multipart form up to its file. The metadata of an upload goes ahead of its bytes, so that fields
@@ -39,6 +45,7 @@ export async function readUpload(request: FastifyRequest, bounds: UploadBounds):
   const limits = { fieldNameSize: 100, fieldSize: maxFieldBytes, fileSize: bounds.maxBytes, parts: maxParts };
   const parts = request.parts({ limits: { ...limits, headerPairs: 20 } });
   const fields: Record<string, string> = {};
+  const lists: Record<string, string[]> = {};
   for (;;) {
     const next = await idleBounded(parts.next(), bounds.idleMs).catch((error: unknown) => {
       throw asFormError(error);
@@ -47,13 +54,30 @@ export async function readUpload(request: FastifyRequest, bounds: UploadBounds):
     const part = next.value;
     if (part.type === 'file') {
       if (part.fieldname !== 'file') throw violation(part.fieldname, 'is not a field of this', 'UNKNOWN_FIELD');
-      return { fields, fileName: utf8('fileName', part.filename), content: content(part, parts, bounds) };
+      return { fields, lists, fileName: utf8('fileName', part.filename), content: content(part, parts, bounds) };
     }
     const { fieldname, value, valueTruncated } = part;
     if (valueTruncated) throw violation(fieldname, 'is too long');
     if (fieldname === 'file') throw violation('file', 'has no file name');
+    const most = Object.hasOwn(bounds.lists, fieldname) ? bounds.lists[fieldname] : undefined;
+    if (most !== undefined) {
+      const list = (lists[fieldname] ??= []);
+      if (list.length === most) throw violation(fieldname, `is given more than ${String(most)} times`);
+      list.push(utf8(fieldname, value));
+      continue;
+    }
     if (Object.hasOwn(fields, fieldname)) throw violation(fieldname, 'is given more than once');
     fields[fieldname] = utf8(fieldname, value);
+  }
+}
+
+/** A field whose text is JSON. Thrown: INVALID_ARGUMENT. */
+export function jsonField(field: string, text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    // The parser's message quotes the text.
+    throw violation(field, 'is not valid JSON');
   }
 }
 

@@ -1,14 +1,21 @@
 import { IngestionService, type Document } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import type { z } from 'zod';
 import type { RouteDeps } from '../deps.ts';
 import { entityTag } from '../http/entity-tag.ts';
 import { idempotencyKeyHeader, idempotencyKeyOf } from '../http/idempotency-key.ts';
-import { readUpload } from '../http/multipart-upload.ts';
+import { jsonField, readUpload } from '../http/multipart-upload.ts';
 import { paceBounds } from '../http/pace.ts';
 import { opensTitles } from './documents.ts';
 import { Sending, type Upload } from './upload-stream.ts';
 import { refusedBySchema } from '../problem.ts';
 import { type RawCall, type Route, route } from '../route.ts';
-import { documentSchema, uploadFieldsSchema, uploadJsonSchema, uploadMultipartSchema } from '../schemas/document.ts';
+import {
+  documentSchema,
+  maxLabels,
+  uploadFieldsSchema,
+  uploadJsonSchema,
+  uploadMultipartSchema,
+} from '../schemas/document.ts';
 import { toDocument } from '../wire/document.ts';
 
 const chunkBytes = 64 * 1024;
@@ -28,7 +35,7 @@ export function uploadRoute(deps: UploadDeps): Route {
     summary: 'Upload a document',
     description: [
       'Answers 202 when the original is stored, encrypted; reading, embedding and indexing go on behind.',
-      'As multipart/form-data the file is streamed: the part `title`, if any, stands before the part `file`, which is the last.',
+      'As multipart/form-data the file is streamed: the parts `title`, `labels` and `metadata`, if any, stand before the part `file`, which is the last.',
       'As application/json the bytes come in base64, for clients that cannot send multipart.',
     ].join(' '),
     tag: 'Documents',
@@ -99,19 +106,31 @@ async function send(
 }
 
 async function multipart(call: RawCall, { limits }: UploadDeps): Promise<Omit<Upload, 'idempotencyKey'>> {
-  const { fields, fileName, content } = await readUpload(call.request, {
+  const { fields, lists, fileName, content } = await readUpload(call.request, {
+    lists: { labels: maxLabels },
     maxBytes: limits.uploadMaxBytes,
     idleMs: limits.idleTimeoutMs,
     pace: paceBounds(limits.uploadMinBytesPerSecond, limits.idleTimeoutMs),
   });
-  const checked = uploadFieldsSchema.safeParse({ ...fields, fileName });
+  const { labels = [] } = lists;
+  const [first = ''] = labels;
+  const checked = uploadFieldsSchema.safeParse({
+    ...fields,
+    fileName,
+    labels: labels.length === 1 && first.startsWith('[') ? jsonField('labels', first) : labels,
+    metadata: fields['metadata'] === undefined ? undefined : jsonField('metadata', fields['metadata']),
+  });
   if (!checked.success) throw refusedBySchema(checked.error);
-  return { fileName: checked.data.fileName, title: checked.data.title ?? '', content };
+  return { ...namesOf(checked.data), content };
 }
 
-function json(body: { fileName: string; title?: string | undefined; contentBase64: string }) {
+function json(body: z.output<typeof uploadJsonSchema>): Omit<Upload, 'idempotencyKey'> {
   const bytes = Buffer.from(body.contentBase64, 'base64');
-  return { fileName: body.fileName, title: body.title ?? '', content: slices(bytes) };
+  return { ...namesOf(body), content: slices(bytes) };
+}
+
+function namesOf({ fileName, title = '', labels = [], metadata = {} }: z.output<typeof uploadFieldsSchema>) {
+  return { fileName, title, labels, metadata };
 }
 
 function* slices(bytes: Buffer): Generator<Uint8Array> {

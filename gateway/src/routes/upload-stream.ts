@@ -8,6 +8,8 @@ export interface Upload {
   readonly fileName: string;
   readonly title: string;
   readonly idempotencyKey: string;
+  readonly labels: string[];
+  readonly metadata: Record<string, string>;
   /** Ends without an error only when the client's own body ended as it should. */
   readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
@@ -36,10 +38,10 @@ export class Sending {
   }
 
   async *#write(upload: Upload, endsAt: number, streamMemory: StreamMemory): AsyncGenerator<Message> {
-    const { fileName, title, idempotencyKey, content } = upload;
+    const { content, ...metadata } = upload;
     const hash = createHash('sha256');
     let sizeBytes = 0;
-    yield { part: { case: 'metadata', value: { fileName, title, idempotencyKey } } };
+    yield { part: { case: 'metadata', value: metadata } };
     try {
       for await (const value of content) {
         if (performance.now() > endsAt) throw new AppError('REQUEST_TIMEOUT');

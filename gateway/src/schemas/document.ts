@@ -40,6 +40,8 @@ export const documentExample = {
   createdAt: '2026-11-22T09:30:00.000Z',
   updatedAt: '2026-11-22T09:30:04.120Z',
   etag: '1-7',
+  labels: ['manual'],
+  metadata: { ward: '4 West' },
 };
 
 /** A document's metadata. */
@@ -68,6 +70,10 @@ export const documentSchema = z
     createdAt: instant.meta({ description: 'When it was uploaded.' }),
     updatedAt: instant.meta({ description: 'When its state, progress or content last changed.' }),
     etag: z.string().meta({ description: 'The same as the ETag header, without its quotes.' }),
+    labels: z.array(z.string()).meta({ description: 'As given at the upload; searches can ask for them.' }),
+    metadata: z
+      .record(z.string(), z.string())
+      .meta({ description: 'As given at the upload, by name; searches can ask for it.' }),
   })
   .meta({ description: "A document's metadata.", examples: [documentExample] });
 
@@ -97,12 +103,32 @@ export const documentQuery = z.strictObject({
 
 const fileName = name({ min: 1, max: 255 });
 const title = name({ max: 500 });
+/** Labels of a document at most, and as many entries of its metadata. */
+export const maxLabels = 20;
+const label = name({ min: 1, max: 100 });
+const labels = z.array(label).max(maxLabels);
+const metadataValue = name({ min: 1, max: 200 });
+const metadataName = /^[a-z][a-z0-9_]{0,63}$/;
+// Checked before zod reads it: a record passes over `__proto__`, and what is not kept must not be taken.
+const metadata = z
+  .custom<object>(hasGoodNames, `is not an object whose names match ${metadataName.source}`)
+  .pipe(z.record(z.string(), metadataValue))
+  .refine((entries) => Object.keys(entries).length <= maxLabels, `has more than ${String(maxLabels)} entries`);
+const labelsWords = 'What searches can ask for, beside the text; blanks around a label are dropped.';
+const metadataWords = 'The same by name.';
+const metadataOverride = {
+  type: 'object',
+  additionalProperties: { type: 'string', minLength: 1, maxLength: 200 },
+  maxProperties: maxLabels,
+};
 
 /** An upload as JSON. */
 export const uploadJsonSchema = z
   .strictObject({
     fileName: fileName.meta({ description: 'File name; any path in front of it is dropped.' }),
     title: title.optional().meta({ description: "Title; the file's name without its ending if not given." }),
+    labels: labels.optional().meta({ description: labelsWords }),
+    metadata: metadata.optional().meta({ description: metadataWords, override: metadataOverride }),
     contentBase64: z
       .string()
       .refine(isBase64, 'is not base64 (RFC 4648, with padding)')
@@ -110,17 +136,37 @@ export const uploadJsonSchema = z
   })
   .meta({
     description: 'A document as JSON, for clients that cannot send multipart.',
-    examples: [{ fileName: 'note.txt', title: 'A note', contentBase64: 'SGVsbG8sIFdhcmRzdG9uZS4K' }],
+    examples: [
+      {
+        fileName: 'note.txt',
+        title: 'A note',
+        labels: ['manual'],
+        metadata: { ward: '4 West' },
+        contentBase64: 'SGVsbG8sIFdhcmRzdG9uZS4K',
+      },
+    ],
   });
 
 /** The fields of a multipart upload that come before the file. */
-export const uploadFieldsSchema = z.strictObject({ title: title.optional(), fileName });
+export const uploadFieldsSchema = z.strictObject({
+  title: title.optional(),
+  fileName,
+  labels: labels.optional(),
+  metadata: metadata.optional(),
+});
 
 /** A multipart upload as it is described; the parts are read as they stream in. */
 export const uploadMultipartSchema = z
   .strictObject({
     title: title.optional().meta({
       description: "Title; the file's name without its ending if not given. This part stands before the file.",
+    }),
+    labels: labels.optional().meta({
+      description: `${labelsWords} A part for each, or one part with a JSON array (its text begins with \`[\`). Before the file.`,
+    }),
+    metadata: metadata.optional().meta({
+      description: `${metadataWords} A part with a JSON object, before the file.`,
+      override: metadataOverride,
     }),
     file: z
       .string()
@@ -131,4 +177,9 @@ export const uploadMultipartSchema = z
 // A regular expression over tens of megabytes costs more than decoding them; length, alphabet and padding are enough.
 function isBase64(value: string): boolean {
   return value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value);
+}
+
+function hasGoodNames(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.keys(value).every((key) => metadataName.test(key));
 }

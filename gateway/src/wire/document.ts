@@ -23,6 +23,8 @@ export function toDocument(document: Document | undefined) {
     createdAt: toInstant(document.createdAt),
     updatedAt: toInstant(document.updatedAt),
     etag: document.etag,
+    labels: document.labels,
+    metadata: document.metadata,
   };
 }
 

@@ -165,9 +165,11 @@ export function ingestionInTest(state: InTestState): (router: ConnectRouter) => 
         if (upload === undefined) throw new AppError('UPLOAD_PROTOCOL');
         needs(complete, 'UPLOAD_INCOMPLETE');
         if (upload.bytes === 0) throw new AppError('EMPTY_FILE');
-        const { fileName, title } = upload.metadata;
+        const { fileName, title, labels, metadata } = upload.metadata;
         const fields = {
           fileName,
+          labels,
+          metadata,
           title: title || fileName,
           sizeBytes: BigInt(upload.bytes),
           state: DocumentState.RECEIVED,

@@ -15,7 +15,7 @@ awsSuite('tenants on AWS KMS', (endpoint) => {
     this.timeout(60_000);
     kms = createAwsKms({ region, endpoint, aliasPrefix: `wardstone-test-${randomUUID()}`, tags: {} });
     opened = await openTenants();
-    harness = await openHarness({ tenants: opened.tenants, kms, auditor: recordingAuditor() });
+    harness = await openHarness({ ...opened, kms, auditor: recordingAuditor() });
   });
   after(async () => {
     await harness.close();

@@ -1,8 +1,9 @@
 /** Sealing of what a document's row holds that may be PHI, under the tenant's content key. */
 import { open, seal, type KeyRing, type SealedText } from '@wardstone/crypto';
 import type { Document, SealedDocument } from '../domain/document.ts';
+import { isUnlabelled, noLabels, readLabels, writeLabels, type Labels } from '../domain/labels.ts';
 
-type SealedField = 'title' | 'file_name' | 'digest';
+type SealedField = 'title' | 'file_name' | 'labels' | 'digest';
 
 function contextOf(document: Pick<SealedDocument, 'tenantId' | 'documentId'>, field: SealedField) {
   return { tenantId: document.tenantId, resource: document.documentId, field };
@@ -20,11 +21,22 @@ export function sealField(
 
 /** Opens what readers see. Thrown: SEALED_VALUE_INVALID, KEY_UNAVAILABLE. */
 export async function openDocument(keys: KeyRing, document: SealedDocument): Promise<Document> {
-  const [title, fileName] = await Promise.all([
+  const { labelsSealed } = document;
+  const [title, fileName, labels] = await Promise.all([
     open(keys, 'content', contextOf(document, 'title'), document.titleSealed),
     open(keys, 'content', contextOf(document, 'file_name'), document.fileNameSealed),
+    labelsSealed === null ? undefined : open(keys, 'content', contextOf(document, 'labels'), labelsSealed),
   ]);
-  return { ...document, title, fileName };
+  return { ...document, title, fileName, ...(labels === undefined ? noLabels : readLabels(labels)) };
+}
+
+/** Seals labels and metadata as one value; null when there are none. */
+export async function sealLabels(
+  keys: KeyRing,
+  document: Pick<SealedDocument, 'tenantId' | 'documentId'>,
+  labels: Labels,
+): Promise<SealedText | null> {
+  return isUnlabelled(labels) ? null : sealField(keys, document, 'labels', writeLabels(labels));
 }
 
 /** Seals what an idempotency key stands for; it opens only under the same key. */

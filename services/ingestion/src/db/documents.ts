@@ -52,7 +52,14 @@ export async function findPage(
 
 export type NewDocument = Pick<
   SealedDocument,
-  'tenantId' | 'documentId' | 'titleSealed' | 'fileNameSealed' | 'mediaType' | 'createdBy' | 'requestId'
+  | 'tenantId'
+  | 'documentId'
+  | 'titleSealed'
+  | 'fileNameSealed'
+  | 'labelsSealed'
+  | 'mediaType'
+  | 'createdBy'
+  | 'requestId'
 >;
 
 /** Makes the row that accounts for an upload's bytes before they come. */

@@ -21,6 +21,7 @@ export const documentEntity = new EntitySchema<DocumentRow>({
     fileNameSealed: sealedColumn({ name: 'file_name_sealed', field: 'file_name' }),
     mediaType: { name: 'media_type', type: 'text' },
     sizeBytes: { name: 'size_bytes', type: 'bigint', transformer: numberFromBigint },
+    labelsSealed: sealedColumn({ name: 'labels_sealed', field: 'labels', nullable: true }),
     digestSealed: sealedColumn({ name: 'digest_sealed', field: 'digest', nullable: true }),
     pageCount: { name: 'page_count', type: 'int' },
     chunkCount: { name: 'chunk_count', type: 'int' },

@@ -1,6 +1,7 @@
 /** A document and its life. Decisions about states are made here, and nowhere else. */
 import type { SealedText } from '@wardstone/crypto';
 import type { Reason } from '@wardstone/rpc';
+import type { Labels } from './labels.ts';
 
 /**
  * UPLOADING: its bytes are still coming; nobody sees it. RECEIVED: the original is stored. EXTRACTING, EMBEDDING, INDEXING:
@@ -39,6 +40,8 @@ export interface SealedDocument {
   readonly failureReason: Reason | null;
   readonly titleSealed: SealedText;
   readonly fileNameSealed: SealedText;
+  /** Labels and metadata; null without any. */
+  readonly labelsSealed: SealedText | null;
   readonly mediaType: string;
   readonly sizeBytes: number;
   /** SHA-256 of the original, sealed: a bare digest would confirm a guess at the content. */
@@ -54,7 +57,7 @@ export interface SealedDocument {
 }
 
 /** A document as its readers see it. */
-export interface Document extends SealedDocument {
+export interface Document extends SealedDocument, Labels {
   readonly title: string;
   readonly fileName: string;
 }

@@ -121,8 +121,9 @@ async function writeArtefact(
       attributes: { stage: 'extract', pages: String(pageCount), chunks: String(chunkCount) },
     },
   );
-  const { title, fileName } = await openDocument(deps.keys, document);
-  const header = { kind: 'document', documentId, version, title, fileName, pageCount, charCount, mediaType } as const;
+  const { title, fileName, labels, metadata } = await openDocument(deps.keys, document);
+  const names = { title, fileName, labels, metadata };
+  const header = { kind: 'document', documentId, version, ...names, pageCount, charCount, mediaType } as const;
   const ref = { tenantId, documentId, version, name: 'chunks' } as const;
   await deps.objects.writeJsonLines(ref, artefactLines(header, text.chunks), { signal });
   return { pageCount, chunkCount };

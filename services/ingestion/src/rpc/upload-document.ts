@@ -4,7 +4,7 @@ import { AppError, type CallContext, callContext, createSlots, needs, tenantOf, 
 import type { UploadDocumentRequest } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { currentTraceparent } from '@wardstone/telemetry';
 import { v7 as uuidv7 } from 'uuid';
-import { openDocument, openFingerprint, sealField, sealFingerprint } from '../adapters/document-seals.ts';
+import { openDocument, openFingerprint, sealField, sealFingerprint, sealLabels } from '../adapters/document-seals.ts';
 import {
   find,
   findVisible,
@@ -16,6 +16,7 @@ import {
 } from '../db/documents.ts';
 import { claimKey, findKey, hashKey } from '../db/idempotency.ts';
 import { cleanFileName, titleOf } from '../domain/file-name.ts';
+import { isUnlabelled, labelsOf, writeLabels, type Labels } from '../domain/labels.ts';
 import { detectMediaType, type MediaType } from '../domain/media-type.ts';
 import type { SealedDocument } from '../domain/document.ts';
 import { flowJob } from '../flow-job.ts';
@@ -32,7 +33,7 @@ type UploadDeps = Pick<
 const heartbeatMs = 60_000;
 
 /** What is decided of an upload before its bytes are stored. */
-interface Accepted {
+interface Accepted extends Labels {
   readonly tenantId: string;
   readonly documentId: string;
   readonly title: string;
@@ -82,6 +83,7 @@ async function take(deps: UploadDeps, call: CallContext, upload: OpenUpload): Pr
     documentId: uuidv7(),
     title: titleOf(metadata.title, fileName),
     fileName,
+    ...labelsOf(metadata),
     mediaType: await detectMediaType(upload.head, fileName),
     keyHash: metadata.idempotencyKey === '' ? undefined : hashKey(metadata.idempotencyKey),
   };
@@ -93,11 +95,12 @@ async function take(deps: UploadDeps, call: CallContext, upload: OpenUpload): Pr
 /** Stores the original under a row that accounts for it from the first byte. Whatever fails, nothing is left behind. */
 async function store(deps: UploadDeps, call: CallContext, accepted: Accepted, upload: OpenUpload): Promise<Result> {
   const { tenantId, documentId, mediaType } = accepted;
-  const [titleSealed, fileNameSealed] = await Promise.all([
+  const [titleSealed, fileNameSealed, labelsSealed] = await Promise.all([
     sealField(deps.keys, accepted, 'title', accepted.title),
     sealField(deps.keys, accepted, 'file_name', accepted.fileName),
+    sealLabels(deps.keys, accepted, accepted),
   ]);
-  const row = { tenantId, documentId, titleSealed, fileNameSealed, mediaType };
+  const row = { tenantId, documentId, titleSealed, fileNameSealed, labelsSealed, mediaType };
   const origin = { createdBy: call.principal.subject, requestId: call.requestId };
   await deps.database.inTenant(tenantId, (tx) => insertUploading(tx, { ...row, ...origin }));
   try {
@@ -182,9 +185,10 @@ async function answerRepeated(
   return earlier.document;
 }
 
-/** What two uploads with one key must have in common. */
+/** What two uploads with one key must have in common. Without labels it is what it was before there were any. */
 function fingerprintOf(accepted: Accepted, sha256: string): string {
-  return JSON.stringify([sha256, accepted.title, accepted.fileName]);
+  const { title, fileName } = accepted;
+  return JSON.stringify([sha256, title, fileName, ...(isUnlabelled(accepted) ? [] : [writeLabels(accepted)])]);
 }
 
 async function digestOf(body: AsyncIterable<Uint8Array>): Promise<string> {

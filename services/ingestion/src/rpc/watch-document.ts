@@ -51,7 +51,8 @@ async function* watch(deps: WatchDeps, documentId: string, context: HandlerConte
       // A row that is gone was deleted between two looks.
       const now = found ?? { ...shown, state: 'DELETING' as const, revision: shown.revision + 1 };
       if (now.revision === shown.revision) continue;
-      shown = { ...now, title: shown.title, fileName: shown.fileName };
+      const { title, fileName, labels, metadata } = shown;
+      shown = { ...now, title, fileName, labels, metadata };
       yield { document: toWire(shown) };
     }
   } finally {

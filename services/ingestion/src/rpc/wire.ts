@@ -40,6 +40,8 @@ export function toWire(document: Document): WireDocument {
     createdAt: timestampFromDate(document.createdAt),
     updatedAt: timestampFromDate(document.updatedAt),
     etag: etagOf(document),
+    labels: [...document.labels],
+    metadata: { ...document.metadata },
   });
 }
 

@@ -12,12 +12,15 @@ export interface UploadOptions {
   readonly fileName?: string;
   readonly title?: string;
   readonly idempotencyKey?: string;
+  readonly labels?: string[];
+  readonly metadata?: Record<string, string>;
   readonly pieceBytes?: number;
 }
 
 export async function* uploadMessages(bytes: Uint8Array, options: UploadOptions = {}): AsyncGenerator<UploadMessage> {
-  const { fileName = 'note.txt', title = '', idempotencyKey = '', pieceBytes = 65_536 } = options;
-  yield { part: { case: 'metadata', value: { fileName, title, idempotencyKey } } };
+  const { fileName = 'note.txt', title = '', idempotencyKey = '', labels = [], metadata = {} } = options;
+  const { pieceBytes = 65_536 } = options;
+  yield { part: { case: 'metadata', value: { fileName, title, idempotencyKey, labels, metadata } } };
   for (let at = 0; at < bytes.length; at += pieceBytes) {
     yield await Promise.resolve({ part: { case: 'data', value: bytes.subarray(at, at + pieceBytes) } } as const);
   }
