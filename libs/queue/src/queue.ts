@@ -30,8 +30,11 @@ export interface Queue {
    */
   addDocumentFlow(job: StageJob): Promise<void>;
   flowState(job: FlowKey): Promise<FlowState>;
-  /** Removes what is left of a flow. A stage that runs just now finishes, and nothing follows it. */
-  removeFlow(job: FlowKey): Promise<void>;
+  /**
+   * Removes what is left of a flow; answers how many jobs that were. A stage that runs just now finishes, and nothing
+   * follows it.
+   */
+  removeFlow(job: FlowKey): Promise<number>;
   /** Resolves when the queue's server answers. */
   check(): Promise<void>;
   close(): Promise<void>;
@@ -135,8 +138,15 @@ async function readFlowState(flow: FlowHandle, job: FlowKey): Promise<FlowState>
 }
 
 /** From the root down, so that no removed child releases a parent that is still there. */
-async function removeJobs(flow: FlowHandle, job: FlowKey): Promise<void> {
-  for (const stage of stages.toReversed()) await flow.queue(stage).remove(stageJobId(stage, job), false);
+async function removeJobs(flow: FlowHandle, job: FlowKey): Promise<number> {
+  let removed = 0;
+  for (const stage of stages.toReversed()) {
+    const before = await flow.queue(stage).getState(stageJobId(stage, job));
+    const answer = await flow.queue(stage).remove(stageJobId(stage, job), false);
+    // One that was not there is answered like one that was removed.
+    if (before !== 'unknown' && answer === 1) removed += 1;
+  }
+  return removed;
 }
 
 interface Connection {

@@ -105,7 +105,8 @@ onEveryBackend('flow of a document', (bench) => {
     await runOnce('failed');
     failPublish = false;
     await runOnce('completed');
-    await queue.removeFlow(job);
+    expect(await queue.removeFlow(job)).to.equal(stages.length);
+    expect(await queue.removeFlow(job)).to.equal(0);
     expect(await queue.flowState(job)).to.equal('absent');
     await runOnce('completed');
   });

@@ -2,7 +2,14 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { openStream, sealStream, type KeyRing, type SealContext } from '@wardstone/crypto';
+import {
+  keyVersionOfStream,
+  openStream,
+  sealStream,
+  streamHeadBytes,
+  type KeyRing,
+  type SealContext,
+} from '@wardstone/crypto';
 import { AppError, needs } from '@wardstone/rpc';
 import { parseJsonLines, toJsonLines } from './json-lines.ts';
 import type { ObjectStore, PutOptions } from './object-store.ts';
@@ -24,6 +31,8 @@ export interface Written {
   readonly bytes: number;
   /** SHA-256, in hexadecimal. */
   readonly sha256: string;
+  /** Version of the objects key that it is sealed under, from 1. */
+  readonly keyVersion: number;
 }
 
 /** Reads and writes sealed objects in constant memory. Thrown by all: OBJECT_STORE_UNAVAILABLE; by reading and writing: KEY_UNAVAILABLE. */
@@ -50,10 +59,17 @@ export interface SealedObjects {
   exists(ref: ObjectRef): Promise<boolean>;
   /** The tag of what is stored now, for `ifMatch`; undefined when there is none. */
   etag(ref: ObjectRef): Promise<string | undefined>;
+  /**
+   * The key version that a stored object names, from 1, read from its beginning without a key: nothing is proved by it.
+   * Thrown: NOT_FOUND; SEALED_VALUE_INVALID when it begins as no sealed object does.
+   */
+  keyVersion(ref: ObjectRef): Promise<number>;
   /** Removes it; nothing happens when there is none. */
   remove(ref: ObjectRef): Promise<void>;
   /** Removes every object of every version of a document. Answers how many there were. */
   removeDocument(tenantId: string, documentId: string): Promise<number>;
+  /** Removes every object of a tenant, whatever document it is of. Answers how many there were. */
+  removeTenant(tenantId: string): Promise<number>;
   check(): Promise<void>;
 }
 
@@ -82,8 +98,16 @@ export function createSealedObjects({ store, keys }: SealedObjectsOptions): Seal
     },
     exists: async (ref) => (await store.head(keyOf(ref))) !== undefined,
     etag: async (ref) => (await store.head(keyOf(ref)))?.etag,
+    keyVersion: async (ref) => {
+      const stored = await store.get(keyOf(ref));
+      const head = new Head();
+      // Leaving the loop closes the stored stream.
+      for await (const chunk of stored as AsyncIterable<Uint8Array>) if (head.take(chunk)) break;
+      return keyVersionOfStream(head.bytes());
+    },
     remove: async (ref) => store.delete(keyOf(ref)),
     removeDocument: async (tenantId, documentId) => store.deletePrefix(documentPrefix(tenantId, documentId)),
+    removeTenant: async (tenantId) => store.deletePrefix(tenantPrefix(tenantId)),
     check: () => store.check(),
   };
 }
@@ -98,6 +122,7 @@ async function sealInto(
   const key = keyOf(ref);
   const sealer = await sealStream(keys, contextOf(ref));
   const measure = new Measure();
+  const head = new Head();
   // Both sides run at once. When one fails the other is stopped, and what failed first is what is reported.
   const stop = new AbortController();
   const signals = signal === undefined ? [stop.signal] : [stop.signal, signal];
@@ -109,11 +134,11 @@ async function sealInto(
     sealer.destroy();
   };
   const pumping = pipeline(measure.read(untilAborted(source, options.signal)), sealer).catch(failed);
-  const storing = store.put(key, sealer, options).catch(failed);
+  const storing = store.put(key, head.read(sealer), options).catch(failed);
   await Promise.all([pumping, storing]);
   if (signal?.aborted === true) throw new AppError('CANCELLED');
   if (failures.length > 0) throw failures[0];
-  return measure.result();
+  return { ...measure.result(), keyVersion: keyVersionOfStream(head.bytes()) };
 }
 
 /** Counts and hashes what passes. */
@@ -129,8 +154,36 @@ class Measure {
     }
   }
 
-  result(): Written {
+  result(): Omit<Written, 'keyVersion'> {
     return { bytes: this.#bytes, sha256: this.#hash.digest('hex') };
+  }
+}
+
+/** Keeps the beginning of what passes, as far as it is needed to read the header of a sealed object. */
+class Head {
+  readonly #chunks: Uint8Array[] = [];
+  #bytes = 0;
+
+  /** True when no more is needed. */
+  take(chunk: Uint8Array): boolean {
+    const missing = streamHeadBytes - this.#bytes;
+    if (missing > 0) {
+      // A copy: whoever made the chunk may use its memory again.
+      this.#chunks.push(Uint8Array.from(chunk.subarray(0, missing)));
+      this.#bytes += Math.min(chunk.byteLength, missing);
+    }
+    return this.#bytes >= streamHeadBytes;
+  }
+
+  async *read(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      this.take(chunk);
+      yield chunk;
+    }
+  }
+
+  bytes(): Uint8Array {
+    return Buffer.concat(this.#chunks);
   }
 }
 
@@ -148,7 +201,14 @@ function keyOf({ tenantId, documentId, version, name }: ObjectRef): string {
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 function documentPrefix(tenantId: string, documentId: string): string {
-  const valid = uuidPattern.test(tenantId) && uuidPattern.test(documentId);
-  needs(valid, 'INTERNAL', { message: 'tenant and document ids are lower-case UUIDs' });
-  return `tenants/${tenantId}/documents/${documentId}`;
+  return `${tenantPrefix(tenantId)}/documents/${idOf(documentId)}`;
+}
+
+function tenantPrefix(tenantId: string): string {
+  return `tenants/${idOf(tenantId)}`;
+}
+
+function idOf(id: string): string {
+  needs(uuidPattern.test(id), 'INTERNAL', { message: 'tenant and document ids are lower-case UUIDs' });
+  return id;
 }

@@ -18,15 +18,23 @@ const ref: ObjectRef = {
 describe('sealed objects', () => {
   let dir: string;
   let objects: SealedObjects;
+  let current: number;
+  let rotate: () => void;
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'wardstone-objects-'));
     const dataKey = createHash('sha256').update('data key').digest();
+    current = 1;
     const keys = createKeyRing({
-      fetch: (tenantId, purpose) => {
-        const key = derivePurposeKey(dataKey, tenantId, purpose, 1);
-        return Promise.resolve({ key, version: 1, currentVersion: 1, maxAgeMs: 60_000 });
+      fetch: (tenantId, purpose, asked) => {
+        const version = asked === 0 ? current : asked;
+        const key = derivePurposeKey(dataKey, tenantId, purpose, version);
+        return Promise.resolve({ key, version, currentVersion: current, maxAgeMs: 60_000 });
       },
     });
+    rotate = () => {
+      current += 1;
+      keys.refresh(ref.tenantId);
+    };
     objects = createSealedObjects({ store: createFileStore({ dir }), keys });
   });
   afterEach(() => rm(dir, { recursive: true, force: true }));
@@ -38,11 +46,15 @@ describe('sealed objects', () => {
   it('gives back what was written, with length and hash of the clear bytes', async () => {
     const clear = randomBytes(1_000_003);
     const written = await objects.write(ref, pieces(clear.subarray(0, 77), clear.subarray(77)));
-    expect(written).to.deep.equal({ bytes: clear.length, sha256: createHash('sha256').update(clear).digest('hex') });
+    expect(written).to.deep.equal({
+      bytes: clear.length,
+      sha256: createHash('sha256').update(clear).digest('hex'),
+      keyVersion: 1,
+    });
     expect((await read()).equals(clear)).to.equal(true);
     expect(await objects.exists(ref)).to.equal(true);
     const empty = await objects.write({ ...ref, version: 2 }, pieces());
-    expect(empty).to.deep.equal({ bytes: 0, sha256: createHash('sha256').digest('hex') });
+    expect(empty).to.deep.equal({ bytes: 0, sha256: createHash('sha256').digest('hex'), keyVersion: 1 });
     expect((await read({ ...ref, version: 2 })).length).to.equal(0);
   });
 
@@ -146,6 +158,44 @@ describe('sealed objects', () => {
     expect(await reasonOf(objects.write(ref, reader, { ifMatch }))).to.equal('OBJECT_CHANGED');
     expect(await objects.etag(ref)).to.equal(undefined);
     expect(await readdir(join(dir, 'tmp'))).to.deep.equal([]);
+  });
+
+  it('tells the key version of what was written and of what is stored, without a key for the latter', async () => {
+    const large = randomBytes(600_000);
+    expect((await objects.write(ref, pieces(large))).keyVersion).to.equal(1);
+    rotate();
+    expect(await objects.keyVersion(ref)).to.equal(1);
+    expect((await objects.write(ref, await objects.read(ref))).keyVersion).to.equal(2);
+    const blind = createKeyRing({ fetch: () => Promise.reject(new AppError('KEY_UNAVAILABLE')) });
+    const without = createSealedObjects({ store: createFileStore({ dir }), keys: blind });
+    expect(await without.keyVersion(ref)).to.equal(2);
+    expect((await read()).equals(large)).to.equal(true);
+    await writeFile(fileOf(ref), 'no sealed object');
+    expect(await reasonOf(without.keyVersion(ref))).to.equal('SEALED_VALUE_INVALID');
+    await objects.remove(ref);
+    expect(await reasonOf(without.keyVersion(ref))).to.equal('NOT_FOUND');
+  });
+
+  it('lets who reads read on while the object is sealed again', async () => {
+    const clear = randomBytes(3_000_000);
+    await objects.write(ref, pieces(clear));
+    const reader = await objects.read(ref);
+    const read = [(await reader[Symbol.asyncIterator]().next()).value as Buffer];
+    rotate();
+    await objects.write(ref, await objects.read(ref));
+    expect(await objects.keyVersion(ref)).to.equal(2);
+    for await (const chunk of reader) read.push(chunk as Buffer);
+    expect(Buffer.concat(read).equals(clear)).to.equal(true);
+  });
+
+  it('removes everything of a tenant and of no other', async () => {
+    const other = { ...ref, tenantId: '01890000-0000-7000-8000-00000000000b' };
+    const second = { ...ref, documentId: '01890000-0000-7000-8000-000000000002' };
+    for (const at of [ref, { ...ref, name: 'vectors' as const }, second, other]) await objects.write(at, pieces('x'));
+    expect(await objects.removeTenant(ref.tenantId)).to.equal(3);
+    expect(await objects.removeTenant(ref.tenantId)).to.equal(0);
+    expect(await objects.exists(other)).to.equal(true);
+    expect(await reasonOf(objects.removeTenant('..'))).to.equal('INTERNAL');
   });
 
   it('refuses references that could name something else', async () => {
