@@ -48,6 +48,7 @@ const schema = z.object({
   WARDSTONE_WATCH_INTERVAL_MS: fields.durationMs.default(5_000),
   WARDSTONE_RECONCILE_INTERVAL_MS: fields.durationMs.default(5_000),
   WARDSTONE_RECONCILE_GRACE_MS: fields.durationMs.default(10_000),
+  WARDSTONE_TENANT_WORK_INTERVAL_MS: fields.durationMs.default(15_000),
   WARDSTONE_UPLOAD_IDLE_MS: fields.durationMs.default(15 * 60_000),
 });
 

@@ -1,4 +1,5 @@
 /** Counters of this service. Labels are words of fixed lists: never an id, never content. */
+import type { SealedField } from './adapters/document-seals.ts';
 import { Counter, Gauge, Histogram, type Registry } from '@wardstone/telemetry';
 
 export interface IngestionMetrics {
@@ -7,12 +8,18 @@ export interface IngestionMetrics {
   settled(state: 'READY' | 'FAILED', reason: string): void;
   extracted(mediaType: string, pages: number, seconds: number): void;
   reconciled(action: ReconcilerAction): void;
+  /** A sealed value that opens under no key was met by a rotation. */
+  unreadable(field: Unreadable): void;
   watching(change: 1 | -1): void;
   /** Shows the extraction processes, and the documents that wait for one, at each scrape. */
   observePool(pool: { size(): number; waiting(): number }): void;
 }
 
-export type ReconcilerAction = 'flow-added' | 'upload-abandoned' | 'deletion-finished' | 'keys-expired' | 'failed';
+export type ReconcilerAction =
+  'flow-added' | 'upload-abandoned' | 'deletion-finished' | 'keys-expired' | 'tenant-closed' | 'failed';
+
+/** What may turn out to open under no key. */
+export type Unreadable = SealedField | 'original' | 'fingerprint';
 
 export function createMetrics(registry: Registry): IngestionMetrics {
   const registers = [registry];
@@ -52,6 +59,12 @@ export function createMetrics(registry: Registry): IngestionMetrics {
     labelNames: ['action'],
     registers,
   });
+  const unreadable = new Counter({
+    name: 'wardstone_ingestion_unreadable_values_total',
+    help: 'Sealed values that a rotation of keys could open under no key',
+    labelNames: ['field'],
+    registers,
+  });
   const watchers = new Gauge({
     name: 'wardstone_ingestion_watchers',
     help: 'Open WatchDocument streams',
@@ -71,6 +84,9 @@ export function createMetrics(registry: Registry): IngestionMetrics {
     },
     reconciled: (action) => {
       reconciler.inc({ action });
+    },
+    unreadable: (field) => {
+      unreadable.inc({ field });
     },
     watching: (change) => {
       watchers.inc(change);

@@ -1,5 +1,5 @@
 /** What handlers and jobs need, as narrow as they need it. main.ts fills it in; tests fill in real or failing parts. */
-import type { Auditor } from '@wardstone/access';
+import type { Auditor, TenantCheck } from '@wardstone/access';
 import type { KeyRing } from '@wardstone/crypto';
 import type { Database } from '@wardstone/db';
 import type { Queue } from '@wardstone/queue';
@@ -41,6 +41,8 @@ export interface Limits {
 export interface Deps {
   readonly database: Pick<Database, 'inTenant' | 'inPlatform'>;
   readonly keys: KeyRing;
+  /** Which tenants may be used. Every RPC has asked it; what goes on by itself asks it too. */
+  readonly gate: TenantCheck;
   readonly objects: SealedObjects;
   readonly queue: Pick<Queue, 'addDocumentFlow' | 'flowState' | 'removeFlow'>;
   readonly auditor: Auditor;

@@ -1,9 +1,10 @@
 /** Sealing of what a document's row holds that may be PHI, under the tenant's content key. */
-import { open, seal, type KeyRing, type SealedText } from '@wardstone/crypto';
+import { keyVersionOfSealed, open, seal, type KeyRing, type SealedText } from '@wardstone/crypto';
 import type { Document, SealedDocument } from '../domain/document.ts';
 import { isUnlabelled, noLabels, readLabels, writeLabels, type Labels } from '../domain/labels.ts';
 
-type SealedField = 'title' | 'file_name' | 'labels' | 'digest';
+/** Fields of a document's row that are sealed, as their seals name them. */
+export type SealedField = 'title' | 'file_name' | 'labels' | 'digest';
 
 function contextOf(document: Pick<SealedDocument, 'tenantId' | 'documentId'>, field: SealedField) {
   return { tenantId: document.tenantId, resource: document.documentId, field };
@@ -19,13 +20,28 @@ export function sealField(
   return seal(keys, 'content', contextOf(document, field), value);
 }
 
+/** Opens one field. Thrown: SEALED_VALUE_INVALID, KEY_UNAVAILABLE. */
+export function openField(
+  keys: KeyRing,
+  document: Pick<SealedDocument, 'tenantId' | 'documentId'>,
+  field: SealedField,
+  sealed: string,
+): Promise<string> {
+  return open(keys, 'content', contextOf(document, field), sealed);
+}
+
+/** The lowest key version of values that were just sealed; null stands for none. */
+export function lowestKeyVersion(...sealed: readonly (string | null)[]): number {
+  return Math.min(...sealed.filter((value) => value !== null).map(keyVersionOfSealed));
+}
+
 /** Opens what readers see. Thrown: SEALED_VALUE_INVALID, KEY_UNAVAILABLE. */
 export async function openDocument(keys: KeyRing, document: SealedDocument): Promise<Document> {
   const { labelsSealed } = document;
   const [title, fileName, labels] = await Promise.all([
-    open(keys, 'content', contextOf(document, 'title'), document.titleSealed),
-    open(keys, 'content', contextOf(document, 'file_name'), document.fileNameSealed),
-    labelsSealed === null ? undefined : open(keys, 'content', contextOf(document, 'labels'), labelsSealed),
+    openField(keys, document, 'title', document.titleSealed),
+    openField(keys, document, 'file_name', document.fileNameSealed),
+    labelsSealed === null ? undefined : openField(keys, document, 'labels', labelsSealed),
   ]);
   return { ...document, title, fileName, ...(labels === undefined ? noLabels : readLabels(labels)) };
 }

@@ -57,6 +57,7 @@ export type NewDocument = Pick<
   | 'titleSealed'
   | 'fileNameSealed'
   | 'labelsSealed'
+  | 'keyVersion'
   | 'mediaType'
   | 'createdBy'
   | 'requestId'
@@ -77,9 +78,14 @@ export async function keepUploading(tx: EntityManager, documentId: string): Prom
 export async function markReceived(
   tx: EntityManager,
   documentId: string,
-  original: { readonly sizeBytes: number; readonly digestSealed: SealedText },
+  {
+    sizeBytes,
+    digestSealed,
+    keyVersion,
+  }: Pick<SealedDocument, 'sizeBytes' | 'keyVersion'> & { readonly digestSealed: SealedText },
 ): Promise<boolean> {
-  const change = { ...original, ...touched, state: 'RECEIVED' } as const;
+  const lowest = () => `least(key_version, ${String(keyVersion)})`;
+  const change = { sizeBytes, digestSealed, keyVersion: lowest, ...touched, state: 'RECEIVED' } as const;
   return changed(await tx.update(documentEntity, { documentId, state: 'UPLOADING' }, change));
 }
 
@@ -139,6 +145,11 @@ export async function giveUpUpload(tx: EntityManager, documentId: string): Promi
 /** The reconciler looked at it; readers see no change. */
 export async function markChecked(tx: EntityManager, documentId: string): Promise<void> {
   await tx.update(documentEntity, { documentId }, { checkedAt: () => 'now()' });
+}
+
+/** The reconciler need not look at it for so long: its tenant may not be used. */
+export async function postponeCheck(tx: EntityManager, documentId: string, pauseMs: number): Promise<void> {
+  await tx.update(documentEntity, { documentId }, { checkedAt: new Date(Date.now() + pauseMs) });
 }
 
 /** Removes the row of a document whose objects and index rows are gone, and its idempotency keys with it. */

@@ -23,6 +23,7 @@ export const documentEntity = new EntitySchema<DocumentRow>({
     sizeBytes: { name: 'size_bytes', type: 'bigint', transformer: numberFromBigint },
     labelsSealed: sealedColumn({ name: 'labels_sealed', field: 'labels', nullable: true }),
     digestSealed: sealedColumn({ name: 'digest_sealed', field: 'digest', nullable: true }),
+    keyVersion: { name: 'key_version', type: 'int' },
     pageCount: { name: 'page_count', type: 'int' },
     chunkCount: { name: 'chunk_count', type: 'int' },
     createdBy: { name: 'created_by', type: 'text' },
@@ -42,6 +43,8 @@ export interface IdempotencyRow {
   documentId: string;
   /** Digest of what was uploaded and under which names, sealed. */
   fingerprintSealed: SealedText;
+  /** Version of the key that it is sealed under. */
+  keyVersion: number;
   expiresAt: Date;
 }
 
@@ -52,6 +55,7 @@ export const idempotencyEntity = new EntitySchema<IdempotencyRow>({
     keyHash: { name: 'key_hash', type: 'bytea', primary: true },
     documentId: { name: 'document_id', type: 'uuid' },
     fingerprintSealed: sealedColumn({ name: 'fingerprint_sealed', field: 'fingerprint' }),
+    keyVersion: { name: 'key_version', type: 'int' },
     expiresAt: { name: 'expires_at', type: 'timestamptz' },
   },
 });

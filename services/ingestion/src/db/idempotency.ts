@@ -19,9 +19,16 @@ export async function findKey(tx: EntityManager, keyHash: Buffer): Promise<Idemp
 export async function claimKey(tx: EntityManager, row: Omit<IdempotencyRow, 'expiresAt'>): Promise<boolean> {
   await tx.query('delete from idempotency_key where key_hash = $1 and expires_at <= now()', [row.keyHash]);
   const inserted: unknown = await tx.query(
-    `insert into idempotency_key (tenant_id, key_hash, document_id, fingerprint_sealed, expires_at)
-     values ($1, $2, $3, $4, $5) on conflict do nothing returning document_id`,
-    [row.tenantId, row.keyHash, row.documentId, row.fingerprintSealed, new Date(Date.now() + keyLifetimeMs)],
+    `insert into idempotency_key (tenant_id, key_hash, document_id, fingerprint_sealed, key_version, expires_at)
+     values ($1, $2, $3, $4, $5, $6) on conflict do nothing returning document_id`,
+    [
+      row.tenantId,
+      row.keyHash,
+      row.documentId,
+      row.fingerprintSealed,
+      row.keyVersion,
+      new Date(Date.now() + keyLifetimeMs),
+    ],
   );
   return Array.isArray(inserted) && inserted.length > 0;
 }

@@ -27,8 +27,11 @@ export const pendingStates = [
   'INDEXING',
 ] as const satisfies readonly DocumentState[];
 
+/** States in which nothing works on a document any more. */
+export const settledStates = ['READY', 'FAILED'] as const satisfies readonly DocumentState[];
+
 /** States that readers see. */
-export const visibleStates = [...pendingStates, 'READY', 'FAILED'] as const satisfies readonly DocumentState[];
+export const visibleStates = [...pendingStates, ...settledStates] as const satisfies readonly DocumentState[];
 
 /** A document with its sealed fields still sealed. */
 export interface SealedDocument {
@@ -46,6 +49,8 @@ export interface SealedDocument {
   readonly sizeBytes: number;
   /** SHA-256 of the original, sealed: a bare digest would confirm a guess at the content. */
   readonly digestSealed: SealedText | null;
+  /** The lowest key version under which anything of it that opens is sealed: the fields of the row, and the original. */
+  readonly keyVersion: number;
   readonly pageCount: number;
   readonly chunkCount: number;
   readonly createdBy: string;

@@ -13,7 +13,7 @@ import type { Deps } from '../ports.ts';
 
 type ExtractDeps = Pick<
   Deps,
-  'database' | 'auditor' | 'keys' | 'objects' | 'settings' | 'pool' | 'metrics' | 'limits' | 'log'
+  'database' | 'auditor' | 'gate' | 'keys' | 'objects' | 'settings' | 'pool' | 'metrics' | 'limits' | 'log'
 >;
 
 /** Progress is written at most so often. */
@@ -22,10 +22,12 @@ const progressIntervalMs = 1_000;
 /**
  * Idempotent: the same original and settings give the same artefact, and one that is there is not made again. Thrown: the
  * reason for which the document has no usable text; DOCUMENT_NOT_FOUND when it was deleted or has ended, so that the
- * stages behind are skipped; transient reasons, for which the queue repeats the job.
+ * stages behind are skipped; transient reasons, for which the queue repeats the job: TENANT_SUSPENDED and TENANT_OFFBOARDING
+ * are such, for the job of a closed tenant waits.
  */
 export function extractJob(deps: ExtractDeps) {
   return async (job: StageJob, context: Pick<StageContext, 'signal'>): Promise<void> => {
+    deps.gate.check(job.tenantId);
     const document = await pendingDocument(deps, job);
     const ref = { tenantId: job.tenantId, documentId: job.documentId, version: job.version, name: 'chunks' } as const;
     if (document.chunkCount > 0 && (await deps.objects.exists(ref))) return;

@@ -1,5 +1,5 @@
 /** Finishes what crashes and outages left: at an interval, in one process at a time, a bounded number of documents. */
-import { abandonUpload, find, markChecked } from '../db/documents.ts';
+import { abandonUpload, find, markChecked, postponeCheck } from '../db/documents.ts';
 import { removeExpiredKeys } from '../db/idempotency.ts';
 import { becomeReconciler, tenantsWithExpiredKeys, unsettledDocuments } from '../db/reconciliation.ts';
 import type { DocumentKey } from '../db/reconciliation.ts';
@@ -7,8 +7,9 @@ import type { SealedDocument } from '../domain/document.ts';
 import { flowJob } from '../flow-job.ts';
 import type { Deps } from '../ports.ts';
 import { removeDocument } from '../remove-document.ts';
+import { isTenantClosed } from '../tenant-closed.ts';
 
-type ReconcilerDeps = Pick<Deps, 'database' | 'objects' | 'queue' | 'index' | 'metrics' | 'log'>;
+type ReconcilerDeps = Pick<Deps, 'database' | 'gate' | 'objects' | 'queue' | 'index' | 'metrics' | 'log'>;
 
 export interface ReconcilerOptions {
   /** Pause between two passes, give or take a fifth. */
@@ -24,6 +25,8 @@ const maxTenantsPerPass = 50;
 const maxKeysPerTenant = 1_000;
 /** A pass holds its lock in a transaction; Postgres ends transactions that idle for a minute. */
 const maxPassMs = 30_000;
+/** Documents of a tenant that may not be used are looked at so seldom: they must not take the turns of the others. */
+const closedTenantPauseMs = 5 * 60_000;
 
 export interface Reconciler {
   /** One pass now; gives the number of documents that it looked at. Thrown: DATABASE_UNAVAILABLE. */
@@ -86,6 +89,7 @@ export function createReconciler(deps: ReconcilerDeps, options: ReconcilerOption
 async function reconcileOne(deps: ReconcilerDeps, options: ReconcilerOptions, key: DocumentKey): Promise<void> {
   const { tenantId, documentId } = key;
   try {
+    deps.gate.check(tenantId);
     const document = await deps.database.inTenant(tenantId, (tx) => find(tx, documentId));
     if (document === undefined) return;
     if (document.state === 'UPLOADING') await abandon(deps, options, document);
@@ -93,6 +97,11 @@ async function reconcileOne(deps: ReconcilerDeps, options: ReconcilerOptions, ke
     else if (document.state !== 'READY' && document.state !== 'FAILED') await revive(deps, document);
     await deps.database.inTenant(tenantId, (tx) => markChecked(tx, documentId));
   } catch (error) {
+    if (isTenantClosed(error)) {
+      deps.metrics.reconciled('tenant-closed');
+      await deps.database.inTenant(tenantId, (tx) => postponeCheck(tx, documentId, closedTenantPauseMs));
+      return;
+    }
     deps.metrics.reconciled('failed');
     deps.log.warn({ err: error, documentId }, 'reconciler could not help a document');
     // Whose database is away the error does not say: a peer has its own. If it is ours this throws, and ends the pass.

@@ -2,9 +2,17 @@ import { createHash } from 'node:crypto';
 import type { HandlerContext } from '@connectrpc/connect';
 import { AppError, type CallContext, callContext, createSlots, needs, tenantOf, tenantShare } from '@wardstone/rpc';
 import type { UploadDocumentRequest } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import type { Written } from '@wardstone/storage';
 import { currentTraceparent } from '@wardstone/telemetry';
 import { v7 as uuidv7 } from 'uuid';
-import { openDocument, openFingerprint, sealField, sealFingerprint, sealLabels } from '../adapters/document-seals.ts';
+import {
+  lowestKeyVersion,
+  openDocument,
+  openFingerprint,
+  sealField,
+  sealFingerprint,
+  sealLabels,
+} from '../adapters/document-seals.ts';
 import {
   find,
   findVisible,
@@ -100,17 +108,18 @@ async function store(deps: UploadDeps, call: CallContext, accepted: Accepted, up
     sealField(deps.keys, accepted, 'file_name', accepted.fileName),
     sealLabels(deps.keys, accepted, accepted),
   ]);
-  const row = { tenantId, documentId, titleSealed, fileNameSealed, labelsSealed, mediaType };
+  const keyVersion = lowestKeyVersion(titleSealed, fileNameSealed, labelsSealed);
+  const row = { tenantId, documentId, titleSealed, fileNameSealed, labelsSealed, keyVersion, mediaType };
   const origin = { createdBy: call.principal.subject, requestId: call.requestId };
   await deps.database.inTenant(tenantId, (tx) => insertUploading(tx, { ...row, ...origin }));
   try {
     const ref = { tenantId, documentId, version: 1, name: 'original' } as const;
     const body = withHeartbeat(deps, accepted, upload.body());
-    const { bytes, sha256 } = await deps.objects.write(ref, body, { signal: call.signal });
-    const claimed = await accept(deps, call, accepted, { bytes, sha256 });
+    const written = await deps.objects.write(ref, body, { signal: call.signal });
+    const claimed = await accept(deps, call, accepted, written);
     if (!claimed) {
       await discard(deps, call, accepted);
-      const first = await answerRepeated(deps, call, accepted, () => Promise.resolve(sha256));
+      const first = await answerRepeated(deps, call, accepted, () => Promise.resolve(written.sha256));
       if (first === undefined) throw new AppError('IDEMPOTENCY_KEY_REUSED');
       return { document: first, outcome: 'repeated' };
     }
@@ -129,22 +138,20 @@ async function store(deps: UploadDeps, call: CallContext, accepted: Accepted, up
  * when another upload has the key. The event comes when nothing but the commit is left that could fail, so that the audit
  * log tells of no document that never was, and no document is seen before its event is durable.
  */
-async function accept(
-  deps: UploadDeps,
-  call: CallContext,
-  accepted: Accepted,
-  original: { readonly bytes: number; readonly sha256: string },
-): Promise<boolean> {
+async function accept(deps: UploadDeps, call: CallContext, accepted: Accepted, original: Written): Promise<boolean> {
   const { tenantId, documentId, mediaType, keyHash } = accepted;
   const digestSealed = await sealField(deps.keys, accepted, 'digest', original.sha256);
   const fingerprint = fingerprintOf(accepted, original.sha256);
+  const keyVersion = Math.min(lowestKeyVersion(digestSealed), original.keyVersion);
   const fingerprintSealed = keyHash && (await sealFingerprint(deps.keys, tenantId, keyHash, fingerprint));
   return deps.database.inTenant(tenantId, async (tx) => {
     if (keyHash !== undefined && fingerprintSealed !== undefined) {
-      if (!(await claimKey(tx, { tenantId, keyHash, documentId, fingerprintSealed }))) return false;
+      const key = { tenantId, keyHash, documentId, fingerprintSealed, keyVersion: lowestKeyVersion(fingerprintSealed) };
+      if (!(await claimKey(tx, key))) return false;
     }
     // The reconciler gave the row up: the objects may be gone already, so the upload counts as cut.
-    needs(await markReceived(tx, documentId, { sizeBytes: original.bytes, digestSealed }), 'UPLOAD_INCOMPLETE');
+    const change = { sizeBytes: original.bytes, digestSealed, keyVersion };
+    needs(await markReceived(tx, documentId, change), 'UPLOAD_INCOMPLETE');
     await deps.auditor.record(call, {
       action: 'document.create',
       resourceType: 'document',

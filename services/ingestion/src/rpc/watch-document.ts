@@ -17,11 +17,11 @@ import type { Deps } from '../ports.ts';
 import { loadAudited } from './load-document.ts';
 import { toWire } from './wire.ts';
 
-type WatchDeps = Pick<Deps, 'database' | 'auditor' | 'keys' | 'changes' | 'metrics' | 'limits'>;
+type WatchDeps = Pick<Deps, 'database' | 'auditor' | 'gate' | 'keys' | 'changes' | 'metrics' | 'limits'>;
 
 /**
  * The document now and after every change, until it is READY, FAILED or deleted, the caller goes, or the server drains.
- * Announcements may be lost; the row is read again at an interval too.
+ * Announcements may be lost; the row is read again at an interval too. A tenant that is closed meanwhile sees no more of it.
  */
 export function watchDocument(deps: WatchDeps) {
   const { maxWatchers, tenantSlotPercent } = deps.limits;
@@ -46,6 +46,7 @@ async function* watch(deps: WatchDeps, documentId: string, context: HandlerConte
     let shown = await openDocument(deps.keys, await loadAudited(deps, call, documentId, 'document.watch'));
     yield { document: toWire(shown) };
     while (!isFinal(shown.state) && (await news.next())) {
+      deps.gate.check(tenantId);
       const found = await deps.database.inTenant(tenantId, (tx) => find(tx, documentId)).catch(tolerate);
       if (found === 'unavailable') continue;
       // A row that is gone was deleted between two looks.

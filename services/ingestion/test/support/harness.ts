@@ -1,4 +1,5 @@
 /** The service's handlers over a real database, a real object store and real seals; peers are plain objects. */
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,7 +67,10 @@ export interface Harness {
   /** Documents that were removed from the index. */
   readonly removedFromIndex: string[];
   readonly faults: Faults;
+  readonly tenants: TestTenants;
   readonly logs: string[];
+  /** Forgets every document, object, flow and event, and all that was done to tenants. */
+  clear(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -107,7 +111,8 @@ export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness
   const destination = { write: (line: string) => void logs.push(line) };
   const telemetry = createTelemetry({ service: 'ingestion', version: '0', logLevel: 'debug', destination });
   const objectsDir = await mkdtemp(join(tmpdir(), 'wardstone-ingestion-'));
-  const keys = testKeys();
+  const tenants = testTenants();
+  const { keys } = tenants;
   const faults: Faults = { audit: false, queue: false, index: false, objects: false };
   const sealed = createSealedObjects({ store: createFileStore({ dir: objectsDir }), keys });
   const objects = failing(sealed, () => faults.objects, 'OBJECT_STORE_UNAVAILABLE');
@@ -124,16 +129,18 @@ export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness
   const deps: Deps = {
     database,
     keys,
+    gate: tenants,
     objects,
     queue: failing(memoryQueue(flows), () => faults.queue, 'QUEUE_UNAVAILABLE'),
     auditor: memoryAuditor(events, faults, telemetry),
     changes,
     settings: { chunkSizes: () => Promise.resolve({ chunkSizeChars: 400, chunkOverlapChars: 60 }) },
     index: {
-      removeDocument: (_tenantId, documentId) => {
-        if (faults.index) return Promise.reject(new AppError('SERVICE_UNAVAILABLE'));
+      removeDocument: async (tenantId, documentId) => {
+        tenants.check(tenantId);
+        if (faults.index) throw new AppError('SERVICE_UNAVAILABLE');
         removedFromIndex.push(documentId);
-        return Promise.resolve();
+        await Promise.resolve();
       },
     },
     pool,
@@ -161,7 +168,20 @@ export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness
     flows,
     removedFromIndex,
     faults,
+    tenants,
     logs,
+    async clear() {
+      await testDatabase.query('delete from ingestion.document');
+      for (const tenantId of [tenantA, tenantB]) {
+        await sealed.removeTenant(tenantId);
+        tenants.resume(tenantId);
+        tenants.rotate(tenantId, 1);
+        tenants.retire(tenantId, 1);
+      }
+      flows.clear();
+      for (const list of [events, removedFromIndex, logs]) list.length = 0;
+      Object.assign(faults, { audit: false, queue: false, index: false, objects: false });
+    },
     async close() {
       await pool.close();
       await changes.close();
@@ -180,14 +200,59 @@ export const trustingCheck: CallerCheck = ({ authorization }) => {
   return Promise.resolve({ principal, peer: 'gateway' });
 };
 
+/** What tenant-key knows of tenants, as far as a test changes it. */
+export interface TestTenants {
+  readonly keys: KeyRing;
+  /** As the gate answers, and every peer. */
+  check(tenantId: string): void;
+  /** New writes use the version from now on. */
+  rotate(tenantId: string, version: number): void;
+  /** Versions below are given to nobody any more, and held by nobody. */
+  retire(tenantId: string, below: number): void;
+  close(tenantId: string, reason: 'TENANT_SUSPENDED' | 'TENANT_OFFBOARDING'): void;
+  resume(tenantId: string): void;
+}
+
 /** Keys that differ by tenant, purpose and version. */
-export function testKeys(): KeyRing {
-  return createKeyRing({
-    fetch: (tenantId, purpose) => {
-      const key = Buffer.alloc(32, `${tenantId}${purpose}`);
-      return Promise.resolve({ key, version: 1, currentVersion: 1, maxAgeMs: 60_000 });
+function testTenants(): TestTenants {
+  const current = new Map<string, number>();
+  const retired = new Map<string, number>();
+  const closed = new Map<string, 'TENANT_SUSPENDED' | 'TENANT_OFFBOARDING'>();
+  const check = (tenantId: string): void => {
+    const reason = closed.get(tenantId);
+    if (reason !== undefined) throw new AppError(reason);
+  };
+  const keys = createKeyRing({
+    fetch: async (tenantId, purpose, asked) => {
+      check(tenantId);
+      const currentVersion = current.get(tenantId) ?? 1;
+      const version = asked === 0 ? currentVersion : asked;
+      if (version < (retired.get(tenantId) ?? 1)) throw new AppError('KEY_VERSION_RETIRED');
+      const key = createHash('sha256')
+        .update(`${tenantId} ${purpose} ${String(version)}`)
+        .digest();
+      return Promise.resolve({ key, version, currentVersion, maxAgeMs: 60_000 });
     },
   });
+  return {
+    keys,
+    check,
+    rotate: (tenantId, version) => {
+      current.set(tenantId, version);
+      keys.refresh(tenantId);
+    },
+    retire: (tenantId, below) => {
+      retired.set(tenantId, below);
+      keys.forget(tenantId);
+    },
+    close: (tenantId, reason) => {
+      closed.set(tenantId, reason);
+      keys.forget(tenantId);
+    },
+    resume: (tenantId) => {
+      closed.delete(tenantId);
+    },
+  };
 }
 
 /** The real auditor over an audit service that keeps events in memory, behind the checks of its contract. */
@@ -229,8 +294,7 @@ function memoryQueue(flows: Harness['flows']): Deps['queue'] {
     },
     flowState: ({ documentId }) => Promise.resolve(flows.get(documentId)?.state ?? 'absent'),
     removeFlow: ({ documentId }) => {
-      flows.delete(documentId);
-      return Promise.resolve();
+      return Promise.resolve(flows.delete(documentId) ? 4 : 0);
     },
   };
 }

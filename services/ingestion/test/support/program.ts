@@ -1,11 +1,12 @@
 /** The real program in a process of its own, with peers that answer from the test's process. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, on, once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { createJobSignatures, createServiceIdentity } from '@wardstone/access';
 import { migrate } from '@wardstone/db';
 import { createStageWorker, migrateQueue, type Signatures, type StageJob, type StageWorker } from '@wardstone/queue';
@@ -13,7 +14,13 @@ import { createServiceClient, startServer, type RunningServer, type ServiceClien
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
-import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import { TenantKeyService, type TenantState } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
+import {
+  TenantWorkService,
+  type ReportTenantWorkRequest,
+  type TenantStatusSchema,
+  type TenantWorkSchema,
+} from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
 import { createTelemetry, type Telemetry } from '@wardstone/telemetry';
 import { createTestDatabase, eventually, startTestIssuer, testIdentities, type TestDatabase } from '@wardstone/testing';
 import { migrations } from '../../src/db/migrations.ts';
@@ -25,6 +32,7 @@ export interface Program {
   readonly queueDatabase: TestDatabase;
   readonly database: TestDatabase;
   readonly objectsDir: string;
+  readonly tenantKey: InTestTenantKey;
   /** How often each document was indexed. */
   readonly indexed: Map<string, number>;
   start(): Promise<void>;
@@ -39,6 +47,17 @@ export interface Program {
   close(): Promise<void>;
 }
 
+/** What tenant-key says, as far as a test changes it. */
+export interface InTestTenantKey {
+  currentVersion: number;
+  /** Handed out until it is taken away. */
+  work: MessageInitShape<typeof TenantWorkSchema>[];
+  readonly reports: ReportTenantWorkRequest[];
+  /** Tells who listens of a change. */
+  announce(tenantId: string, state: TenantState): void;
+  readonly changes: EventEmitter;
+}
+
 const mainFile = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 export async function openProgram(settings: Readonly<Record<string, string>> = {}): Promise<Program> {
@@ -51,7 +70,8 @@ export async function openProgram(settings: Readonly<Record<string, string>> = {
   const issuer = await startTestIssuer();
   const objectsDir = await mkdtemp(join(tmpdir(), 'wardstone-ingestion-'));
   const telemetry = createTelemetry({ service: 'peers', version: '0', logLevel: 'silent' });
-  const peers = await startPeers(telemetry);
+  const tenantKey = tenantKeyInTest();
+  const peers = await startPeers(telemetry, tenantKey);
   const indexed = new Map<string, number>();
   const signatures: Program['signatures'] = async (service) => {
     const identity = await createServiceIdentity({ service, privateJwkFile: identities.keyFile(service) });
@@ -76,6 +96,7 @@ export async function openProgram(settings: Readonly<Record<string, string>> = {
     database,
     queueDatabase,
     objectsDir,
+    tenantKey,
     indexed,
     signatures,
     stop,
@@ -99,6 +120,7 @@ export async function openProgram(settings: Readonly<Record<string, string>> = {
         WARDSTONE_RETRIEVAL_URL: peers.url,
         WARDSTONE_RECONCILE_INTERVAL_MS: '300',
         WARDSTONE_RECONCILE_GRACE_MS: '1000',
+        WARDSTONE_TENANT_WORK_INTERVAL_MS: '300',
         ...settings,
       };
       child = spawn(process.execPath, [mainFile], { env, stdio: ['ignore', 'ignore', 'inherit'] });
@@ -127,8 +149,24 @@ export async function openProgram(settings: Readonly<Record<string, string>> = {
   };
 }
 
+type TenantStatusInit = MessageInitShape<typeof TenantStatusSchema>;
+
+function tenantKeyInTest(): InTestTenantKey {
+  const changes = new EventEmitter();
+  const tenantKey: InTestTenantKey = {
+    currentVersion: 1,
+    work: [],
+    reports: [],
+    changes,
+    announce: (tenantId, state) => {
+      changes.emit('tenant', { tenantId, state, keyVersion: tenantKey.currentVersion });
+    },
+  };
+  return tenantKey;
+}
+
 /** tenant-key, audit and retrieval as far as ingestion asks them. */
-function startPeers(telemetry: Telemetry): Promise<RunningServer> {
+function startPeers(telemetry: Telemetry, tenantKey: InTestTenantKey): Promise<RunningServer> {
   return startServer({
     service: 'peers',
     telemetry,
@@ -147,11 +185,24 @@ function startPeers(telemetry: Telemetry): Promise<RunningServer> {
         getTenant: ({ tenantId }) => ({
           tenant: { tenantId, settings: { chunkSizeChars: 500, chunkOverlapChars: 50 } },
         }),
-        getDataKeys: ({ purpose }) => ({
-          dataKey: { version: 1, key: Buffer.alloc(32, purpose) },
-          currentVersion: 1,
-          maxAgeSeconds: 60,
-        }),
+        getDataKeys: ({ purpose, version }) => {
+          const { currentVersion } = tenantKey;
+          const given = version === 0 ? currentVersion : version;
+          const key = Buffer.alloc(32, purpose + 16 * given);
+          return { dataKey: { version: given, key }, currentVersion, maxAgeSeconds: 60, maxUses: 1_000 };
+        },
+      });
+      router.service(TenantWorkService, {
+        async *watchTenants(_request, { signal }) {
+          yield { event: { case: 'snapshotComplete' as const, value: {} } };
+          const changes = on(tenantKey.changes, 'tenant', { signal }) as AsyncIterable<[TenantStatusInit]>;
+          for await (const [value] of changes) yield { event: { case: 'tenant' as const, value } };
+        },
+        listTenantWork: () => ({ work: tenantKey.work }),
+        reportTenantWork: (report) => {
+          tenantKey.reports.push(report);
+          return {};
+        },
       });
       router.service(AuditService, {
         appendEvents: ({ events }) => ({ recorded: events.map(({ eventId }) => ({ eventId })) }),
