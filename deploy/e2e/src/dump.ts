@@ -30,8 +30,15 @@ export async function* dumpFiles(dir: string): AsyncGenerator<string> {
   for (const entry of entries) {
     if (!entry.isFile()) continue;
     const file = path.join(entry.parentPath, entry.name);
-    yield withDecodedReadings(`${path.relative(dir, file)}\n${await readFile(file, 'latin1')}`);
+    const text = await readFile(file, 'latin1').catch(whenGone);
+    yield withDecodedReadings(`${path.relative(dir, file)}\n${text}`);
   }
+}
+
+/** A server that runs removes files meanwhile: one that is gone holds nothing. */
+function whenGone(error: unknown): string {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+  throw error;
 }
 
 /** All of an async iterable. */

@@ -1,14 +1,20 @@
 /**
- * Words by which a leak is recognised: of seven letters or more, because shorter runs of letters turn up by chance in
- * sealed (base64url) text; a run of seven equal letters by chance has odds below 1e-8 per place.
+ * Words that stand in raw bytes are told from chance by their length and by their letters' case, which is what people write:
+ * in sealed (base64url) text such a run of seven letters that equals a given one has odds below 1e-11 per place.
  */
-const wordPattern = /[A-Za-z]{7,}/g;
+export const rawLetters = 7;
+const asWritten = /^(?:[A-Z]?[a-z]+|[A-Z]+)$/;
 
-/** The distinct words of texts, in lower case. */
-export function wordsOf(texts: Iterable<string>): Set<string> {
-  const words = new Set<string>();
-  for (const text of texts) for (const word of text.match(wordPattern) ?? []) words.add(word.toLowerCase());
-  return words;
+/** Words that are looked for where sealed values have been cut out, so that no chance is left. */
+export const clearLetters = 4;
+
+const patterns = { [rawLetters]: /[A-Za-z]{7,}/g, [clearLetters]: /[A-Za-z]{4,}/g } as const;
+
+type MinLetters = typeof rawLetters | typeof clearLetters;
+
+/** The distinct words of texts, in lower case, of so many letters or more. */
+export function wordsOf(texts: Iterable<string>, minLetters: MinLetters = rawLetters): Set<string> {
+  return new Set([...runsOf(texts, minLetters)].map((run) => run.toLowerCase()));
 }
 
 /**
@@ -19,13 +25,16 @@ export function leakedWords(
   dump: Iterable<string>,
   documents: ReadonlySet<string>,
   known: ReadonlySet<string>,
+  minLetters: MinLetters = rawLetters,
 ): string[] {
-  const found = new Set<string>();
-  for (const text of dump) {
-    for (const word of text.match(wordPattern) ?? []) {
-      const lower = word.toLowerCase();
-      if (documents.has(lower) && !known.has(lower)) found.add(lower);
-    }
-  }
-  return [...found].sort();
+  const found = [...runsOf(dump, minLetters)].filter((run) => minLetters < rawLetters || asWritten.test(run));
+  const words = new Set(found.map((run) => run.toLowerCase()));
+  return [...words].filter((word) => documents.has(word) && !known.has(word)).sort();
+}
+
+/** Runs of letters as they stand, each once. */
+function runsOf(texts: Iterable<string>, minLetters: MinLetters): Set<string> {
+  const runs = new Set<string>();
+  for (const text of texts) for (const [run] of text.matchAll(patterns[minLetters])) runs.add(run);
+  return runs;
 }
