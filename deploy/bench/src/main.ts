@@ -5,6 +5,7 @@ import { runCommandLine, whenStopped } from '@wardstone/local/commands/run-comma
 import { UsageError } from '@wardstone/local/setup/setup-error';
 import { createBenchPlatform } from './bench-platform.ts';
 import type { Bench, Measured, Row } from './row.ts';
+import { cryptoRow } from './rows/crypto.ts';
 import { extractRow } from './rows/extract.ts';
 import { gatewayRow } from './rows/gateway.ts';
 import { ingestRow } from './rows/ingest.ts';
@@ -15,7 +16,7 @@ import { startRow } from './rows/start.ts';
 import { markdownTable } from './table.ts';
 
 /** In the order in which they run: `start` leaves a fresh platform to `ingest` and `search`. */
-const rows: readonly Row[] = [extractRow, rpcRow, gatewayRow, startRow, ingestRow, searchRow, qualityRow];
+const rows: readonly Row[] = [cryptoRow, extractRow, rpcRow, gatewayRow, startRow, ingestRow, searchRow, qualityRow];
 
 await runCommandLine(async (signal) => {
   const chosen = chooseRows(process.argv.slice(2));

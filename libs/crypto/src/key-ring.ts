@@ -281,7 +281,7 @@ class Ring implements KeyRing {
 }
 
 function copyFor(tenantId: string, purpose: KeyPurpose, { version, key }: Held | Landed): PurposeKey {
-  return { tenantId, purpose, version, key: Uint8Array.from(key) };
+  return { tenantId, purpose, version, key: new Uint8Array(key) };
 }
 
 /** Deletes a tenant's entries; their `dispose` is called. */
