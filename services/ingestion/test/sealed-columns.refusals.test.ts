@@ -32,7 +32,7 @@ describe('sealed columns', () => {
     const key = { tenantId: tenantA, documentId: uuidv7() };
     const title = await sealField(harness.deps.keys, key, 'title', 'Knee');
     const fileName = await sealField(harness.deps.keys, key, 'file_name', 'knee.txt');
-    const row = { ...key, titleSealed: title, fileNameSealed: fileName, labelsSealed: null, mediaType: 'text/plain' };
+    const row = { ...key, titleSealed: title, fileNameSealed: fileName, labelsSealed: null, keyVersion: 1, mediaType: 'text/plain' };
     const insert = (change: Partial<NewDocument>) =>
       harness.database.inTenant(tenantA, (tx) =>
         insertUploading(tx, { ...row, createdBy: 'u', requestId: 'r', ...change }),
@@ -44,7 +44,7 @@ describe('sealed columns', () => {
     await insert({});
     const digestSealed = 'e3b0c442' as SealedText;
     const receive = harness.database.inTenant(tenantA, (tx) =>
-      markReceived(tx, key.documentId, { sizeBytes: 1, digestSealed }),
+      markReceived(tx, key.documentId, { sizeBytes: 1, digestSealed, keyVersion: 1 }),
     );
     expect(await reasonOf(receive)).to.equal('INTERNAL');
     const found = await harness.database.inTenant(tenantA, (tx) => find(tx, key.documentId));

@@ -1,5 +1,5 @@
 /** Sealing of what the index holds of a document, under the tenant's content key. */
-import { open, seal, type KeyRing } from '@wardstone/crypto';
+import { open, seal, type KeyRing, type SealedText } from '@wardstone/crypto';
 import { AppError } from '@wardstone/rpc';
 import { z } from 'zod';
 import type { DocumentLabels } from '../domain/labels.ts';
@@ -18,7 +18,7 @@ const passageSchema = z.strictObject({
 const labelsSchema = z.strictObject({ labels: z.array(z.string()), metadata: z.record(z.string(), z.string()) });
 
 /** Seals a chunk's text and place; it opens only as this chunk of this document, version and tenant. */
-export async function sealPassage(keys: KeyRing, tenantId: string, chunk: ChunkKey, passage: Passage): Promise<string> {
+export async function sealPassage(keys: KeyRing, tenantId: string, chunk: ChunkKey, passage: Passage): Promise<SealedText> {
   return seal(keys, 'content', passageContext(tenantId, chunk), JSON.stringify(passage));
 }
 
@@ -31,7 +31,7 @@ export async function openPassage(keys: KeyRing, tenantId: string, chunk: ChunkK
 }
 
 /** Seals a document's title. */
-export async function sealTitle(keys: KeyRing, tenantId: string, documentId: string, title: string): Promise<string> {
+export async function sealTitle(keys: KeyRing, tenantId: string, documentId: string, title: string): Promise<SealedText> {
   return seal(keys, 'content', titleContext(tenantId, documentId), title);
 }
 
@@ -46,7 +46,7 @@ export async function sealLabels(
   tenantId: string,
   documentId: string,
   { labels, metadata }: DocumentLabels,
-): Promise<string | undefined> {
+): Promise<SealedText | undefined> {
   if (labels.length === 0 && Object.keys(metadata).length === 0) return undefined;
   return seal(keys, 'content', labelsContext(tenantId, documentId), JSON.stringify({ labels, metadata }));
 }
@@ -63,14 +63,6 @@ export async function openLabels(
   const opened = labelsSchema.safeParse(JSON.parse(json));
   if (!opened.success) throw new AppError('SEALED_VALUE_INVALID');
   return opened.data;
-}
-
-/** The version of the key that a value was sealed under, as it says itself. Thrown: SEALED_VALUE_INVALID. */
-export function sealedKeyVersion(sealed: string): number {
-  const header = Buffer.from(sealed.slice(0, sealed.indexOf('.')), 'base64url').toString('utf8');
-  const version = Number(/"kid":"[0-9a-f-]{36}\/([1-9][0-9]{0,9})"/.exec(header)?.[1] ?? 0);
-  if (version === 0) throw new AppError('SEALED_VALUE_INVALID');
-  return version;
 }
 
 function passageContext(tenantId: string, chunk: ChunkKey) {

@@ -1,4 +1,5 @@
 /** What is done to documents' rows, each in the caller's transaction. */
+import type { SealedText } from '@wardstone/crypto';
 import { toSql } from 'pgvector';
 import type { EntityManager } from 'typeorm';
 import type { DocumentKey } from '../domain/chunk.ts';
@@ -25,9 +26,9 @@ export async function liveVersion(
 /** What is told of a document when its rows are written. */
 export interface NewIndexedDocument extends DocumentKey {
   readonly version: number;
-  readonly titleSealed: string;
+  readonly titleSealed: SealedText;
   /** Undefined when the document has neither labels nor metadata. */
-  readonly labelsSealed: string | undefined;
+  readonly labelsSealed: SealedText | undefined;
   readonly contentKeyVersion: number;
   /** Version of the `terms` key that its keyword rows and filters are written with; undefined when none are. */
   readonly termsKeyVersion: number | undefined;
@@ -60,7 +61,7 @@ async function removeContents(tx: EntityManager, { tenantId, documentId }: Docum
 /** A chunk's row: its passage sealed, its vector in the tenant's space. */
 export interface NewChunk {
   readonly ordinal: number;
-  readonly passageSealed: string;
+  readonly passageSealed: SealedText;
   /** Version of the content key that sealed it. */
   readonly contentKeyVersion: number;
   readonly vector: Float32Array;

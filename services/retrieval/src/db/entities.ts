@@ -1,3 +1,4 @@
+import { sealedColumn, type SealedText } from '@wardstone/crypto';
 import { EntitySchema } from 'typeorm';
 
 /** Row of `retrieval.indexed_document`: the version of a document that searches see. */
@@ -6,9 +7,9 @@ export interface IndexedDocumentRow {
   documentId: string;
   version: number;
   /** Sealed under the tenant's content key; opens in this document's field `index_title` only. */
-  titleSealed: string;
+  titleSealed: SealedText;
   /** Labels and metadata, sealed as JSON in the field `index_labels`; null when there are none. */
-  labelsSealed: string | null;
+  labelsSealed: SealedText | null;
   /** Version of the content key that both are sealed under. */
   contentKeyVersion: number;
   /** Version of the `terms` key of the keyword rows and filters; null while the document has none. */
@@ -24,8 +25,8 @@ export const indexedDocumentEntity = new EntitySchema<IndexedDocumentRow>({
     tenantId: { name: 'tenant_id', type: 'uuid', primary: true },
     documentId: { name: 'document_id', type: 'uuid', primary: true },
     version: { type: 'int' },
-    titleSealed: { name: 'title_sealed', type: 'text' },
-    labelsSealed: { name: 'labels_sealed', type: 'text', nullable: true },
+    titleSealed: sealedColumn({ name: 'title_sealed', field: 'index_title' }),
+    labelsSealed: sealedColumn({ name: 'labels_sealed', field: 'index_labels', nullable: true }),
     contentKeyVersion: { name: 'content_key_version', type: 'int' },
     termsKeyVersion: { name: 'terms_key_version', type: 'int', nullable: true },
     chunkCount: { name: 'chunk_count', type: 'int' },
@@ -42,7 +43,7 @@ export interface ChunkRow {
   /** Position in the document, from 0. */
   ordinal: number;
   /** Text and place, sealed; opens as this chunk of this document and version only. */
-  passageSealed: string;
+  passageSealed: SealedText;
   /** Version of the content key that it is sealed under. */
   contentKeyVersion: number;
   /** Model that made the vector; vectors of two models are never compared. */
@@ -59,7 +60,7 @@ export const chunkEntity = new EntitySchema<ChunkRow>({
     documentId: { name: 'document_id', type: 'uuid', primary: true },
     version: { type: 'int', primary: true },
     ordinal: { type: 'int', primary: true },
-    passageSealed: { name: 'passage_sealed', type: 'text' },
+    passageSealed: sealedColumn({ name: 'passage_sealed', field: 'passage' }),
     contentKeyVersion: { name: 'content_key_version', type: 'int' },
     modelId: { name: 'model_id', type: 'text' },
     vectorKeyVersion: { name: 'vector_key_version', type: 'int' },

@@ -1,11 +1,11 @@
 /** Stage `index`: from the artefacts `chunks` and `vectors` to the rows that searches see. */
 import { systemPrincipal } from '@wardstone/access';
-import type { KeyRing } from '@wardstone/crypto';
+import { keyVersionOfSealed, type KeyRing } from '@wardstone/crypto';
 import type { StageContext, StageJob } from '@wardstone/queue';
 import { needs } from '@wardstone/rpc';
 import type { EntityManager } from 'typeorm';
 import { createKeywordWriter } from '../adapters/keyword-writer.ts';
-import { sealedKeyVersion, sealLabels, sealPassage, sealTitle } from '../adapters/seals.ts';
+import { sealLabels, sealPassage, sealTitle } from '../adapters/seals.ts';
 import { currentTerms } from '../adapters/tenant-terms.ts';
 import { currentVersion } from '../adapters/current-version.ts';
 import { currentSpace, type TenantSpace } from '../adapters/tenant-space.ts';
@@ -102,7 +102,7 @@ async function requireSameSpace(keys: KeyRing, tenantId: string, { keyVersion }:
 async function sealedHead(keys: KeyRing, { tenantId, documentId }: StageJob, title: string, labels: DocumentLabels) {
   const titleSealed = await sealTitle(keys, tenantId, documentId, title);
   const labelsSealed = await sealLabels(keys, tenantId, documentId, labels);
-  const versions = [titleSealed, ...(labelsSealed === undefined ? [] : [labelsSealed])].map(sealedKeyVersion);
+  const versions = [titleSealed, ...(labelsSealed === undefined ? [] : [labelsSealed])].map(keyVersionOfSealed);
   return { titleSealed, labelsSealed, contentKeyVersion: Math.min(...versions) };
 }
 
@@ -117,7 +117,7 @@ async function sealedRow(
   return {
     ordinal,
     passageSealed,
-    contentKeyVersion: sealedKeyVersion(passageSealed),
+    contentKeyVersion: keyVersionOfSealed(passageSealed),
     vector: space.enter(vector),
     vectorKeyVersion: space.keyVersion,
   };
