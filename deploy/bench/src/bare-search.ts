@@ -1,4 +1,6 @@
-import { findNearest, type NearestQuery } from '@wardstone/retrieval/db/nearest-chunks';
+import type { KeyRing } from '@wardstone/crypto';
+import type { Database } from '@wardstone/db';
+import { findCandidates, type Question } from '@wardstone/retrieval/rpc/find-candidates';
 import pg from 'pg';
 
 interface Statement {
@@ -6,41 +8,54 @@ interface Statement {
   readonly values: readonly unknown[];
 }
 
-/** A search of one tenant through pg alone. */
+/** A search of one tenant through pg alone: the service's own statements, with what the service gave them. */
 export interface BareSearch {
-  search(query: Omit<NearestQuery, 'tenantId' | 'documentIds'>): Promise<number>;
+  /** Lets the service's own code search once on this connection, and notes what it sends. */
+  record(question: Question): Promise<readonly Statement[]>;
+  /** Sends the same again, in a transaction as the service's. */
+  replay(statements: readonly Statement[]): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Connects as the service's own role, so that row-level security holds here as it does there. */
-export async function bareSearch(url: string, tenantId: string): Promise<BareSearch> {
+export async function bareSearch(url: string, tenantId: string, keys: KeyRing): Promise<BareSearch> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   await client.query('set search_path to retrieval, public');
+  const inTransaction = async (work: () => Promise<void>): Promise<void> => {
+    await client.query('begin isolation level repeatable read');
+    await client.query(`select set_config('app.tenant_id', $1, true)`, [tenantId]);
+    await work();
+    await client.query('commit');
+  };
   return {
-    search: async (query) => {
-      const statements = await statementsOf({ ...query, tenantId, documentIds: [] });
-      let rows = 0;
-      await client.query('begin');
-      await client.query(`select set_config('app.tenant_id', $1, true)`, [tenantId]);
-      for (const { sql, values } of statements) rows = (await client.query(sql, [...values])).rows.length;
-      await client.query('commit');
-      if (rows !== query.limit) throw new Error(`the SQL found ${rows} rows instead of ${query.limit}`);
-      return rows;
+    async record(question) {
+      const statements: Statement[] = [];
+      const query = async (sql: string, values: readonly unknown[] = []): Promise<unknown[]> => {
+        statements.push({ sql, values });
+        return (await client.query<Record<string, unknown>>(sql, [...values])).rows;
+      };
+      // A transaction's queries are all that a search asks of its database.
+      const tx: unknown = { query };
+      const inTenant: Database['inTenant'] = async (_tenantId, work) => {
+        const results: Awaited<ReturnType<typeof work>>[] = [];
+        await inTransaction(async () => {
+          results.push(await work(tx as Parameters<typeof work>[0]));
+        });
+        const [result] = results;
+        if (result === undefined) throw new Error('the search gave nothing');
+        return result;
+      };
+      const unused = (): never => {
+        throw new Error('a search is bound to its tenant');
+      };
+      await findCandidates({ database: { inTenant, inPlatform: unused }, keys }, question);
+      return statements;
     },
+    replay: async (statements) =>
+      inTransaction(async () => {
+        for (const { sql, values } of statements) await client.query(sql, [...values]);
+      }),
     close: async () => client.end(),
   };
-}
-
-/** The service's own statements, taken from its own function, so that the two can never drift apart. */
-async function statementsOf(query: NearestQuery): Promise<readonly Statement[]> {
-  const statements: Statement[] = [];
-  const record = (sql: string, values: readonly unknown[] = []): Promise<never[]> => {
-    statements.push({ sql, values });
-    return Promise.resolve([]);
-  };
-  // A transaction is all that the function asks for, and of that only its connection.
-  const recorder: unknown = { query: record, queryRunner: { query: record } };
-  await findNearest(recorder as Parameters<typeof findNearest>[0], query);
-  return statements;
 }

@@ -9,14 +9,25 @@ import { cryptoRow } from './rows/crypto.ts';
 import { extractRow } from './rows/extract.ts';
 import { gatewayRow } from './rows/gateway.ts';
 import { ingestRow } from './rows/ingest.ts';
+import { keywordRow } from './rows/keyword.ts';
 import { qualityRow } from './rows/quality.ts';
 import { rpcRow } from './rows/rpc.ts';
 import { searchRow } from './rows/search.ts';
 import { startRow } from './rows/start.ts';
 import { markdownTable } from './table.ts';
 
-/** In the order in which they run: `start` leaves a fresh platform to `ingest` and `search`. */
-const rows: readonly Row[] = [cryptoRow, extractRow, rpcRow, gatewayRow, startRow, ingestRow, searchRow, qualityRow];
+/** In the order in which they run: `start` leaves a fresh platform to `ingest`, `search` and `keyword`. */
+const rows: readonly Row[] = [
+  cryptoRow,
+  extractRow,
+  rpcRow,
+  gatewayRow,
+  startRow,
+  ingestRow,
+  searchRow,
+  keywordRow,
+  qualityRow,
+];
 
 await runCommandLine(async (signal) => {
   const chosen = chooseRows(process.argv.slice(2));

@@ -43,3 +43,26 @@ export function inventedVector(seed: number, dimensions: number): Float32Array {
   const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
   return vector.map((value) => value / length);
 }
+
+const syllables = 'ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu'.split(' ');
+const vocabularySize = 20_000;
+
+/** A word of invented language: short ones are common. */
+function inventedWord(rank: number): string {
+  let [word, rest] = ['', rank + syllables.length];
+  while (rest > 0) {
+    word += syllables[rest % syllables.length] ?? '';
+    rest = Math.floor(rest / syllables.length);
+  }
+  return word;
+}
+
+/** `count` words that follow from the seed, out of 20,000 of which a few are common and most are rare, as in language. */
+export function rareText(seed: number, count: number): string {
+  let state = Math.imul(seed + 1, 0x9e3779b1) >>> 0;
+  const words = Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return inventedWord(Math.floor(vocabularySize ** (state / 2 ** 32)) - 1);
+  });
+  return words.join(' ');
+}
