@@ -1,6 +1,6 @@
 /** Writes the index as the stage `index` does, with the same functions. Loading again replaces the documents. */
 import { createServiceIdentity } from '@wardstone/access';
-import { createRemoteKeyRing, type KeyRing } from '@wardstone/crypto';
+import { createRemoteKeyRing, seal, type KeyRing, type SealedText } from '@wardstone/crypto';
 import { type Database, openDatabase } from '@wardstone/db';
 import { createLexicalEmbedder } from '@wardstone/embedding/domain/lexical-embedder';
 import type { Platform } from '@wardstone/local/platform/platform';
@@ -87,15 +87,21 @@ export async function openIndexLoader(running: Platform): Promise<IndexLoader> {
       await writeDocument(head, await Promise.all(rows), { terms, texts });
     },
     writeStranger: async (tenantId, number, chunks) => {
+      const documentId = fixedUuid(2, number);
+      const titleSealed = await sealTitle(keys, tenantId, documentId, 'Stranger');
+      // One value for all: they are as long as passages, and nobody opens them.
+      const place = { tenantId, resource: documentId, field: 'passage' };
+      const passageSealed = await seal(keys, 'content', place, 'x'.repeat(1_000));
       const rows = Array.from({ length: chunks }, (_, ordinal): NewChunk => ({
-        ...{ ordinal, passageSealed: 'x'.repeat(1_500), contentKeyVersion: keyVersion },
+        ...{ ordinal, passageSealed, contentKeyVersion: keyVersion },
         ...{ vector: inventedVector(number * chunks + ordinal, 1024), vectorKeyVersion: keyVersion },
       }));
-      const documentId = fixedUuid(2, number);
-      await writeDocument({ tenantId, documentId, version: 1, titleSealed: 'x', modelId, chunkCount: chunks }, rows);
+      await writeDocument({ tenantId, documentId, version: 1, titleSealed, modelId, chunkCount: chunks }, rows);
     },
     writeKeywords: async (tenantId, number, terms) => {
-      const head = { tenantId, documentId: fixedUuid(3, number), version: 1, titleSealed: 'x', modelId };
+      const documentId = fixedUuid(3, number);
+      const titleSealed = await sealTitle(keys, tenantId, documentId, 'Keywords');
+      const head = { tenantId, documentId, version: 1, titleSealed, modelId };
       await writeDocument({ ...head, chunkCount: chunksPerDocument }, [], { terms, texts: textsOf(number) });
     },
     merge: async (tenantId) => {
@@ -115,7 +121,7 @@ interface DocumentHead {
   readonly tenantId: string;
   readonly documentId: string;
   readonly version: number;
-  readonly titleSealed: string;
+  readonly titleSealed: SealedText;
   readonly modelId: string;
   readonly chunkCount: number;
 }

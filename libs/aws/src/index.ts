@@ -1,3 +1,3 @@
 export { awsClientSettings, type AwsClientOptions, type AwsClientSettings } from './client-settings.ts';
 export { awsFault, errorNameOf, httpStatusOf, type AwsFault } from './faults.ts';
-export { defaultAliasPrefix, tenantKeyAlias } from './key-alias.ts';
+export { tenantKeyAlias } from './key-alias.ts';

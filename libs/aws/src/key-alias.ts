@@ -3,9 +3,6 @@ import { needs } from '@wardstone/rpc';
 
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Prefix of aliases when the operator chooses no other. */
-export const defaultAliasPrefix = 'wardstone';
-
 /** `alias/<prefix>/<tenantId>`. Thrown: INTERNAL when the tenant id is no lower-case UUID. */
 export function tenantKeyAlias(prefix: string, tenantId: string): string {
   needs(uuidPattern.test(tenantId), 'INTERNAL', { message: 'a tenant id is a lower-case UUID' });

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { AppError } from '@wardstone/rpc';
 import { eventually } from '@wardstone/testing';
@@ -93,10 +92,11 @@ describe('S3 store: errors on the wire', () => {
   });
 
   describe('a body that is read', () => {
-    const begin = (bytes: string, length: number): WireAnswer => {
-      return (response) => {
+    /** Sends the beginning of a body, then does what is told. */
+    const begin = (bytes: string, length: number, then?: WireAnswer): WireAnswer => {
+      return (response, request) => {
         response.writeHead(200, { 'Content-Length': String(length) });
-        response.write(bytes);
+        response.write(bytes, () => then?.(response, request));
       };
     };
 
@@ -113,12 +113,7 @@ describe('S3 store: errors on the wire', () => {
 
     it('ends with an error when the connection breaks, or ends too early', async () => {
       for (const end of [connectionReset, ((response) => response.socket?.end()) satisfies WireAnswer]) {
-        answer = (response, request) => {
-          begin('half', 8)(response, request);
-          setTimeout(() => {
-            end(response, request);
-          }, 10);
-        };
+        answer = begin('half', 8, end);
         expect(await reasonOf(bytesOf(await store.get('a')))).to.equal('OBJECT_STORE_UNAVAILABLE');
       }
     });
@@ -153,8 +148,8 @@ describe('S3 store: errors on the wire', () => {
       const chunks: Buffer[] = [];
       const until = performance.now() + 300;
       for await (const chunk of reader) {
-        // A reader that is busy for three idle time-outs; nothing is said of how long anything takes.
-        while (performance.now() < until) await nextTurn();
+        // A reader that is busy for three idle time-outs.
+        await eventually(() => performance.now() > until);
         chunks.push(chunk as Buffer);
       }
       expect(Buffer.concat(chunks).equals(large)).to.equal(true);

@@ -72,7 +72,16 @@ describe('the reconciler', () => {
       sealField(harness.deps.keys, key, 'title', 'notes'),
       sealField(harness.deps.keys, key, 'file_name', 'notes.txt'),
     ]);
-    const row = { ...key, titleSealed, fileNameSealed, labelsSealed: null, keyVersion: 1, mediaType: 'text/plain', createdBy: 'u', requestId: 'r' };
+    const row = {
+      ...key,
+      titleSealed,
+      fileNameSealed,
+      labelsSealed: null,
+      keyVersion: 1,
+      mediaType: 'text/plain',
+      createdBy: 'u',
+      requestId: 'r',
+    };
     await harness.database.inTenant(tenantA, (tx) => insertUploading(tx, row));
     const ref = { tenantId: tenantA, documentId, version: 1, name: 'original' } as const;
     await harness.objects.writeJsonLines(ref, [{ half: true }]);

@@ -32,7 +32,14 @@ describe('sealed columns', () => {
     const key = { tenantId: tenantA, documentId: uuidv7() };
     const title = await sealField(harness.deps.keys, key, 'title', 'Knee');
     const fileName = await sealField(harness.deps.keys, key, 'file_name', 'knee.txt');
-    const row = { ...key, titleSealed: title, fileNameSealed: fileName, labelsSealed: null, keyVersion: 1, mediaType: 'text/plain' };
+    const row = {
+      ...key,
+      titleSealed: title,
+      fileNameSealed: fileName,
+      labelsSealed: null,
+      keyVersion: 1,
+      mediaType: 'text/plain',
+    };
     const insert = (change: Partial<NewDocument>) =>
       harness.database.inTenant(tenantA, (tx) =>
         insertUploading(tx, { ...row, createdBy: 'u', requestId: 'r', ...change }),

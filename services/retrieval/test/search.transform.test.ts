@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { v7 as uuidv7 } from 'uuid';
+import { sealTitle } from '../src/adapters/seals.ts';
 import { currentSpace, spaceOfVersion, type TenantSpace } from '../src/adapters/tenant-space.ts';
 import { insertChunks, replaceDocument } from '../src/db/documents.ts';
 import { findNearest, findNearestByBits, planForTenant, type NearHit } from '../src/db/nearest-chunks.ts';
@@ -39,9 +40,11 @@ describe('search over 10,000 vectors: the transform', () => {
 
   async function write(documentId: string, space: TenantSpace, vectors: readonly Float32Array[]): Promise<void> {
     const head = { tenantId, documentId, version: 1, modelId, contentKeyVersion: 1, chunkCount: vectors.length };
-    const rest = { titleSealed: 'x', labelsSealed: undefined, termsKeyVersion: undefined };
+    const titleSealed = await sealTitle(harness.deps.keys, tenantId, documentId, 'Title');
+    const rest = { titleSealed, labelsSealed: undefined, termsKeyVersion: undefined };
+    // Nothing is opened here: any sealed value will do for the passages.
     const rows = vectors.map((vector, ordinal) => ({
-      ...{ ordinal, passageSealed: 'x', contentKeyVersion: 1 },
+      ...{ ordinal, passageSealed: titleSealed, contentKeyVersion: 1 },
       ...{ vector: space.enter(vector), vectorKeyVersion: space.keyVersion },
     }));
     await harness.database.inTenant(tenantId, async (tx) => {

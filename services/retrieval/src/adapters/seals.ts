@@ -18,7 +18,12 @@ const passageSchema = z.strictObject({
 const labelsSchema = z.strictObject({ labels: z.array(z.string()), metadata: z.record(z.string(), z.string()) });
 
 /** Seals a chunk's text and place; it opens only as this chunk of this document, version and tenant. */
-export async function sealPassage(keys: KeyRing, tenantId: string, chunk: ChunkKey, passage: Passage): Promise<SealedText> {
+export async function sealPassage(
+  keys: KeyRing,
+  tenantId: string,
+  chunk: ChunkKey,
+  passage: Passage,
+): Promise<SealedText> {
   return seal(keys, 'content', passageContext(tenantId, chunk), JSON.stringify(passage));
 }
 
@@ -31,7 +36,12 @@ export async function openPassage(keys: KeyRing, tenantId: string, chunk: ChunkK
 }
 
 /** Seals a document's title. */
-export async function sealTitle(keys: KeyRing, tenantId: string, documentId: string, title: string): Promise<SealedText> {
+export async function sealTitle(
+  keys: KeyRing,
+  tenantId: string,
+  documentId: string,
+  title: string,
+): Promise<SealedText> {
   return seal(keys, 'content', titleContext(tenantId, documentId), title);
 }
 

@@ -31,7 +31,8 @@ const firstLookDelayMs = 50;
 /**
  * The ARN of the tenant's key. The alias comes last, when the key is complete: who finds the alias finds a key that rotates.
  * Of several that make the key at once one has the alias; the others schedule the deletion of theirs, and use that one. A
- * crash before the alias leaves a key that nobody uses, with the tag `wardstone:tenant` and without an alias.
+ * crash before the alias, or an answer that was lost, leaves a key that nobody uses: with the tag `wardstone:tenant`, and
+ * without an alias.
  */
 export async function findOrCreateKey(
   client: KMSClient,
