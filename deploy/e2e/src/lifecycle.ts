@@ -13,7 +13,11 @@ export const quickKeys = {
     WARDSTONE_LIFECYCLE_INTERVAL_MS: '250',
   },
   ingestion: { WARDSTONE_TENANT_WORK_INTERVAL_MS: '250' },
-  retrieval: { WARDSTONE_TENANT_WORK_INTERVAL_MS: '250' },
+  retrieval: {
+    WARDSTONE_TENANT_WORK_INTERVAL_MS: '250',
+    WARDSTONE_MERGE_INTERVAL_MS: '250',
+    WARDSTONE_MERGE_MAX_AGE_MS: '500',
+  },
 } as const;
 
 /** Schemas whose rows are sealed under tenants' keys. */

@@ -39,7 +39,7 @@ describe('a tenant that leaves', function () {
   before(async () => {
     stack = await startStack('offboarding', quickKeys);
     clinician = stack.as('north-clinician');
-    [first, second] = [stack.as('north-tenant-admin'), stack.as('north-admin-2')];
+    [first, second] = [stack.as('north-tenant-admin'), stack.as('north-tenant-admin-2')];
     other = stack.as('lakeside-clinician');
     tenantId = stack.platform.accounts.tenants[0]?.id ?? '';
     for (const note of notes) {

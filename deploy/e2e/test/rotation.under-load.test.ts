@@ -9,7 +9,7 @@ interface RotationView {
   readonly rotationId: string;
   readonly keyVersion: number;
   readonly state: string;
-  readonly progress: readonly { readonly holder: string; readonly done: boolean; readonly documentsDone: number }[];
+  readonly progress: readonly { readonly service: string; readonly done: boolean; readonly documentsDone: number }[];
 }
 
 const before = 12;
@@ -102,7 +102,7 @@ describe('a key rotation of a tenant that is used meanwhile', function () {
     await load;
     expect(failures).to.deep.equal([]);
     expect(Math.min(...Object.values(counts))).to.be.greaterThan(0);
-    expect(complete.progress.map(({ holder, done }) => [holder, done])).to.deep.equal([
+    expect(complete.progress.map(({ service, done }) => [service, done])).to.deep.equal([
       ['ingestion', true],
       ['retrieval', true],
     ]);
@@ -118,7 +118,7 @@ describe('a key rotation of a tenant that is used meanwhile', function () {
       await eventually(
         async () => {
           const { body } = await admin.call<RotationView>('GET', `${rotations()}/${rotationId}`);
-          const begun = body.progress.some(({ holder, documentsDone }) => holder !== victim || documentsDone > 0);
+          const begun = body.progress.some(({ service, documentsDone }) => service !== victim || documentsDone > 0);
           return begun || body.state === 'COMPLETED';
         },
         { ...wait, intervalMs: 20, description: 'work to be under way' },

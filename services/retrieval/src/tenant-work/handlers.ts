@@ -29,7 +29,10 @@ export function tenantWorkHandlers(deps: WorkDeps): TenantWorkHandlers {
   };
 }
 
-/** Seals some documents again, and counts what is left. Dead keyword rows do not count: they need no key, and go by themselves. */
+/**
+ * Seals some documents again, and counts what is left. Dead keyword rows go by themselves, with the next merge: while there are any,
+ * something is left.
+ */
 async function reseal(deps: WorkDeps, { tenantId, keyVersion }: Resealing, signal: AbortSignal): Promise<WorkStep> {
   await requireVersion(deps, tenantId, keyVersion);
   const ids = await olderDocuments(deps, tenantId, { limit: documentsPerStep });
@@ -37,8 +40,8 @@ async function reseal(deps: WorkDeps, { tenantId, keyVersion }: Resealing, signa
     signal.throwIfAborted();
     await resealDocument(deps, { tenantId, documentId });
   }
-  const { documents } = await olderRows(deps, tenantId);
-  return { documentsDone: ids.length, documentsLeft: documents };
+  const { documents, deadParts } = await olderRows(deps, tenantId);
+  return { documentsDone: ids.length, documentsLeft: documents + Math.min(deadParts, 1) };
 }
 
 /** "Nothing is older" has to be said of the version that is asked for, not of one that this process has not yet heard to be over. */
