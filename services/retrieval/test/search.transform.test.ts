@@ -19,6 +19,13 @@ function clustered(seed: number): Float32Array {
   return sum.map((value) => value / length);
 }
 
+/** How far the cosine of two stored vectors may be from that of the vectors before they were rounded: measured, 5e-5 each. */
+const halfvecRounding = 1e-4;
+
+function cosine(one: Float32Array, other: Float32Array): number {
+  return one.reduce((sum, value, at) => sum + value * (other[at] ?? 0), 0);
+}
+
 describe('search over 10,000 vectors: the transform', () => {
   let harness: Harness;
   const tenantId = uuidv7();
@@ -71,12 +78,21 @@ describe('search over 10,000 vectors: the transform', () => {
 
   const questions = Array.from({ length: 10 }, (_, at) => clustered(500_000 + at));
 
-  it('gives the same ids in the same order as without it', async () => {
+  it('gives the same ids in the same order as without it, but for neighbours that the rounding of halfvec cannot tell apart', async () => {
+    let exchanged = 0;
     for (const question of questions) {
       const clear = await found(0, question, 10);
       expect(new Set(clear).size).to.equal(10);
-      expect(await found(1, question, 10)).to.deep.equal(clear);
+      const transformed = await found(1, question, 10);
+      for (const [at, number] of transformed.entries()) {
+        const other = clear[at] ?? -1;
+        if (number === other) continue;
+        exchanged += 1;
+        const cosines = [number, other].map((which) => cosine(question, clustered(which)));
+        expect(Math.abs((cosines[0] ?? 0) - (cosines[1] ?? 1))).to.be.lessThan(halfvecRounding);
+      }
     }
+    expect(exchanged).to.be.lessThan(questions.length);
   }).timeout(60_000);
 
   it('finds by bits nearly all that an exact scan finds, all of them when every one is compared, and never fewer', async () => {
