@@ -227,7 +227,9 @@ describe('offboarding', () => {
       ingestion: { documents: 2, objects: 2 },
       retrieval: { documents: 2, chunks: 40 },
     });
-    expect(says['keys']).to.deep.equal([{ keyId: `software:${tenantId}`, versions: [1], state: 'deleted' }]);
+    expect(says['keys']).to.deep.equal([
+      { keyId: `software:${tenantId}`, firstVersion: 1, versions: 1, state: 'deleted' },
+    ]);
     const [removed, complete] = auditLog.events;
     expect(removed?.attributes).to.include({ retrieval_chunks: '40', ingestion_objects: '2' });
     expect(says['auditHead']).to.deep.equal({ sequence: '1', hash: '01'.repeat(32) });
@@ -240,6 +242,43 @@ describe('offboarding', () => {
     const { tenant } = await first(tenantId).getTenant({});
     expect(tenant?.state).to.equal(TenantState.OFFBOARDED);
     expect(await reasonOf(second(tenantId).requestOffboarding({}))).to.equal('OFFBOARDING_ALREADY_EXISTS');
+  });
+
+  it('certifies what the purge did, not a rotation that was given the same id', async () => {
+    const tenantId = await newTenant();
+    const id = uuidv7();
+    await first(tenantId).requestOffboarding({ offboardingId: id });
+    await first(tenantId).startKeyRotation({ rotationId: id });
+    clockMs += 120_000;
+    for (const name of ['ingestion', 'retrieval']) {
+      await service(name, tenantId).reportTenantWork({ workId: id, documentsDone: 0n, documentsLeft: 0n });
+    }
+    await driver.pass();
+    await second(tenantId).approveOffboarding({ offboardingId: id });
+    clockMs += 7 * dayMs;
+    await driver.pass();
+    await driver.pass();
+    const { offboarding } = await first(tenantId).getOffboarding({});
+    expect(offboarding?.state).to.equal(OffboardingState.PURGING);
+    for (const name of ['ingestion', 'retrieval']) await purge(name, tenantId, { documents: 1n });
+    await driver.pass();
+    expect((await first(tenantId).getOffboarding({})).offboarding?.state).to.equal(OffboardingState.COMPLETED);
+  });
+
+  it('says the same again in the audit log when it died between its certificate and its end', async () => {
+    const { tenantId } = await approved();
+    clockMs += 7 * dayMs;
+    await driver.pass();
+    for (const name of ['ingestion', 'retrieval']) await purge(name, tenantId, { documents: 1n });
+    auditLog.answerLost = 1;
+    await driver.pass();
+    clockMs += 1_000;
+    auditLog.answerLost = 1;
+    await driver.pass();
+    clockMs += 1_000;
+    await driver.pass();
+    expect((await first(tenantId).getOffboarding({})).offboarding?.state).to.equal(OffboardingState.COMPLETED);
+    expect(auditLog.events.map(({ action }) => action)).to.deep.equal(['offboarding.removed', 'offboarding.complete']);
   });
 
   it('does not go on without its audit events', async () => {

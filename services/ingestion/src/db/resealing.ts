@@ -1,5 +1,5 @@
 /** What a rotation of keys asks of the rows, each in the caller's transaction. */
-import { In, IsNull, LessThan, Raw, type EntityManager } from 'typeorm';
+import { In, LessThan, Raw, type EntityManager } from 'typeorm';
 import { settledStates } from '../domain/document.ts';
 import type { SealedDocument } from '../domain/document.ts';
 import { documentEntity, idempotencyEntity, type IdempotencyRow } from './entities.ts';
@@ -17,24 +17,16 @@ export async function findToReseal(tx: EntityManager, below: number, limit: numb
 }
 
 /**
- * Puts newly sealed fields in place of those that were read. False when they are not there any more: the document was
- * deleted, or somebody else sealed it again. Readers see no change, so the revision stays.
+ * Puts newly sealed fields in place of those of the row that was read; fields that are left out stay as they are. False when
+ * the row is not that one any more: the document was deleted, or somebody else sealed it again. Rows are told apart by
+ * revision and key version, never by sealed values: a damaged one equals nothing. Readers see no change, so the revision stays.
  */
 export async function replaceSealed(
   tx: EntityManager,
-  documentId: string,
-  read: SealedFields,
-  replacement: SealedFields & { readonly keyVersion: number },
+  { documentId, revision, keyVersion }: Pick<SealedDocument, 'documentId' | 'revision' | 'keyVersion'>,
+  replacement: Partial<SealedFields> & { readonly keyVersion: number },
 ): Promise<boolean> {
-  const { titleSealed, fileNameSealed, labelsSealed, digestSealed } = read;
-  const where = {
-    documentId,
-    state: In([...settledStates]),
-    titleSealed,
-    fileNameSealed,
-    labelsSealed: labelsSealed ?? IsNull(),
-    digestSealed: digestSealed ?? IsNull(),
-  };
+  const where = { documentId, state: In([...settledStates]), revision, keyVersion };
   const { affected } = await tx.update(documentEntity, where, replacement);
   return (affected ?? 0) > 0;
 }
@@ -46,10 +38,10 @@ export async function findKeysToReseal(tx: EntityManager, below: number, limit: 
 /** The same for an idempotency key; one that ran out or was claimed anew meanwhile stays as it is. */
 export async function replaceFingerprint(
   tx: EntityManager,
-  { keyHash, fingerprintSealed }: Pick<IdempotencyRow, 'keyHash' | 'fingerprintSealed'>,
-  replacement: Pick<IdempotencyRow, 'fingerprintSealed' | 'keyVersion'>,
+  { keyHash, documentId, keyVersion }: Pick<IdempotencyRow, 'keyHash' | 'documentId' | 'keyVersion'>,
+  replacement: Partial<Pick<IdempotencyRow, 'fingerprintSealed'>> & Pick<IdempotencyRow, 'keyVersion'>,
 ): Promise<void> {
-  await tx.update(idempotencyEntity, { keyHash, fingerprintSealed }, replacement);
+  await tx.update(idempotencyEntity, { keyHash, documentId, keyVersion }, replacement);
 }
 
 /**

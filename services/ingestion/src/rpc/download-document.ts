@@ -8,8 +8,10 @@ import { toWire } from './wire.ts';
 
 const pieceBytes = 64 * 1024;
 
-/** The original bytes as they were uploaded, 64 KiB at a time, no faster than the caller takes them. */
-export function downloadDocument(deps: Pick<Deps, 'database' | 'auditor' | 'keys' | 'objects' | 'streamMemory'>) {
+/** The original bytes as they were uploaded, 64 KiB at a time, no faster than the caller takes them, while the tenant is served. */
+export function downloadDocument(
+  deps: Pick<Deps, 'database' | 'auditor' | 'gate' | 'keys' | 'objects' | 'streamMemory'>,
+) {
   return async function* (request: DownloadDocumentRequest, context: HandlerContext) {
     const call = callContext(context);
     const tenantId = tenantOf(call);
@@ -21,6 +23,8 @@ export function downloadDocument(deps: Pick<Deps, 'database' | 'auditor' | 'keys
     try {
       yield { part: { case: 'document' as const, value: toWire(await openDocument(deps.keys, document)) } };
       for await (const bytes of original as AsyncIterable<Buffer>) {
+        // The key of a stream that is open outlives the cache: a tenant that is closed meanwhile gets no further byte.
+        deps.gate.check(tenantId);
         for (let at = 0; at < bytes.length; at += pieceBytes) {
           yield { part: { case: 'data' as const, value: bytes.subarray(at, at + pieceBytes) } };
         }

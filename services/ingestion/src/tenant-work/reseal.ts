@@ -1,5 +1,5 @@
 /** Sealing a tenant's documents again, under the current version of its keys: one bounded step. */
-import { keyVersionOfSealed } from '@wardstone/crypto';
+import { keyVersionOfSealed, type SealedText } from '@wardstone/crypto';
 import { AppError, isTransient } from '@wardstone/rpc';
 import type { Resealing, WorkStep } from '@wardstone/tenancy';
 import {
@@ -92,7 +92,7 @@ async function resealDocument(
   requireVersion(deps, tenantId, versions, keyVersion);
   const reached = versions.length === 0 ? keyVersion : Math.min(...versions);
   const replacement = { ...fields.sealed, keyVersion: reached };
-  const replaced = await deps.database.inTenant(tenantId, (tx) => replaceSealed(tx, documentId, document, replacement));
+  const replaced = await deps.database.inTenant(tenantId, (tx) => replaceSealed(tx, document, replacement));
   if (!replaced) {
     await removeIfDeleted(deps, document);
     return false;
@@ -131,15 +131,16 @@ const sealedFields = {
 /** The fields, sealed again where they are under an older version and open; versions of those that open. */
 async function resealFields(deps: Pick<Deps, 'keys'>, document: SealedDocument, keyVersion: number) {
   const { titleSealed, fileNameSealed, labelsSealed, digestSealed } = document;
-  const sealed = { titleSealed, fileNameSealed, labelsSealed, digestSealed };
+  const before = { titleSealed, fileNameSealed, labelsSealed, digestSealed };
+  const sealed: { -readonly [Column in keyof SealedFields]?: SealedText } = {};
   const versions: number[] = [];
   const unreadable: SealedField[] = [];
   for (const [field, column] of Object.entries(sealedFields) as [SealedField, keyof SealedFields][]) {
-    const before = sealed[column];
-    if (before === null) continue;
+    const value = before[column];
+    if (value === null) continue;
     const after = await orUnreadable(async () => {
-      if (keyVersionOfSealed(before) >= keyVersion) return before;
-      return sealField(deps.keys, document, field, await openField(deps.keys, document, field, before));
+      if (keyVersionOfSealed(value) >= keyVersion) return value;
+      return sealField(deps.keys, document, field, await openField(deps.keys, document, field, value));
     });
     if (after === undefined) {
       unreadable.push(field);
@@ -162,9 +163,7 @@ async function resealKey(deps: ResealDeps, row: IdempotencyRow, keyVersion: numb
     ),
   );
   const replacement =
-    after === undefined
-      ? { fingerprintSealed: row.fingerprintSealed, keyVersion }
-      : { fingerprintSealed: after, keyVersion: keyVersionOfSealed(after) };
+    after === undefined ? { keyVersion } : { fingerprintSealed: after, keyVersion: keyVersionOfSealed(after) };
   await deps.database.inTenant(tenantId, (tx) => replaceFingerprint(tx, row, replacement));
   if (after === undefined) reportUnreadable(deps, { tenantId, documentId }, 'fingerprint');
 }

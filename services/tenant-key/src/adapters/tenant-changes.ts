@@ -5,6 +5,8 @@ import type { TenantChanges } from '../ports.ts';
 /** Channel of the trigger in the migration; the payload is a tenant's id. */
 const channel = 'wardstone_tenant';
 
+const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 type Listener = Parameters<TenantChanges['subscribe']>[0];
 
 export interface ListeningTenantChanges extends TenantChanges {
@@ -16,6 +18,8 @@ export async function listenForTenants(database: Pick<Database, 'listen'>): Prom
   const stop = await database.listen(
     channel,
     (tenantId) => {
+      // Every role of the server may notify every channel: what is no id comes from nobody.
+      if (!uuidPattern.test(tenantId)) return;
       for (const { onChange } of listeners) onChange(tenantId);
     },
     {

@@ -43,6 +43,7 @@ export interface OffboardingRow {
   stateBefore: TenantState | null;
   deletionAt: Date | null;
   endedAt: Date | null;
+  removedAt: Date | null;
   certificate: string | null;
 }
 
@@ -59,6 +60,7 @@ export const offboardingEntity = new EntitySchema<OffboardingRow>({
     stateBefore: { name: 'state_before', type: 'text', nullable: true },
     deletionAt: { name: 'deletion_at', type: 'timestamptz', precision: 3, nullable: true },
     endedAt: { name: 'ended_at', type: 'timestamptz', precision: 3, nullable: true },
+    removedAt: { name: 'removed_at', type: 'timestamptz', precision: 3, nullable: true },
     certificate: { type: 'text', nullable: true },
   },
 });
@@ -83,8 +85,8 @@ export const tenantWorkEntity = new EntitySchema<TenantWorkRow>({
   columns: {
     tenantId: { name: 'tenant_id', type: 'uuid', primary: true },
     workId: { name: 'work_id', type: 'uuid', primary: true },
+    kind: { type: 'text', primary: true },
     holder: { type: 'text', primary: true },
-    kind: { type: 'text' },
     keyVersion: { name: 'key_version', type: 'int' },
     settledAt: { name: 'settled_at', type: 'timestamptz', precision: 3, nullable: true },
     done: { type: 'boolean' },

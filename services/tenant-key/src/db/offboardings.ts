@@ -38,7 +38,7 @@ export async function changeOffboarding(
 }
 
 function toOffboarding(row: OffboardingRow): Offboarding {
-  const { approvedBy, approvedAt, stateBefore, deletionAt, endedAt, certificate, ...rest } = row;
+  const { approvedBy, approvedAt, stateBefore, deletionAt, endedAt, removedAt, certificate, ...rest } = row;
   return {
     ...rest,
     approvedBy: approvedBy ?? undefined,
@@ -46,6 +46,7 @@ function toOffboarding(row: OffboardingRow): Offboarding {
     stateBefore: stateBefore ?? undefined,
     deletionAt: deletionAt ?? undefined,
     endedAt: endedAt ?? undefined,
+    removedAt: removedAt ?? undefined,
     certificate: certificate ?? undefined,
   };
 }

@@ -40,22 +40,38 @@ export async function openWork(
 /** Keeps a report. False when the tenant has no such work for the holder. A report of finished work changes nothing. */
 export async function keepReport(tx: EntityManager, tenantId: string, report: WorkReport): Promise<boolean> {
   const { workId, holder, documentsDone, documentsLeft, removed } = report;
-  const where = { tenantId, workId, holder };
-  const row = await tx.findOne(tenantWorkEntity, { where, lock: { mode: 'pessimistic_write' } });
-  if (row === null) return false;
-  if (row.done) return true;
-  await tx.update(tenantWorkEntity, where, {
-    documentsDone: row.documentsDone + documentsDone,
-    documentsLeft,
-    removed: sum(row.removed, removed),
-    done: documentsLeft === 0,
+  // Should a rotation and an offboarding have one id, the open one is meant: a closed tenant's rotation is not handed out.
+  const rows = await tx.find(tenantWorkEntity, {
+    where: { tenantId, workId, holder },
+    order: { done: 'ASC', kind: 'ASC' },
+    lock: { mode: 'pessimistic_write' },
   });
+  const [row] = rows;
+  if (row === undefined) return false;
+  if (row.done) return true;
+  await tx.update(
+    tenantWorkEntity,
+    { tenantId, workId, holder, kind: row.kind },
+    {
+      documentsDone: row.documentsDone + documentsDone,
+      documentsLeft,
+      removed: sum(row.removed, removed),
+      done: documentsLeft === 0,
+    },
+  );
   return true;
 }
 
+/** A piece of work of all its holders. Ids of rotations and offboardings are their callers' choice: the kind tells them apart. */
+export interface WorkKey {
+  readonly tenantId: string;
+  readonly workId: string;
+  readonly kind: WorkKind;
+}
+
 /** How far each holder is, by name. */
-export async function progressOf(tx: EntityManager, tenantId: string, workId: string): Promise<WorkProgress[]> {
-  return tx.find(tenantWorkEntity, { where: { tenantId, workId }, order: { holder: 'ASC' } });
+export async function progressOf(tx: EntityManager, { tenantId, workId, kind }: WorkKey): Promise<WorkProgress[]> {
+  return tx.find(tenantWorkEntity, { where: { tenantId, workId, kind }, order: { holder: 'ASC' } });
 }
 
 /** Tenants for which a step of a rotation or an offboarding may be due; in a transaction of the platform. */

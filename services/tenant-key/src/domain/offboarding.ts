@@ -16,6 +16,8 @@ export interface Offboarding {
   readonly stateBefore: TenantState | undefined;
   readonly deletionAt: Date | undefined;
   readonly endedAt: Date | undefined;
+  /** When everything was found removed: from then on the certificate says the same, however often it is made. */
+  readonly removedAt: Date | undefined;
   /** Compact JWS over what was removed; set when everything is. */
   readonly certificate: string | undefined;
 }
@@ -24,10 +26,9 @@ export interface Offboarding {
 export const purgeHolders = ['ingestion', 'retrieval'] as const;
 
 /** From which states an offboarding can be taken back: until the key is gone. */
-export const cancellableStates = ['requested', 'approved', 'scheduled'] as const satisfies readonly OffboardingState[];
+const cancellableStates: readonly OffboardingState[] = ['requested', 'approved', 'scheduled'];
 
 /** Whether it may still be taken back. */
 export function isCancellable({ state, deletionAt }: Pick<Offboarding, 'state' | 'deletionAt'>, now: Date): boolean {
-  const open: readonly OffboardingState[] = cancellableStates;
-  return open.includes(state) && (deletionAt === undefined || now < deletionAt);
+  return cancellableStates.includes(state) && (deletionAt === undefined || now < deletionAt);
 }

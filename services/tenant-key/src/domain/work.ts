@@ -32,3 +32,8 @@ export interface WorkReport {
   readonly documentsLeft: number;
   readonly removed: Readonly<Record<string, number>>;
 }
+
+/** Whether every one of the holders has finished: one that has no such work has not. */
+export function isDoneBy(progress: readonly WorkProgress[], holders: readonly string[]): boolean {
+  return holders.every((name) => progress.some(({ holder, done }) => holder === name && done));
+}

@@ -8,6 +8,7 @@ import { changeOffboarding, latestOffboarding } from '../db/offboardings.ts';
 import { kmsKeysOf, lockTenant, removeDataKeys, setState } from '../db/tenants.ts';
 import { addWork, progressOf } from '../db/work.ts';
 import { purgeHolders, type Offboarding } from '../domain/offboarding.ts';
+import { isDoneBy } from '../domain/work.ts';
 import type { Deps } from '../rpc/deps.ts';
 import { certify, publishCertificate, type CertifiedKey } from './certificate.ts';
 
@@ -56,15 +57,16 @@ async function scheduleDeletion(
   return true;
 }
 
-/** When KMS has deleted the keys, or may at any moment, the services are told to remove what nobody can open any more. */
+/** When KMS has deleted the keys, the services are told to remove what nobody can open any more. */
 async function beginPurge(deps: OffboardingDeps, tx: EntityManager, offboarding: Offboarding): Promise<boolean> {
   const { tenantId, offboardingId, deletionAt } = offboarding;
   const now = deps.now();
   if (deletionAt === undefined || now < deletionAt) return false;
   for (const { keyId } of await kmsKeysOf(tx, tenantId)) {
     const key = await deps.kms.describeKey(keyId);
-    const gone = key.state === 'deleted' || (key.state === 'pending-deletion' && isPast(key.deletionAt, now));
-    if (gone) continue;
+    if (key.state === 'deleted') continue;
+    // KMS takes its time after the date (AWS: up to a day), and until it has deleted the key somebody could still revive it.
+    if (key.state === 'pending-deletion') return false;
     // A cancellation reached KMS and died before it was recorded, or somebody acted in KMS itself: the window begins anew.
     deps.log.warn({ tenantId, keyState: key.state }, 'the key of an offboarded tenant is not deleted: scheduled again');
     await changeOffboarding(tx, offboarding, { state: 'approved', deletionAt: null });
@@ -80,19 +82,24 @@ async function beginPurge(deps: OffboardingDeps, tx: EntityManager, offboarding:
 /** When all is removed: the certificate, then the wrapped keys, then the end. */
 async function finish(deps: OffboardingDeps, tx: EntityManager, offboarding: Offboarding): Promise<boolean> {
   const { tenantId } = offboarding;
-  const progress = await progressOf(tx, tenantId, offboarding.offboardingId);
-  if (progress.length === 0 || !progress.every(({ done }) => done)) return false;
+  const progress = await progressOf(tx, { tenantId, workId: offboarding.offboardingId, kind: 'purge' });
+  if (!isDoneBy(progress, purgeHolders)) return false;
+  // Each of these is committed before the next: a repetition says the same in the audit log, to the millisecond.
+  if (offboarding.removedAt === undefined) {
+    await changeOffboarding(tx, offboarding, { removedAt: deps.now() });
+    return true;
+  }
   if (offboarding.certificate === undefined) {
     const keys: CertifiedKey[] = [];
     for (const { keyId, versions } of await kmsKeysOf(tx, tenantId)) {
-      keys.push({ keyId, versions, state: (await deps.kms.describeKey(keyId)).state });
+      const { state } = await deps.kms.describeKey(keyId);
+      keys.push({ keyId, firstVersion: Math.min(...versions), versions: versions.length, state });
     }
-    const certificate = await certify(deps, offboarding, { keys, progress, at: deps.now() });
-    // Committed before it is published: a repetition publishes the same one.
+    const certificate = await certify(deps, offboarding, { keys, progress, at: offboarding.removedAt });
     await changeOffboarding(tx, offboarding, { certificate });
     return true;
   }
-  await publishCertificate(deps, offboarding, offboarding.certificate);
+  await publishCertificate(deps, offboarding, { certificate: offboarding.certificate, at: offboarding.removedAt });
   await removeDataKeys(tx, tenantId);
   await changeOffboarding(tx, offboarding, { state: 'completed', endedAt: deps.now() });
   await setState(tx, tenantId, 'offboarded');
@@ -112,8 +119,4 @@ async function record(
 
 function latest(dates: readonly Date[]): Date {
   return new Date(Math.max(...dates.map((date) => date.getTime())));
-}
-
-function isPast(date: Date | undefined, now: Date): boolean {
-  return date !== undefined && date <= now;
 }

@@ -3,6 +3,8 @@ import { systemPrincipal } from '@wardstone/access';
 import { completeRotation, findRotation } from '../db/rotations.ts';
 import { lockTenant, retireDataKeys } from '../db/tenants.ts';
 import { progressOf } from '../db/work.ts';
+import { resealHolders } from '../domain/rotation.ts';
+import { isDoneBy } from '../domain/work.ts';
 import type { Deps } from '../rpc/deps.ts';
 
 /** Retires what the tenant's open rotation has made unused. Idempotent; does nothing while work is left. */
@@ -15,8 +17,8 @@ export async function advanceRotation(
     const rotation = await findRotation(tx, tenantId);
     if (state !== 'active' || rotation === undefined || rotation.completedAt !== undefined) return;
     const { rotationId, keyVersion } = rotation;
-    const progress = await progressOf(tx, tenantId, rotationId);
-    if (progress.length === 0 || !progress.every(({ done }) => done)) return;
+    const progress = await progressOf(tx, { tenantId, workId: rotationId, kind: 'reseal' });
+    if (!isDoneBy(progress, resealHolders)) return;
 
     const now = deps.now();
     const retired = await retireDataKeys(tx, tenantId, keyVersion, now);

@@ -1,6 +1,5 @@
 /** The certificate that a tenant is gone: what, when, which keys, and where the audit log stood. */
 import { createHash } from 'node:crypto';
-import { needs } from '@wardstone/rpc';
 import { v5 as uuidv5 } from 'uuid';
 import type { Offboarding } from '../domain/offboarding.ts';
 import type { WorkProgress } from '../domain/work.ts';
@@ -12,7 +11,9 @@ export const certificateType = 'wardstone-offboarding+jwt';
 /** A KMS key of the tenant, as it was when everything was removed. */
 export interface CertifiedKey {
   readonly keyId: string;
-  readonly versions: readonly number[];
+  /** Versions of the data key that are wrapped under it: the first, and how many there are. */
+  readonly firstVersion: number;
+  readonly versions: number;
   readonly state: KmsKeyState;
 }
 
@@ -65,21 +66,24 @@ export async function certify(
   });
 }
 
-/** Appends the certificate to the tenant's audit chain: its SHA-256, and its text in parts. */
+/**
+ * Appends the certificate to the tenant's audit chain: its SHA-256, and its text in parts. One that is too long for an event
+ * (subjects of hundreds of characters) is there by its digest alone.
+ */
 export async function publishCertificate(
   { auditLog }: Pick<CertificateDeps, 'auditLog'>,
-  { tenantId, offboardingId, approvedAt, requestedAt }: Offboarding,
-  certificate: string,
+  { tenantId, offboardingId }: Offboarding,
+  { certificate, at }: { readonly certificate: string; readonly at: Date },
 ): Promise<void> {
   const parts = certificate.match(new RegExp(`.{1,${String(partChars)}}`, 'g')) ?? [];
-  needs(parts.length <= maxParts, 'INTERNAL', { message: 'the certificate is too long for an audit event' });
+  const kept = parts.length <= maxParts ? parts : [];
   const attributes = Object.fromEntries(
-    parts.map((part, index) => [`certificate_${String(index + 1).padStart(2, '0')}`, part]),
+    kept.map((part, index) => [`certificate_${String(index + 1).padStart(2, '0')}`, part]),
   );
   const digest = createHash('sha256').update(certificate).digest('hex');
   await auditLog.append(tenantId, {
     eventId: uuidv5(`${offboardingId}/certificate`, eventNamespace),
-    occurredAt: approvedAt ?? requestedAt,
+    occurredAt: at,
     action: 'offboarding.complete',
     resourceType: 'offboarding',
     resourceIds: [offboardingId],

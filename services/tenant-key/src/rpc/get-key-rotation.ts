@@ -13,7 +13,8 @@ export function getKeyRotation({ database }: Pick<Deps, 'database'>): LifecycleH
     return database.inTenant(tenantId, async (tx) => {
       const rotation = await findRotation(tx, tenantId, wanted);
       needs(rotation, 'KEY_ROTATION_NOT_FOUND');
-      return { rotation: toWireRotation(rotation, await progressOf(tx, tenantId, rotation.rotationId)) };
+      const progress = await progressOf(tx, { tenantId, workId: rotation.rotationId, kind: 'reseal' });
+      return { rotation: toWireRotation(rotation, progress) };
     });
   };
 }

@@ -12,7 +12,7 @@ export function getOffboarding({ database }: Pick<Deps, 'database'>): LifecycleH
     return database.inTenant(tenantId, async (tx) => {
       const offboarding = await latestOffboarding(tx, tenantId);
       needs(offboarding, 'OFFBOARDING_NOT_FOUND');
-      const progress = await progressOf(tx, tenantId, offboarding.offboardingId);
+      const progress = await progressOf(tx, { tenantId, workId: offboarding.offboardingId, kind: 'purge' });
       return { offboarding: toWireOffboarding(offboarding, progress) };
     });
   };

@@ -13,7 +13,9 @@ export function startKeyRotation(deps: RotationDeps): LifecycleHandlers['startKe
     const tenantId = targetTenant(call, request.tenantId);
     const rotationId = request.rotationId === '' ? uuidv7() : request.rotationId.toLowerCase();
     const rotation = await startRotation(deps, call, { tenantId, rotationId, cause: 'requested' });
-    const progress = await deps.database.inTenant(tenantId, (tx) => progressOf(tx, tenantId, rotationId));
+    const progress = await deps.database.inTenant(tenantId, (tx) =>
+      progressOf(tx, { tenantId, workId: rotationId, kind: 'reseal' }),
+    );
     return { rotation: toWireRotation(rotation, progress) };
   };
 }

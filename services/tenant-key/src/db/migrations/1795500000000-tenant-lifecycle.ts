@@ -92,6 +92,7 @@ const tables = [
      state_before text,
      deletion_at timestamptz(3),
      ended_at timestamptz(3),
+     removed_at timestamptz(3),
      certificate text,
      primary key (tenant_id, offboarding_id),
      check (approved_by is null or approved_by <> requested_by)
@@ -109,7 +110,7 @@ const tables = [
      documents_left bigint not null default 0,
      removed jsonb not null default '{}',
      created_at timestamptz(3) not null,
-     primary key (tenant_id, work_id, holder)
+     primary key (tenant_id, work_id, kind, holder)
    )`,
   `create index tenant_work_open on tenant_work (holder, created_at) where not done`,
 ];
@@ -138,14 +139,22 @@ const openWork = {
          limit max_rows`,
 } as const;
 
-/** Tenants for which something may be done now; what, is seen when it is looked at. */
+/**
+ * Tenants for which something can be done now: offboardings first, then rotations of which all work is done. What, is seen when it
+ * is looked at. Whatever waits for others is not here, so that it keeps nobody from his turn.
+ */
 const lifecycleDue = {
   name: 'lifecycle_due',
   args: 'as_of timestamptz, max_rows int',
   returns: 'tenant_id uuid',
-  body: `select o.tenant_id from offboarding o
-         where o.state in ('approved', 'purging') or (o.state = 'scheduled' and o.deletion_at <= as_of)
-         union
-         select r.tenant_id from key_rotation r where r.completed_at is null
-         limit max_rows`,
+  body: `select due.tenant_id from (
+           select o.tenant_id, 0 as turn, o.approved_at as since from offboarding o
+           where o.state = 'approved' or (o.state = 'scheduled' and o.deletion_at <= as_of)
+             or (o.state = 'purging' and not exists (
+               select 1 from tenant_work w where w.tenant_id = o.tenant_id and w.kind = 'purge' and not w.done))
+           union all
+           select r.tenant_id, 1, r.started_at from key_rotation r join tenant t on t.tenant_id = r.tenant_id
+           where r.completed_at is null and t.state = 'active' and not exists (
+             select 1 from tenant_work w where w.tenant_id = r.tenant_id and w.work_id = r.rotation_id and not w.done)
+         ) due order by due.turn, due.since limit max_rows`,
 } as const;
