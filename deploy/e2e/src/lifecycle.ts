@@ -20,8 +20,10 @@ export const quickKeys = {
   },
 } as const;
 
-/** Schemas whose rows are sealed under tenants' keys. */
+/** Schemas whose rows are sealed under tenants' keys, and with which they go. */
 const sealedSchemas = ['ingestion', 'retrieval'];
+/** What of the keys is in the database: the tenant as it was, and its wrapped data keys. */
+const keyTables = ['tenant_key.tenant', 'tenant_key.data_key'];
 
 /** A tenant's rows of a table, as JSON texts that Postgres makes and takes. */
 export interface TableCopy {
@@ -92,13 +94,13 @@ export interface TenantCopy {
   readonly objectsDir: string;
 }
 
-/** Copies a tenant's rows in the sealed schemas, and its objects into `objectsDir`. */
+/** Copies a tenant's rows in the sealed schemas, its state and wrapped keys, and its objects into `objectsDir`. */
 export async function copyTenant(stack: Stack, tenantId: string, objectsDir: string): Promise<TenantCopy> {
   await rm(objectsDir, { recursive: true, force: true });
   await cp(tenantObjects(stack, tenantId), objectsDir, { recursive: true });
   const tables = await connected(stack, async (client) => {
     const copies: TableCopy[] = [];
-    for (const { table } of await tenantTables(client)) {
+    for (const table of [...(await tenantTables(client)).map((found) => found.table), ...keyTables]) {
       const { rows } = await client.query<{ row: string }>(
         `select to_jsonb(t)::text as row from ${table} t where tenant_id = $1`,
         [tenantId],

@@ -118,8 +118,9 @@ describe('a key rotation of a tenant that is used meanwhile', function () {
       await eventually(
         async () => {
           const { body } = await admin.call<RotationView>('GET', `${rotations()}/${rotationId}`);
-          const begun = body.progress.some(({ service, documentsDone }) => service !== victim || documentsDone > 0);
-          return begun || body.state === 'COMPLETED';
+          // tenant-key does no such work itself: it dies while the others report to it.
+          const moved = body.progress.filter(({ documentsDone }) => documentsDone > 0).map(({ service }) => service);
+          return victim === 'tenant-key' ? moved.length > 0 : moved.includes(victim);
         },
         { ...wait, intervalMs: 20, description: 'work to be under way' },
       );
