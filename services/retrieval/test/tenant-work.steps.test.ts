@@ -59,23 +59,26 @@ describe('work with a tenant’s index', () => {
     expect(await reasonOf(step)).to.equal('KEY_UNAVAILABLE');
   });
 
-  it('lets no document be indexed under a version that was replaced while it was at work', async () => {
-    const job = await harness.writeArtefacts({ tenantId, chunks: chunksOf(1) });
-    let reports = 0;
-    const report = (): void => {
-      reports += 1;
-      // The first report comes before a key is asked for, the second after the rows are written.
-      if (reports === 2) harness.useKeyVersion(2);
-    };
-    const rotating = { ...harness.deps, progress: { report } };
-    expect(await reasonOf(indexJob(rotating)(job, running))).to.equal('KEY_UNAVAILABLE');
-    await indexJob(harness.deps)(job, running);
-    const rows = await harness.testDatabase.query(
-      'select vector_key_version as version from retrieval.chunk where tenant_id = $1',
-      [tenantId],
-    );
-    expect(rows.map((row) => row['version'])).to.deep.equal([2]);
-  });
+  for (const purpose of ['content', 'vectors', 'terms'] as const) {
+    it(`lets no document be indexed under a version of ${purpose} that was replaced while it was at work`, async () => {
+      const job = await harness.writeArtefacts({ tenantId, chunks: chunksOf(1) });
+      let reports = 0;
+      const report = (): void => {
+        reports += 1;
+        // The first report comes before a key is asked for, the second after the rows are written.
+        if (reports === 2) harness.useKeyVersion(2, purpose);
+      };
+      const rotating = { ...harness.deps, progress: { report } };
+      expect(await reasonOf(indexJob(rotating)(job, running))).to.equal('KEY_UNAVAILABLE');
+      await indexJob(harness.deps)(job, running);
+      const [row] = await harness.testDatabase.query(
+        `select c.content_key_version as content, c.vector_key_version as vectors, k.terms_key_version as terms
+         from retrieval.chunk c join retrieval.keyword_document k using (tenant_id, document_id) where tenant_id = $1`,
+        [tenantId],
+      );
+      expect(row).to.deep.equal({ content: 1, vectors: 1, terms: 1, [purpose]: 2 });
+    });
+  }
 
   it('removes everything of a tenant that left, and counts it', async () => {
     await write(3);

@@ -11,6 +11,7 @@ import { currentVersion } from '../adapters/current-version.ts';
 import { currentSpace, type TenantSpace } from '../adapters/tenant-space.ts';
 import { insertChunks, isRemoved, liveVersion, lockDocument, type NewChunk, replaceDocument } from '../db/documents.ts';
 import { replaceFilters } from '../db/keywords.ts';
+import type { KeyVersions } from '../db/reseal.ts';
 import { searchableText } from '../domain/analyse.ts';
 import { type DocumentLabels, filtersOf } from '../domain/labels.ts';
 import type { Deps } from '../ports.ts';
@@ -73,29 +74,34 @@ async function replaceRows(
   if (filters.length > 0) await replaceFilters(tx, job, terms.keyVersion, filters);
 
   const keywords = createKeywordWriter(tx, job, terms);
-  let written = 0;
+  let [written, content] = [0, sealed.contentKeyVersion];
   for await (const batch of batches(chunks)) {
     signal.throwIfAborted();
-    const rows = batch.map((embedded) => sealedRow(deps, job, space, embedded));
-    await insertChunks(tx, head, await Promise.all(rows));
+    const rows = await Promise.all(batch.map((embedded) => sealedRow(deps, job, space, embedded)));
+    await insertChunks(tx, head, rows);
+    content = Math.min(content, ...rows.map(({ contentKeyVersion }) => contentKeyVersion));
     for (const { chunk } of batch) await keywords.add(searchableText(title, chunk.text));
     written += batch.length;
     deps.progress.report(job, (99 * written) / count);
   }
   needs(written === count, 'INTERNAL', { message: 'there are fewer chunks than vectors were promised' });
   await keywords.finish();
-  await requireSameSpace(deps.keys, tenantId, space);
+  await requireCurrent(deps.keys, tenantId, { content, vectors: space.keyVersion, terms: terms.keyVersion });
   // Whoever took the job over writes; a worker that lost it does not.
   signal.throwIfAborted();
 }
 
 /**
- * A rotation that began while this ran may count what is left before this commits, and then retire the version that these vectors are
+ * A rotation that began while this ran may count what is left before this commits, and then retire a version that these rows are
  * under: the job is done again. (Between this look and the commit lies less than the margin that tenant-key waits.)
  */
-async function requireSameSpace(keys: KeyRing, tenantId: string, { keyVersion }: TenantSpace): Promise<void> {
-  const version = await currentVersion(keys, tenantId, 'vectors');
-  needs(version === keyVersion, 'KEY_UNAVAILABLE', { message: 'the key was rotated while the document was indexed' });
+async function requireCurrent(keys: KeyRing, tenantId: string, written: KeyVersions): Promise<void> {
+  for (const purpose of ['content', 'vectors', 'terms'] as const) {
+    const version = await currentVersion(keys, tenantId, purpose);
+    needs(version === written[purpose], 'KEY_UNAVAILABLE', {
+      message: `the key of ${purpose} was rotated while the document was indexed`,
+    });
+  }
 }
 
 /** Title and labels, sealed; and the older of the two versions, should the key have changed between them. */

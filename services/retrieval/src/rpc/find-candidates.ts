@@ -1,7 +1,9 @@
 import { AppError } from '@wardstone/rpc';
 import type { EntityManager } from 'typeorm';
+import { unlessLost } from '../adapters/lost-version.ts';
 import { currentSpace, spaceOfVersion, type TenantSpace } from '../adapters/tenant-space.ts';
 import { currentTerms, termsOfVersion, type TenantTerms } from '../adapters/tenant-terms.ts';
+import { type LostRows, readLost } from '../db/lost-rows.ts';
 import { documentsWithTerm, readOverview, reportDamage, type KeywordOverview } from '../db/keyword-search.ts';
 import {
   findNearest,
@@ -55,17 +57,19 @@ export interface Candidates {
   /** Best first. */
   readonly hits: readonly Candidate[];
   readonly damage: Damage;
+  readonly lost: LostRows;
 }
 
-/** What a search knows of the keys that the tenant's rows are under. */
+/** What a search knows of the keys that the tenant's rows are under; of a version that there is no key of, that it is lost. */
 interface Keyed {
-  readonly spaces: Map<number, TenantSpace>;
-  readonly terms: Map<number, TenantTerms>;
+  readonly spaces: Map<number, TenantSpace | undefined>;
+  readonly terms: Map<number, TenantTerms | undefined>;
 }
 
 /**
  * The best chunks by words and vectors, whatever key versions the tenant's rows are under. One snapshot of the database, so
  * that a document that is re-sealed or merged meanwhile is neither missed nor seen twice. Keys are never waited for inside a transaction.
+ * Rows under a version that there is no key of are left out of their ranking, and told of.
  */
 export async function findCandidates(
   { database, keys }: Pick<Deps, 'database' | 'keys'>,
@@ -86,8 +90,10 @@ export async function findCandidates(
       await tellOfDamage({ database }, tenantId, found.result.damage);
       return found.result;
     }
-    for (const version of found.spaces) keyed.spaces.set(version, await spaceOfVersion(keys, tenantId, version));
-    for (const version of found.terms) keyed.terms.set(version, await termsOfVersion(keys, tenantId, version));
+    for (const version of found.spaces)
+      keyed.spaces.set(version, await unlessLost(spaceOfVersion(keys, tenantId, version)));
+    for (const version of found.terms)
+      keyed.terms.set(version, await unlessLost(termsOfVersion(keys, tenantId, version)));
   }
   throw new AppError('DATABASE_UNAVAILABLE', { message: 'the index changes faster than it can be read' });
 }
@@ -101,26 +107,24 @@ function countedWords(text: string): QuestionWords {
 type Outcome =
   { readonly result: Candidates } | { readonly result: undefined; readonly spaces: number[]; readonly terms: number[] };
 
-async function searchOnce(
-  tx: EntityManager,
-  question: Question,
-  words: QuestionWords,
-  { spaces, terms }: Keyed,
-): Promise<Outcome> {
+async function searchOnce(tx: EntityManager, question: Question, words: QuestionWords, keyed: Keyed): Promise<Outcome> {
   const { tenantId, modelId, limit } = question;
   await planForTenant(tx);
   const overview = await readOverview(tx, tenantId);
   const versions = await vectorKeyVersions(tx, tenantId);
   const unknown = {
-    spaces: versions.filter((version) => !spaces.has(version)),
-    terms: [...overview.byVersion.keys()].filter((version) => !terms.has(version)),
+    spaces: versions.filter((version) => !keyed.spaces.has(version)),
+    terms: [...overview.byVersion.keys()].filter((version) => !keyed.terms.has(version)),
   };
   if (unknown.spaces.length + unknown.terms.length > 0) return { result: undefined, ...unknown };
 
+  const [spaces, terms] = [known(keyed.spaces), known(keyed.terms)];
   const documentIds = await documentsAsked(tx, question, [...terms.values()]);
   const depth = Math.max(minDepth, limit);
   const vectors = new Map(
-    versions.map((version) => [version, spaces.get(version)?.enter(question.vector) ?? question.vector]),
+    [...spaces]
+      .filter(([version]) => versions.includes(version))
+      .map(([version, space]) => [version, space.enter(question.vector)]),
   );
   const near: NearHit[] = [];
   for (const [vectorKeyVersion, vector] of vectors) {
@@ -129,7 +133,11 @@ async function searchOnce(
   }
   near.sort((a, b) => b.score - a.score || compareChunks(a, b)).splice(depth);
 
-  const keywords = await keywordCandidates(tx, overview, { tenantId, words, terms, documentIds, limit: depth });
+  const readable = {
+    ...overview,
+    byVersion: new Map([...overview.byVersion].filter(([version]) => terms.has(version))),
+  };
+  const keywords = await keywordCandidates(tx, readable, { tenantId, words, terms, documentIds, limit: depth });
   const fused = fuse<ChunkKey>(
     [
       { items: keywords.hits, weight: keywordWeight },
@@ -143,7 +151,16 @@ async function searchOnce(
     ...{ documentId, version, ordinal, fusedScore },
     keywordScore: scores[at] ?? 0,
   }));
-  return { result: { hits: await readHits(tx, tenantId, scored, modelId, vectors), damage: keywords.damage } };
+  const lost = await readLost(tx, tenantId, {
+    vectorKeyVersions: versions.filter((version) => !spaces.has(version)),
+    termsKeyVersions: [...overview.byVersion.keys()].filter((version) => !terms.has(version)),
+    documentIds,
+  });
+  return { result: { hits: await readHits(tx, tenantId, scored, modelId, vectors), damage: keywords.damage, lost } };
+}
+
+function known<T>(byVersion: ReadonlyMap<number, T | undefined>): Map<number, T> {
+  return new Map([...byVersion].flatMap(([version, key]) => (key === undefined ? [] : [[version, key] as const])));
 }
 
 /** The documents that are named and pass every filter; undefined when that is all of them. */

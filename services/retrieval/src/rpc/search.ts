@@ -2,6 +2,7 @@ import type { HandlerContext } from '@connectrpc/connect';
 import { AppError, callContext, tenantOf, type CallContext } from '@wardstone/rpc';
 import type { SearchRequest } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { openLabels, openPassage, openTitle } from '../adapters/seals.ts';
+import type { LostRows } from '../db/lost-rows.ts';
 import { chunkIdOf, type Passage } from '../domain/chunk.ts';
 import type { DocumentLabels } from '../domain/labels.ts';
 import type { Deps } from '../ports.ts';
@@ -13,6 +14,8 @@ type SearchDeps = Pick<Deps, 'database' | 'keys' | 'vectors' | 'auditor' | 'metr
 const defaultTopK = 8;
 /** Rows fetched beyond what was asked for, to take the places of damaged ones. */
 const spareRows = 16;
+/** Ids in one log line at most. */
+const maxLoggedIds = 20;
 
 interface OpenHit extends Candidate {
   readonly chunkId: string;
@@ -34,7 +37,8 @@ export function search(deps: SearchDeps) {
     const wanted = { tenantId, text: request.query, vector, modelId, documentIds, filters, limit: topK + spareRows };
     const found = await timed(deps, 'scan', () => findCandidates(deps, wanted));
     reportDamage(deps, call, found.damage);
-    const { hits, unreadable } = await timed(deps, 'open', () => openBest(deps, call, found.hits, topK));
+    const { hits, unreadable: unopened } = await timed(deps, 'open', () => openBest(deps, call, found.hits, topK));
+    const unreadable = unopened + reportLost(deps, call, found.lost, found.hits);
 
     await deps.auditor.record(call, {
       action: 'search.read',
@@ -52,6 +56,30 @@ function reportDamage({ metrics }: SearchDeps, { log }: CallContext, { documentI
   if (documentIds.length + segmentVersions.size === 0) return;
   metrics.damagedPostings(documentIds.length + segmentVersions.size);
   log.error({ documentIds, termsKeyVersions: [...segmentVersions] }, 'postings could not be read');
+}
+
+/**
+ * Tells of rows under versions that there is no key of, by ids; gives the chunks that were not found for that. Those that were found
+ * by their words all the same do not count.
+ */
+function reportLost(
+  { metrics }: SearchDeps,
+  { log }: CallContext,
+  lost: LostRows,
+  found: readonly Candidate[],
+): number {
+  const { chunks, vectorKeyVersions, termsKeyVersions, documentIds } = lost;
+  if (vectorKeyVersions.length + termsKeyVersions.length === 0) return 0;
+  const concerned = [...new Set([...documentIds, ...chunks.map(({ documentId }) => documentId)])];
+  log.error(
+    { vectorKeyVersions, termsKeyVersions, documentIds: concerned.slice(0, maxLoggedIds) },
+    'rows are under key versions that there is no key of',
+  );
+  metrics.damagedPostings(documentIds.length);
+  const foundIds = new Set(found.map(chunkIdOf));
+  const missing = chunks.filter((chunk) => !foundIds.has(chunkIdOf(chunk))).length;
+  if (missing > 0) metrics.unreadable(missing);
+  return missing;
 }
 
 /** Opens the best rows; where one is damaged, the next one takes its place. */

@@ -1,4 +1,5 @@
 /** What retrieval does when a tenant's keys are rotated and when a tenant leaves, a bounded step at a time. */
+import { nilUuid } from '@wardstone/db';
 import type { Resealing, TenantWorkHandlers, WorkStep } from '@wardstone/tenancy';
 import { AppError } from '@wardstone/rpc';
 import { currentVersion } from '../adapters/current-version.ts';
@@ -35,13 +36,32 @@ export function tenantWorkHandlers(deps: WorkDeps): TenantWorkHandlers {
  */
 async function reseal(deps: WorkDeps, { tenantId, keyVersion }: Resealing, signal: AbortSignal): Promise<WorkStep> {
   await requireVersion(deps, tenantId, keyVersion);
-  const ids = await olderDocuments(deps, tenantId, { limit: documentsPerStep });
-  for (const documentId of ids) {
+  let [done, after] = [0, nilUuid];
+  while (done < documentsPerStep) {
     signal.throwIfAborted();
-    await resealDocument(deps, { tenantId, documentId });
+    const [documentId] = await olderDocuments(deps, tenantId, { after, limit: 1 });
+    if (documentId === undefined) break;
+    if (await tryDocument(deps, { tenantId, documentId })) done += 1;
+    after = documentId;
   }
   const { documents, deadParts } = await olderRows(deps, tenantId);
-  return { documentsDone: ids.length, documentsLeft: documents + Math.min(deadParts, 1) };
+  return { documentsDone: done, documentsLeft: documents + Math.min(deadParts, 1) };
+}
+
+/** One document that cannot be sealed again, for a vector under a version that there is no key of, must not keep the others back. */
+async function tryDocument(deps: WorkDeps, key: { tenantId: string; documentId: string }): Promise<boolean> {
+  try {
+    await resealDocument(deps, key);
+    return true;
+  } catch (error) {
+    const { reason } = AppError.from(error);
+    if (reason !== 'KEY_VERSION_NOT_FOUND' && reason !== 'KEY_VERSION_RETIRED') throw error;
+    deps.log.error(
+      { err: error, ...key },
+      'a document could not be sealed again: it holds the rotation until it is removed',
+    );
+    return false;
+  }
 }
 
 /** "Nothing is older" has to be said of the version that is asked for, not of one that this process has not yet heard to be over. */

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NewAuditEvent } from '@wardstone/access';
-import { createKeyRing, type KeyRing } from '@wardstone/crypto';
+import { createKeyRing, type KeyPurpose, type KeyRing } from '@wardstone/crypto';
 import { migrate, openDatabase, type Database } from '@wardstone/db';
 import { chunksArtefact, vectorsArtefact, type StageJob } from '@wardstone/queue';
 import {
@@ -43,15 +43,23 @@ export interface Harness {
   readonly events: RecordedEvent[];
   readonly logs: string[];
   /** What a test may break, and the vector and model of the next questions. */
-  readonly faults: { audit: boolean; keys: boolean };
-  /** Makes new writes use this version of every key, at once. */
-  useKeyVersion(version: number): void;
+  readonly faults: Faults;
+  /** Makes new writes use this version of every key, or of one purpose's, at once. */
+  useKeyVersion(version: number, purpose?: KeyPurpose): void;
   readonly question: { vector: Float32Array; modelId: string };
   readonly client: ServiceClient<typeof RetrievalService>;
   /** Writes both artefacts of a document and runs the stage. */
   index(document: TestDocument): Promise<StageJob>;
   writeArtefacts(document: TestDocument): Promise<StageJob>;
   close(): Promise<void>;
+}
+
+/** What a test may break. */
+export interface Faults {
+  audit: boolean;
+  keys: boolean;
+  /** What the key service answers for some versions, in the place of a key. */
+  readonly versions: Map<number, 'KEY_VERSION_NOT_FOUND' | 'KEY_VERSION_RETIRED'>;
 }
 
 export interface TestDocument {
@@ -100,12 +108,12 @@ export async function openHarness(): Promise<Harness> {
   const destination = { write: (line: string) => void logs.push(line) };
   const telemetry = createTelemetry({ service: 'retrieval', version: '0', logLevel: 'debug', destination });
   const dir = await mkdtemp(join(tmpdir(), 'wardstone-retrieval-'));
-  const faults = { audit: false, keys: false };
-  const current = { version: 1 };
+  const faults: Faults = { audit: false, keys: false, versions: new Map() };
+  const current: CurrentVersions = { version: 1, of: new Map() };
   const keys = testKeys(faults, current);
   const objects = createSealedObjects({
     store: createFileStore({ dir }),
-    keys: testKeys({ keys: false }, { version: 1 }),
+    keys: testKeys({ keys: false, versions: new Map() }, { version: 1, of: new Map() }),
   });
   const events: RecordedEvent[] = [];
   const question = { vector: seededVector(0), modelId };
@@ -142,8 +150,11 @@ export async function openHarness(): Promise<Harness> {
     events,
     logs,
     faults,
-    useKeyVersion: (version) => {
-      current.version = version;
+    useKeyVersion: (version, purpose) => {
+      if (purpose === undefined) {
+        current.version = version;
+        current.of.clear();
+      } else current.of.set(purpose, version);
       keys.clear();
     },
     question,
@@ -202,17 +213,26 @@ async function writeBoth(objects: SealedObjects, document: TestDocument): Promis
   return { ...ref, requestId: 'request-1', requestedBy: 'user-1' };
 }
 
+interface CurrentVersions {
+  version: number;
+  /** Of single purposes, where they differ. */
+  readonly of: Map<KeyPurpose, number>;
+}
+
 /** Keys that follow from what they are for. */
-function testKeys(faults: { readonly keys: boolean }, current: { readonly version: number }): KeyRing {
+function testKeys(faults: Pick<Faults, 'keys' | 'versions'>, current: CurrentVersions): KeyRing {
   const ring = createKeyRing({
     fetch: (tenant, purpose, version) => {
-      const found = version === 0 ? current.version : version;
+      const currentVersion = current.of.get(purpose) ?? current.version;
+      const found = version === 0 ? currentVersion : version;
+      const fault = faults.versions.get(found);
+      if (fault !== undefined) return Promise.reject(new AppError(fault));
       const key = new Uint8Array(
         createHash('sha256')
           .update(`${tenant}/${purpose}/${String(found)}`)
           .digest(),
       );
-      return Promise.resolve({ key, version: found, currentVersion: current.version, maxAgeMs: 60_000 });
+      return Promise.resolve({ key, version: found, currentVersion, maxAgeMs: 60_000 });
     },
   });
   const guard = <T>(work: () => Promise<T>): Promise<T> =>
