@@ -52,6 +52,26 @@ describe('work with a tenant’s index', () => {
     expect(hits).to.have.length(documents);
   });
 
+  it('is not kept from other documents by one whose vector is under a version without a key', async () => {
+    await write(3);
+    const [first] = await harness.testDatabase.query(
+      'select document_id as id from retrieval.chunk where tenant_id = $1 order by document_id limit 1',
+      [tenantId],
+    );
+    await harness.testDatabase.query('update retrieval.chunk set vector_key_version = 2 where document_id = $1', [
+      first?.['id'],
+    ]);
+    harness.faults.versions.set(2, 'KEY_VERSION_RETIRED');
+    harness.useKeyVersion(3);
+    try {
+      const step = await tenantWorkHandlers(harness.deps).reseal({ tenantId, keyVersion: 3, settledAt }, signal);
+      expect([step.documentsDone, step.documentsLeft]).to.deep.equal([2, 1]);
+      expect(harness.logs.join('')).to.contain('could not be sealed again').and.to.contain(String(first?.['id']));
+    } finally {
+      harness.faults.versions.clear();
+    }
+  });
+
   it('says nothing is left only of the version that it was asked about', async () => {
     await write(1);
     // The key service still answers with the older version: a replica that lags behind.

@@ -11,6 +11,8 @@ type WorkDeps = Pick<Deps, 'database' | 'keys' | 'log'>;
 
 /** Documents that one step seals again. */
 const documentsPerStep = 20;
+/** Documents that one step passes over because they cannot be sealed again: beyond so many, somebody has to look. */
+const maxFailuresPerStep = 100;
 /** How long one step removes rows before it reports. */
 const purgeStepMs = 10_000;
 
@@ -36,12 +38,13 @@ export function tenantWorkHandlers(deps: WorkDeps): TenantWorkHandlers {
  */
 async function reseal(deps: WorkDeps, { tenantId, keyVersion }: Resealing, signal: AbortSignal): Promise<WorkStep> {
   await requireVersion(deps, tenantId, keyVersion);
-  let [done, after] = [0, nilUuid];
-  while (done < documentsPerStep) {
+  let [done, failed, after] = [0, 0, nilUuid];
+  while (done < documentsPerStep && failed < maxFailuresPerStep) {
     signal.throwIfAborted();
     const [documentId] = await olderDocuments(deps, tenantId, { after, limit: 1 });
     if (documentId === undefined) break;
     if (await tryDocument(deps, { tenantId, documentId })) done += 1;
+    else failed += 1;
     after = documentId;
   }
   const { documents, deadParts } = await olderRows(deps, tenantId);
