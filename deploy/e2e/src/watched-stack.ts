@@ -32,7 +32,12 @@ export async function startWatchedStack(name: string): Promise<WatchedStack> {
   // What is done from time to time is done often, so that what it says is known before the notes are there.
   const often = {
     gateway: { WARDSTONE_METRICS_PORT: String(gatewayMetricsPort) },
-    ingestion: { WARDSTONE_RECONCILE_INTERVAL_MS: '1000' },
+    ingestion: { WARDSTONE_RECONCILE_INTERVAL_MS: '1000', WARDSTONE_TENANT_WORK_INTERVAL_MS: '1000' },
+    retrieval: {
+      WARDSTONE_TENANT_WORK_INTERVAL_MS: '1000',
+      WARDSTONE_MERGE_INTERVAL_MS: '500',
+      WARDSTONE_MERGE_MAX_AGE_MS: '500',
+    },
     'tenant-key': { WARDSTONE_LIFECYCLE_INTERVAL_MS: '1000' },
   };
   const env = Object.fromEntries(

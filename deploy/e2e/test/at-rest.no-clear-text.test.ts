@@ -1,6 +1,7 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'chai';
+import { eventually } from '@wardstone/testing';
 import { serviceNames } from '@wardstone/local/platform/programs';
 import { type ClinicalNote, clinicalNotes, controlNotes, sentencesOf } from '../src/clinical-notes.ts';
 import { dumpFiles } from '../src/dump.ts';
@@ -59,9 +60,16 @@ describe('what is at rest, logged, traced and measured after clinical notes were
   });
   after(async () => watched?.stop());
 
-  /** All spans are there, and the planner's statistics are of what the tables hold. */
+  /** All spans are there, the index is merged, and the planner's statistics are of what the tables hold. */
   async function settled({ traceId }: Exercised): Promise<void> {
     await watched.spansOf(traceId);
+    await eventually(
+      async () => {
+        const { rows } = await watched.admin.query('select 1 from retrieval.keyword_document where not merged limit 1');
+        return rows.length === 0;
+      },
+      { timeoutMs: 60_000, description: 'the keyword rows to be merged' },
+    );
     await watched.admin.query('analyze');
   }
 
