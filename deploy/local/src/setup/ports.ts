@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { readJson, writeJson } from './files.ts';
 
@@ -16,19 +17,20 @@ export async function isPortFree(port: number): Promise<boolean> {
   });
 }
 
-/** A free loopback port that the system chose. */
+/**
+ * Below what Linux gives to outgoing connections (32768 to 60999): a port from there could be taken by any client of ours
+ * between its choice and the start of the server that is to listen on it.
+ */
+const chosenFrom = { first: 15_000, last: 32_000 };
+const maxAttempts = 200;
+
+/** A free loopback port. Thrown: Error when none was found. */
 export async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen({ port: 0, host: '127.0.0.1' }, () => {
-      const address = server.address();
-      server.close(() => {
-        if (address !== null && typeof address === 'object') resolve(address.port);
-        else reject(new Error('The system gave no port.'));
-      });
-    });
-  });
+  for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
+    const port = randomInt(chosenFrom.first, chosenFrom.last);
+    if (await isPortFree(port)) return port;
+  }
+  throw new Error('No free port was found.');
 }
 
 /**
