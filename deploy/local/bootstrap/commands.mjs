@@ -2,6 +2,9 @@
 
 const entry = (name) => ['node', `deploy/local/src/commands/${name}.ts`];
 
+// What stands as it stood at the last check, and uses nothing that has changed, is not checked again.
+const onlyWhatChanged = ['--incremental', '--tsBuildInfoFile', 'node_modules/.cache/typecheck.tsbuildinfo'];
+
 const commands = {
   start: (args) => [[...entry('start'), ...args]],
   demo: (args) => [[...entry('demo'), ...args]],
@@ -11,7 +14,7 @@ const commands = {
   bench: (args) => [['node', 'deploy/bench/src/main.ts', ...args]],
   lint: (args) => [[...entry('lint'), ...args]],
   format: (args) => [['prettier', args.includes('--write') ? '--write' : '--check', ...pathsOf(args)]],
-  typecheck: (args) => [['tsc', '-p', 'tsconfig.json', '--noEmit', ...args]],
+  typecheck: (args) => [['tsc', '-p', 'tsconfig.json', '--noEmit', ...onlyWhatChanged, ...args]],
   generate: () => [
     ['node', 'libs/rpc/scripts/stage-proto-deps.ts'],
     ['buf', 'lint'],
