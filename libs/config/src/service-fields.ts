@@ -30,7 +30,7 @@ export const serviceFields = {
 /** The values of serviceFields. */
 export type ServiceConfig = Readonly<z.infer<z.ZodObject<typeof serviceFields>>>;
 
-/** Variables of services whose streams hold slots. */
+/** Variables of services whose streams or searches hold slots. */
 export const slotFields = {
   /** Most of a kind of slots that one tenant may hold, rounded down but at least one: who asks for more leaves the rest to others. */
   WARDSTONE_TENANT_SLOT_PERCENT: fields.percent.default(50),

@@ -7,14 +7,17 @@ import {
   objectStoreFields,
   readConfig,
   serviceFields,
+  slotFields,
 } from '@wardstone/config';
 import type { QueueBackend } from '@wardstone/queue';
 import { z } from 'zod';
 import type { KeeperOptions } from './jobs/index-keeper.ts';
+import type { Limits } from './ports.ts';
 
 const schema = z.object({
   ...serviceFields,
   ...embeddedFields,
+  ...slotFields,
   WARDSTONE_DATABASE_URL: fields.postgresUrl,
   WARDSTONE_DATABASE_POOL_SIZE: fields.positiveInt.default(10),
   WARDSTONE_QUEUE_DATABASE_URL: fields.postgresUrl.optional(),
@@ -24,6 +27,8 @@ const schema = z.object({
   WARDSTONE_AUDIT_URL: fields.url,
   WARDSTONE_EMBEDDING_URL: fields.url,
   WARDSTONE_INGESTION_URL: fields.url.optional(),
+  /** Searches in flight; one more is told to come back later. */
+  WARDSTONE_MAX_SEARCHES: fields.positiveInt.default(32),
   WARDSTONE_INDEX_CONCURRENCY: fields.positiveInt.default(2),
   WARDSTONE_TENANT_WORK_INTERVAL_MS: fields.durationMs.default(15_000),
   WARDSTONE_MERGE_INTERVAL_MS: fields.durationMs.default(2_000),
@@ -39,6 +44,11 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const config = readConfig(schema, env);
   checkObjectStore(config);
   return Object.freeze({ ...config, queueBackend: queueBackendOf(config) });
+}
+
+/** Bounds of the handlers. */
+export function limitsOf(config: Config): Limits {
+  return { maxSearches: config.WARDSTONE_MAX_SEARCHES, tenantSlotPercent: config.WARDSTONE_TENANT_SLOT_PERCENT };
 }
 
 /** When unmerged keyword rows are merged. */

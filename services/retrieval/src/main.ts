@@ -12,7 +12,7 @@ import { TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/te
 import { createSealedObjects, openObjectStore } from '@wardstone/storage';
 import { createTenantGate, createTenantWorker } from '@wardstone/tenancy';
 import { createQuestionVectors } from './adapters/question-vectors.ts';
-import { keeperOptions, loadConfig } from './config.ts';
+import { keeperOptions, limitsOf, loadConfig } from './config.ts';
 import { entities } from './db/entities.ts';
 import { indexJob } from './jobs/index-document.ts';
 import { createIndexKeeper } from './jobs/index-keeper.ts';
@@ -59,7 +59,8 @@ await runUntilSignal(async () => {
   const objects = createSealedObjects({ store: openObjectStore(config), keys });
   const metrics = createMetrics(telemetry.metrics);
   const vectors = createQuestionVectors(embedding);
-  const deps: Deps = { database, keys, objects, vectors, auditor, progress, metrics, log: telemetry.log };
+  const limits = limitsOf(config);
+  const deps: Deps = { database, keys, objects, vectors, auditor, progress, metrics, limits, log: telemetry.log };
 
   // Work.
   const worker = await createStageWorker({

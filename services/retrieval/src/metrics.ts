@@ -1,7 +1,9 @@
 /** Counters of this service. Labels are words of fixed lists: never an id, never content. */
-import { Counter, Histogram, type Registry } from '@wardstone/telemetry';
+import { Counter, Gauge, Histogram, type Registry } from '@wardstone/telemetry';
 
 export interface RetrievalMetrics {
+  /** Searches in flight changed by this much. */
+  searching(change: 1 | -1): void;
   /** One part of a search. */
   searched(step: 'embed' | 'scan' | 'open', seconds: number): void;
   /** Chunks that were found but did not open. */
@@ -18,6 +20,11 @@ export interface RetrievalMetrics {
 
 export function createMetrics(registry: Registry): RetrievalMetrics {
   const registers = [registry];
+  const inFlight = new Gauge({
+    name: 'wardstone_retrieval_searches_in_flight',
+    help: 'Searches in flight',
+    registers,
+  });
   const searchSeconds = new Histogram({
     name: 'wardstone_retrieval_search_seconds',
     help: 'Time of the parts of a search',
@@ -58,6 +65,9 @@ export function createMetrics(registry: Registry): RetrievalMetrics {
     registers,
   });
   return {
+    searching: (change) => {
+      inFlight.inc(change);
+    },
     searched: (step, seconds) => {
       searchSeconds.observe({ step }, seconds);
     },

@@ -13,6 +13,13 @@ export interface QuestionVectors {
   vectorOf(question: string, call: CallContext): Promise<{ readonly modelId: string; readonly vector: Float32Array }>;
 }
 
+export interface Limits {
+  /** Searches that one process answers at the same time. */
+  readonly maxSearches: number;
+  /** How many percent of them may be one tenant's. */
+  readonly tenantSlotPercent: number;
+}
+
 export interface Deps {
   readonly database: Pick<Database, 'inTenant' | 'inPlatform'>;
   readonly keys: KeyRing;
@@ -21,5 +28,6 @@ export interface Deps {
   readonly auditor: Pick<Auditor, 'record'>;
   readonly progress: ProgressReporter;
   readonly metrics: RetrievalMetrics;
+  readonly limits: Limits;
   readonly log: Logger;
 }

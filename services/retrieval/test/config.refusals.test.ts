@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { refusesBadConfig } from '@wardstone/testing/config-contract';
-import { loadConfig } from '../src/config.ts';
+import { limitsOf, loadConfig } from '../src/config.ts';
 
 const complete = {
   WARDSTONE_PORT: '7105',
@@ -26,6 +26,7 @@ describe('retrieval configuration: refusals', () => {
   it('has defaults', () => {
     const config = loadConfig(complete);
     expect(config.WARDSTONE_INDEX_CONCURRENCY).to.equal(2);
+    expect(limitsOf(config)).to.deep.equal({ maxSearches: 32, tenantSlotPercent: 50 });
     expect(config.queueBackend).to.deep.equal({ postgresUrl: complete.WARDSTONE_QUEUE_DATABASE_URL });
   });
 

@@ -27,7 +27,7 @@ const batchRows = 64;
  * Thrown: DOCUMENT_NOT_FOUND when the document was removed, so that nothing is written for it; INTERNAL when the artefacts
  * do not belong together; transient reasons, for which the queue repeats the job.
  */
-export function indexJob(deps: Omit<Deps, 'vectors'>) {
+export function indexJob(deps: Pick<Deps, 'database' | 'keys' | 'objects' | 'auditor' | 'progress' | 'metrics'>) {
   return async (job: StageJob, { signal }: Pick<StageContext, 'signal'>): Promise<void> => {
     const startedAt = performance.now();
     deps.progress.report(job, 0);

@@ -1,5 +1,5 @@
 import type { HandlerContext } from '@connectrpc/connect';
-import { AppError, callContext, tenantOf, type CallContext } from '@wardstone/rpc';
+import { AppError, callContext, createSlots, tenantOf, tenantShare, type CallContext } from '@wardstone/rpc';
 import type { SearchRequest } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { openLabels, openPassage, openTitle } from '../adapters/seals.ts';
 import type { LostRows } from '../db/lost-rows.ts';
@@ -9,7 +9,7 @@ import type { Deps } from '../ports.ts';
 import { type Candidate, findCandidates } from './find-candidates.ts';
 import type { Damage } from './keyword-candidates.ts';
 
-type SearchDeps = Pick<Deps, 'database' | 'keys' | 'vectors' | 'auditor' | 'metrics'>;
+type SearchDeps = Pick<Deps, 'database' | 'keys' | 'vectors' | 'auditor' | 'metrics' | 'limits'>;
 
 const defaultTopK = 8;
 /** Rows fetched beyond what was asked for, to take the places of damaged ones. */
@@ -24,31 +24,50 @@ interface OpenHit extends Candidate {
   readonly passage: Passage;
 }
 
-/** The chunks that answer a question best, by its words and by its meaning. The event of the search is durable before a word of a document leaves. */
+/**
+ * The chunks that answer a question best, by its words and by its meaning. The event of the search is durable before a word of
+ * a document leaves. A search holds a slot of its tenant until its work has ended, also when nobody waits for the answer any more:
+ * what is bounded is the work. A caller who goes stops it before its next step.
+ */
 export function search(deps: SearchDeps) {
+  const { maxSearches, tenantSlotPercent } = deps.limits;
+  const slots = createSlots(tenantShare(maxSearches, tenantSlotPercent));
   return async (request: SearchRequest, context: HandlerContext) => {
     const call = callContext(context);
-    const tenantId = tenantOf(call);
-    const topK = request.topK === 0 ? defaultTopK : request.topK;
-
-    const { vector, modelId } = await timed(deps, 'embed', () => deps.vectors.vectorOf(request.query, call));
-    const documentIds = request.documentIds.map((id) => id.toLowerCase());
-    const filters = request.filters.map(({ field, value }) => ({ field, value }));
-    const wanted = { tenantId, text: request.query, vector, modelId, documentIds, filters, limit: topK + spareRows };
-    const found = await timed(deps, 'scan', () => findCandidates(deps, wanted));
-    reportDamage(deps, call, found.damage);
-    const { hits, unreadable: unopened } = await timed(deps, 'open', () => openBest(deps, call, found.hits, topK));
-    const unreadable = unopened + reportLost(deps, call, found.lost, found.hits);
-
-    await deps.auditor.record(call, {
-      action: 'search.read',
-      resourceType: 'document',
-      resourceIds: [...new Set(hits.map(({ documentId }) => documentId))],
-      outcome: 'success',
-      attributes: { hits: String(hits.length), unreadable: String(unreadable), top_k: String(topK), model: modelId },
-    });
-    return { hits: hits.map(toWire), unreadableChunks: unreadable };
+    const release = slots.take(tenantOf(call));
+    deps.metrics.searching(1);
+    try {
+      return await searchOne(deps, request, call);
+    } finally {
+      deps.metrics.searching(-1);
+      release();
+    }
   };
+}
+
+async function searchOne(deps: SearchDeps, request: SearchRequest, call: CallContext) {
+  const tenantId = tenantOf(call);
+  const topK = request.topK === 0 ? defaultTopK : request.topK;
+
+  const { vector, modelId } = await timed(deps, 'embed', () => deps.vectors.vectorOf(request.query, call));
+  call.signal.throwIfAborted();
+  const documentIds = request.documentIds.map((id) => id.toLowerCase());
+  const filters = request.filters.map(({ field, value }) => ({ field, value }));
+  const wanted = { tenantId, text: request.query, vector, modelId, documentIds, filters, limit: topK + spareRows };
+  const found = await timed(deps, 'scan', () => findCandidates(deps, wanted));
+  call.signal.throwIfAborted();
+  reportDamage(deps, call, found.damage);
+  const { hits, unreadable: unopened } = await timed(deps, 'open', () => openBest(deps, call, found.hits, topK));
+  const unreadable = unopened + reportLost(deps, call, found.lost, found.hits);
+
+  await deps.auditor.record(call, {
+    action: 'search.read',
+    resourceType: 'document',
+    resourceIds: [...new Set(hits.map(({ documentId }) => documentId))],
+    outcome: 'success',
+    attributes: { hits: String(hits.length), unreadable: String(unreadable), top_k: String(topK), model: modelId },
+  });
+  return { hits: hits.map(toWire), unreadableChunks: unreadable };
 }
 
 /** Damaged postings take chunks from the ranking by words alone. Ids only: there is nothing else in them. */

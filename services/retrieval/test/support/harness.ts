@@ -24,7 +24,7 @@ import { entities } from '../../src/db/entities.ts';
 import { migrations } from '../../src/db/migrations.ts';
 import { indexJob } from '../../src/jobs/index-document.ts';
 import { createMetrics } from '../../src/metrics.ts';
-import type { Deps } from '../../src/ports.ts';
+import type { Deps, Limits } from '../../src/ports.ts';
 import { routes } from '../../src/rpc/routes.ts';
 
 export const modelId = 'test-model';
@@ -74,8 +74,8 @@ export interface TestDocument {
 }
 
 /** A clinician of a tenant, as the in-memory server takes them from the token `tenant:<id>`. */
-export function as(tenantId: string) {
-  return asPrincipal(clinician(tenantId), { requestId: 'request-1' });
+export function as(tenantId: string, options: { readonly signal?: AbortSignal } = {}) {
+  return asPrincipal(clinician(tenantId), { requestId: 'request-1', ...options });
 }
 
 export function clinician(tenantId: string): Principal {
@@ -93,7 +93,7 @@ export function seededVector(seed: number): Float32Array {
   return vector.map((value) => value / length);
 }
 
-export async function openHarness(): Promise<Harness> {
+export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness> {
   const testDatabase = await createTestDatabase({ schemas: ['retrieval'] });
   const { ownerUrl, appRole, appUrl } = testDatabase.schema('retrieval');
   await migrate({ ownerUrl, appRole, schema: 'retrieval', migrations });
@@ -132,6 +132,7 @@ export async function openHarness(): Promise<Harness> {
     },
     progress: { report: () => undefined },
     metrics: createMetrics(registry),
+    limits: { maxSearches: 32, tenantSlotPercent: 50, ...limits },
     log: telemetry.log,
   };
   const transport = createInMemoryTransport({
