@@ -34,7 +34,7 @@ export async function hybridQuality(folder: string): Promise<Quality> {
   const vectorWeight = vectorWeightOf(createLexicalEmbedder().id);
   let [ndcg, recall] = [0, 0];
   for (const { text, judgments } of questions) {
-    const byWords = keywordScores(text)
+    const byWords = (await keywordScores(text))
       .best(depth, 0)
       .map(({ docNo, ordinal }) => docNo * maxPartChunks + ordinal);
     const fused = fuse(
@@ -74,7 +74,7 @@ async function readCollection(folder: string): Promise<Collection> {
 }
 
 /** The passages as parts of one document under a key of its own; what it gives scores a question over them. */
-function keywordIndex(texts: readonly string[]): (question: string) => Bm25Scores {
+function keywordIndex(texts: readonly string[]): (question: string) => Promise<Bm25Scores> {
   const blind = createBlindTerms(randomBytes(32));
   const builder = createPartBuilder((word) => blind.term('word', word));
   const placeOf = (part: number) => ({ documentId: 'collection', version: 1, part, termsKeyVersion: 1 });
@@ -104,7 +104,7 @@ function keywordIndex(texts: readonly string[]): (question: string) => Bm25Score
         scorer.add(numbers.get(term) ?? -1, part, group);
       });
     }
-    return scorer.finish(statistics);
+    return scorer.finish(statistics, new AbortController().signal);
   };
 }
 

@@ -8,6 +8,8 @@ export interface RetrievalMetrics {
   searched(step: 'embed' | 'scan' | 'open', seconds: number): void;
   /** Chunks that were found but did not open. */
   unreadable(chunks: number): void;
+  /** Words of a question whose postings were not read, because all would have cost too much. */
+  leftOutWords(count: number): void;
   /** Segments or documents' postings that a search could not read. */
   damagedPostings(count: number): void;
   /** Parts of documents went into segments, or out of them. */
@@ -40,6 +42,11 @@ export function createMetrics(registry: Registry): RetrievalMetrics {
   const damaged = new Counter({
     name: 'wardstone_retrieval_damaged_postings_total',
     help: 'Segments and parts of postings that a search could not read',
+    registers,
+  });
+  const leftOut = new Counter({
+    name: 'wardstone_retrieval_left_out_words_total',
+    help: 'Words of questions that were not looked up, because their postings were more than one search may read',
     registers,
   });
   const merges = new Counter({
@@ -76,6 +83,9 @@ export function createMetrics(registry: Registry): RetrievalMetrics {
     },
     damagedPostings: (count) => {
       damaged.inc(count);
+    },
+    leftOutWords: (count) => {
+      leftOut.inc(count);
     },
     merged(merged, dropped) {
       merges.inc({ kind: 'merged' }, merged);

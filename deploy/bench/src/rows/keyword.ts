@@ -82,7 +82,7 @@ async function compare(
   for (let number = -warmUps; number < questions; number += 1) {
     signal.throwIfAborted();
     const question = rareText(5_000_000 + number, wordsPerQuestion);
-    const oursMs = await millisecondsOf(async () => blindSearch(database, tenantId, terms, question));
+    const oursMs = await millisecondsOf(async () => blindSearch(database, { tenantId, terms, signal }, question));
     const bareMs = await millisecondsOf(async () => clear.search(tenantId, question));
     if (number < 0) continue;
     times.ours.push(oursMs);
@@ -105,8 +105,7 @@ async function compare(
 
 async function blindSearch(
   database: Pick<Database, 'inTenant'>,
-  tenantId: string,
-  terms: TenantTerms,
+  { tenantId, terms, signal }: Pick<Comparison, 'tenantId' | 'terms' | 'signal'>,
   question: string,
 ): Promise<void> {
   const words = new Map(termsOf(question).map((word) => [word, 1]));
@@ -115,7 +114,7 @@ async function blindSearch(
     async (tx) => {
       await planForTenant(tx);
       const overview = await readOverview(tx, tenantId);
-      const query = { tenantId, words, terms: new Map([[1, terms]]), documentIds: undefined, limit };
+      const query = { tenantId, words, terms: new Map([[1, terms]]), documentIds: undefined, limit, signal };
       return keywordCandidates(tx, overview, query);
     },
     { isolation: 'REPEATABLE READ' },

@@ -94,7 +94,16 @@ async function compare(
       if (number === 0) before = await stepsOf(running);
       const text = rareText(9_000_000 + number, wordsPerQuestion);
       const [vector = new Float32Array(model.dimensions)] = await model.embed([text], 'query');
-      const asked = { tenantId, text, vector, modelId: model.id, documentIds: [], filters: [], limit: rowsFetched };
+      const asked = {
+        tenantId,
+        text,
+        vector,
+        modelId: model.id,
+        documentIds: [],
+        filters: [],
+        limit: rowsFetched,
+        signal,
+      };
       const statements = await bare.record(asked);
       const oursMs = await millisecondsOf(async () => ours(text));
       const bareMs = await millisecondsOf(async () => bare.replay(statements));

@@ -70,19 +70,35 @@ export interface SegmentRow extends SegmentPlace {
   readonly postings: Buffer;
 }
 
-/** Every segment of the terms. (`= any` keeps the index under row-level security; an array's operators would not.) */
-export async function readSegments(
+/** Segments read at a time: about half a megabyte. */
+const pageSegments = 64;
+/** Below every term. */
+const leastTerm = String(-(2n ** 63n));
+
+/**
+ * Every segment of the terms, page by page, in no order that means anything. (`= any` keeps the index under row-level security; an
+ * array's operators would not.)
+ */
+export async function* readSegments(
   tx: EntityManager,
   tenantId: string,
   termsKeyVersion: number,
   terms: readonly bigint[],
-): Promise<SegmentRow[]> {
-  const rows = await tx.query<{ term: string; segment: number; postings: Buffer }[]>(
-    `select term, segment, postings from keyword_segment
-     where tenant_id = $1 and terms_key_version = $2 and term = any ($3::bigint[])`,
-    [tenantId, termsKeyVersion, terms.map(String)],
-  );
-  return rows.map((row) => ({ ...row, termsKeyVersion }));
+): AsyncGenerator<SegmentRow> {
+  let after: { readonly term: string; readonly segment: number } = { term: leastTerm, segment: -1 };
+  for (;;) {
+    const rows = await tx.query<{ term: string; segment: number; postings: Buffer }[]>(
+      `select term, segment, postings from keyword_segment
+       where tenant_id = $1 and terms_key_version = $2 and term = any ($3::bigint[])
+         and (term, segment) > ($4::bigint, $5::int)
+       order by term, segment limit $6`,
+      [tenantId, termsKeyVersion, terms.map(String), after.term, after.segment, pageSegments],
+    );
+    for (const row of rows) yield { ...row, termsKeyVersion };
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < pageSegments) return;
+    after = last;
+  }
 }
 
 /** A part as it is stored. */

@@ -1,5 +1,6 @@
 /** Exact Okapi BM25 (Robertson and Zaragoza 2009) over postings, whatever their terms stand for. */
-import type { PostingGroup } from './postings.ts';
+import { maxPartChunks, type PostingGroup } from './postings.ts';
+import { createTurns } from './turns.ts';
 
 /**
  * How fast repetition stops to count, and how much a long chunk is held against it. Measured on SciFact, MedQuAD, COVID-QA and
@@ -26,8 +27,8 @@ export interface ScoredChunk {
 export interface Bm25Scorer {
   /** Postings of the question's term number `term`, in any order. Parts that are dead are passed over. */
   add(term: number, docNo: number, group: PostingGroup): void;
-  /** Scores what was added; nothing is added any more. */
-  finish(statistics: CollectionStatistics): Bm25Scores;
+  /** Scores what was added; nothing is added any more. Thrown: why nobody waits for it, when `signal` says so. */
+  finish(statistics: CollectionStatistics, signal: AbortSignal): Promise<Bm25Scores>;
 }
 
 export interface Bm25Scores {
@@ -40,17 +41,42 @@ export interface Bm25Scores {
   best(limit: number, maxTies: number, isAllowed?: (docNo: number) => boolean): ScoredChunk[];
 }
 
-/** Postings as columns. */
+/** Postings that are scored in one go: about a millisecond. */
+const maxPostingsPerTurn = 64 * 1024;
+
+/** Postings of one term as columns; the arrays are longer than `count`. */
 interface Postings {
-  readonly slots: number[];
-  readonly ordinals: number[];
-  readonly frequencies: number[];
-  readonly lengths: number[];
+  count: number;
+  slots: Uint32Array;
+  ordinals: Uint16Array;
+  frequencies: Uint32Array;
+  lengths: Uint32Array;
+}
+
+function newPostings(capacity: number): Postings {
+  return {
+    count: 0,
+    slots: new Uint32Array(capacity),
+    ordinals: new Uint16Array(capacity),
+    frequencies: new Uint32Array(capacity),
+    lengths: new Uint32Array(capacity),
+  };
+}
+
+/** Makes room for a group, twice as much as there was. */
+function makeRoom(postings: Postings): void {
+  if (postings.count + maxPartChunks <= postings.slots.length) return;
+  const larger = newPostings(2 * (postings.slots.length + maxPartChunks));
+  larger.slots.set(postings.slots);
+  larger.ordinals.set(postings.ordinals);
+  larger.frequencies.set(postings.frequencies);
+  larger.lengths.set(postings.lengths);
+  Object.assign(postings, { ...larger, count: postings.count });
 }
 
 /** `repeats` says how often each term stands in the question. */
 export function createBm25Scorer(repeats: readonly number[], dead: ReadonlySet<number>): Bm25Scorer {
-  const terms = repeats.map((): Postings => ({ slots: [], ordinals: [], frequencies: [], lengths: [] }));
+  const terms = repeats.map(() => newPostings(0));
   const slotOf = new Map<number, number>();
   const docNos: number[] = [];
   /** Of each slot, one more than the greatest position seen. */
@@ -66,21 +92,28 @@ export function createBm25Scorer(repeats: readonly number[], dead: ReadonlySet<n
         slotOf.set(docNo, slot);
         sizes.push(0);
       }
-      for (let at = 0; at < count; at += 1) {
-        postings.slots.push(slot);
-        postings.ordinals.push(ordinals[at] ?? 0);
-        postings.frequencies.push(frequencies[at] ?? 0);
-        postings.lengths.push(lengths[at] ?? 0);
+      makeRoom(postings);
+      for (let at = 0, to = postings.count; at < count; at += 1, to += 1) {
+        postings.slots[to] = slot;
+        postings.ordinals[to] = ordinals[at] ?? 0;
+        postings.frequencies[to] = frequencies[at] ?? 0;
+        postings.lengths[to] = lengths[at] ?? 0;
       }
+      postings.count += count;
       sizes[slot] = Math.max(sizes[slot] ?? 0, (ordinals[count - 1] ?? 0) + 1);
     },
-    finish(statistics) {
+    async finish(statistics, signal) {
       // Every chunk that was seen has a place in one array, its part's chunks side by side.
       const bases = new Uint32Array(sizes.length + 1);
       for (const [slot, size] of sizes.entries()) bases[slot + 1] = (bases[slot] ?? 0) + size;
       const scores = new Float64Array(bases[sizes.length] ?? 0);
+      const turns = createTurns(maxPostingsPerTurn, signal);
       for (const [term, postings] of terms.entries()) {
-        addScores(scores, bases, postings, statistics, repeats[term] ?? 1);
+        for (let from = 0; from < postings.count; from += maxPostingsPerTurn) {
+          const to = Math.min(postings.count, from + maxPostingsPerTurn);
+          addScores(scores, bases, { postings, from, to }, statistics, repeats[term] ?? 1);
+          await turns.after(to - from);
+        }
       }
       return scoresOf(scores, bases, docNos, slotOf);
     },
@@ -91,14 +124,14 @@ export function createBm25Scorer(repeats: readonly number[], dead: ReadonlySet<n
 function addScores(
   scores: Float64Array,
   bases: Uint32Array,
-  { slots, ordinals, frequencies, lengths }: Postings,
+  { postings, from, to }: { readonly postings: Postings; readonly from: number; readonly to: number },
   { chunkCount, sumLength }: CollectionStatistics,
   repeats: number,
 ): void {
-  const found = slots.length;
+  const { count: found, slots, ordinals, frequencies, lengths } = postings;
   const rarity = repeats * Math.log(1 + (Math.max(chunkCount, found) - found + 0.5) / (found + 0.5));
   const meanLength = sumLength / Math.max(1, chunkCount);
-  for (let at = 0; at < found; at += 1) {
+  for (let at = from; at < to; at += 1) {
     const frequency = frequencies[at] ?? 0;
     const norm = bm25.k1 * (1 - bm25.b + (bm25.b * (lengths[at] ?? 0)) / meanLength);
     const place = (bases[slots[at] ?? 0] ?? 0) + (ordinals[at] ?? 0);

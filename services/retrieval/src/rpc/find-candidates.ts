@@ -44,6 +44,8 @@ export interface Question {
   /** All of them have to hold. */
   readonly filters: readonly EqualityFilter[];
   readonly limit: number;
+  /** When the caller has gone, the search ends before its next turn. */
+  readonly signal: AbortSignal;
 }
 
 /** A chunk that was found by its words, by its vector or by both, still sealed. */
@@ -58,6 +60,8 @@ export interface Candidates {
   readonly hits: readonly Candidate[];
   readonly damage: Damage;
   readonly lost: LostRows;
+  /** Words of the question whose postings were not read: they cost more than one search may. */
+  readonly leftOutWords: number;
 }
 
 /** What a search knows of the keys that the tenant's rows are under; of a version that there is no key of, that it is lost. */
@@ -108,7 +112,7 @@ type Outcome =
   { readonly result: Candidates } | { readonly result: undefined; readonly spaces: number[]; readonly terms: number[] };
 
 async function searchOnce(tx: EntityManager, question: Question, words: QuestionWords, keyed: Keyed): Promise<Outcome> {
-  const { tenantId, modelId, limit } = question;
+  const { tenantId, modelId, limit, signal } = question;
   await planForTenant(tx);
   const overview = await readOverview(tx, tenantId);
   const versions = await vectorKeyVersions(tx, tenantId);
@@ -137,7 +141,7 @@ async function searchOnce(tx: EntityManager, question: Question, words: Question
     ...overview,
     byVersion: new Map([...overview.byVersion].filter(([version]) => terms.has(version))),
   };
-  const keywords = await keywordCandidates(tx, readable, { tenantId, words, terms, documentIds, limit: depth });
+  const keywords = await keywordCandidates(tx, readable, { tenantId, words, terms, documentIds, limit: depth, signal });
   const fused = fuse<ChunkKey>(
     [
       { items: keywords.hits, weight: keywordWeight },
@@ -156,7 +160,8 @@ async function searchOnce(tx: EntityManager, question: Question, words: Question
     termsKeyVersions: [...overview.byVersion.keys()].filter((version) => !terms.has(version)),
     documentIds,
   });
-  return { result: { hits: await readHits(tx, tenantId, scored, modelId, vectors), damage: keywords.damage, lost } };
+  const { damage, leftOutWords } = keywords;
+  return { result: { hits: await readHits(tx, tenantId, scored, modelId, vectors), damage, lost, leftOutWords } };
 }
 
 function known<T>(byVersion: ReadonlyMap<number, T | undefined>): Map<number, T> {

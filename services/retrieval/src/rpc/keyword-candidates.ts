@@ -8,12 +8,19 @@ import {
   readSizes,
   readTail,
 } from '../db/keyword-search.ts';
+import { affordableWords } from '../domain/affordable-words.ts';
 import { type Bm25Scorer, type Bm25Scores, createBm25Scorer } from '../domain/bm25.ts';
 import { compareChunks, type ChunkKey } from '../domain/chunk.ts';
 import { DamagedPostings, maxPartChunks, readPart, readSegment } from '../domain/postings.ts';
+import { createTurns, type Turns } from '../domain/turns.ts';
 
-/** Words of a question whose postings are read at most, the rarest first: a long question is full of common words. */
-const maxTerms = 64;
+/**
+ * What is read of segments for one question. A posting takes three to five bytes: six words that stand in every chunk are within the
+ * bound for a tenant of 300,000 chunks. In memory a posting takes 14 bytes until it has been scored.
+ */
+const readingBounds = { maxWords: 64, maxBytes: 8 * 1024 * 1024 };
+/** Postings that are read in one go: a few milliseconds. */
+const maxBytesPerTurn = 256 * 1024;
 /** Chunks of one score, of which some have a place: so many are looked at to give it to the right ones. */
 const maxTies = 500;
 
@@ -33,6 +40,8 @@ export interface KeywordQuery {
   /** Undefined means all of the tenant's. */
   readonly documentIds: readonly string[] | undefined;
   readonly limit: number;
+  /** When the caller has gone, the search ends before its next turn. */
+  readonly signal: AbortSignal;
 }
 
 export interface KeywordResult {
@@ -42,6 +51,8 @@ export interface KeywordResult {
   readonly scoresOf: (chunks: readonly ChunkKey[]) => Promise<number[]>;
   /** Postings that could not be read and were passed over. */
   readonly damage: Damage;
+  /** Words whose postings were not read, because the question has more than one search may read. */
+  readonly leftOutWords: number;
 }
 
 export interface Damage {
@@ -49,27 +60,39 @@ export interface Damage {
   readonly segmentVersions: Set<number>;
 }
 
-/** The tenant's best chunks by exact BM25: segments, less the dead, and what is not merged yet, in the caller's snapshot. */
+/**
+ * The tenant's best chunks by BM25: segments, less the dead, and what is not merged yet, in the caller's snapshot. It is exact over
+ * the words that are read, which are all words of the question unless `leftOutWords` says otherwise.
+ */
 export async function keywordCandidates(
   tx: EntityManager,
   overview: KeywordOverview,
   query: KeywordQuery,
 ): Promise<KeywordResult> {
   const damage: Damage = { documentIds: [], segmentVersions: new Set() };
-  const words = await rarestWords(tx, overview, query);
+  const words = await wordsToRead(tx, overview, query);
+  const turns = createTurns(maxBytesPerTurn, query.signal);
   const dead = overview.hasDead ? await readDead(tx, query.tenantId) : new Set<number>();
   const scorer = createBm25Scorer([...words.values()], dead);
   const numbers = numberedTerms(overview, query, words);
   if (words.size > 0) {
-    for (const [version, terms] of numbers) await addSegments(tx, query, version, terms, scorer, damage);
-    if (overview.hasTail) await addTail(tx, query, numbers, scorer, damage);
+    for (const [version, terms] of numbers) await addSegments(tx, query, version, terms, { scorer, damage, turns });
+    if (overview.hasTail) await addTail(tx, query, numbers, { scorer, damage, turns });
   }
-  const scores = scorer.finish(sumOf(overview));
+  const scores = await scorer.finish(sumOf(overview), query.signal);
   return {
     hits: await bestChunks(tx, query, scores),
     scoresOf: async (chunks) => scoresOfChunks(tx, query.tenantId, chunks, scores),
     damage,
+    leftOutWords: query.words.size - words.size,
   };
+}
+
+/** Where what is read goes. */
+interface Reading {
+  readonly scorer: Bm25Scorer;
+  readonly damage: Damage;
+  readonly turns: Turns;
 }
 
 /** The number of each blind term of the question, by key version: a word has one number, whatever key blinds it. */
@@ -85,13 +108,13 @@ function numberedTerms(overview: KeywordOverview, { terms }: KeywordQuery, words
   );
 }
 
-/** All words of a question; of a long one those that cost least to read, which are the rarest. */
-async function rarestWords(
+/** All words of a question; of one that costs too much those that cost least, which are the rarest. */
+async function wordsToRead(
   tx: EntityManager,
   overview: KeywordOverview,
   { tenantId, words, terms }: KeywordQuery,
 ): Promise<QuestionWords> {
-  if (words.size <= maxTerms) return words;
+  if (words.size === 0) return words;
   const bytes = new Map<string, number>();
   for (const version of overview.byVersion.keys()) {
     const blind = terms.get(version);
@@ -106,9 +129,8 @@ async function rarestWords(
     for (const [word, term] of blinded) bytes.set(word, (bytes.get(word) ?? 0) + (sizes.get(String(term)) ?? 0));
   }
   // Words without a segment cost nothing; they may stand in what is not merged yet.
-  const costly = [...words.keys()].filter((word) => (bytes.get(word) ?? 0) > 0);
-  const dropped = new Set(costly.sort((a, b) => (bytes.get(a) ?? 0) - (bytes.get(b) ?? 0)).slice(maxTerms));
-  return new Map([...words].filter(([word]) => !dropped.has(word)));
+  const kept = affordableWords([...words.keys()], bytes, readingBounds);
+  return new Map(kept.map((word) => [word, words.get(word) ?? 1]));
 }
 
 async function addSegments(
@@ -116,10 +138,9 @@ async function addSegments(
   { tenantId }: KeywordQuery,
   version: number,
   terms: ReadonlyMap<bigint, number>,
-  scorer: Bm25Scorer,
-  damage: Damage,
+  { scorer, damage, turns }: Reading,
 ): Promise<void> {
-  for (const row of await readSegments(tx, tenantId, version, [...terms.keys()])) {
+  for await (const row of readSegments(tx, tenantId, version, [...terms.keys()])) {
     const number = terms.get(BigInt(row.term)) ?? -1;
     try {
       readSegment(row, row.postings, (docNo, group) => {
@@ -130,6 +151,7 @@ async function addSegments(
       if (!(error instanceof DamagedPostings)) throw error;
       damage.segmentVersions.add(version);
     }
+    await turns.after(row.postings.length);
   }
 }
 
@@ -137,8 +159,7 @@ async function addTail(
   tx: EntityManager,
   { tenantId }: KeywordQuery,
   numbers: NumberedTerms,
-  scorer: Bm25Scorer,
-  damage: Damage,
+  { scorer, damage, turns }: Reading,
 ): Promise<void> {
   const uppers = new Map([...numbers].map(([version, terms]) => [version, upperHalves(terms.keys())]));
   for await (const row of readTail(tx, tenantId)) {
@@ -155,6 +176,7 @@ async function addTail(
       if (!(error instanceof DamagedPostings)) throw error;
       damage.documentIds.push(row.documentId);
     }
+    await turns.after(row.postings.length);
   }
 }
 

@@ -53,10 +53,12 @@ async function searchOne(deps: SearchDeps, request: SearchRequest, call: CallCon
   call.signal.throwIfAborted();
   const documentIds = request.documentIds.map((id) => id.toLowerCase());
   const filters = request.filters.map(({ field, value }) => ({ field, value }));
-  const wanted = { tenantId, text: request.query, vector, modelId, documentIds, filters, limit: topK + spareRows };
+  const asked = { tenantId, text: request.query, vector, modelId, documentIds, filters };
+  const wanted = { ...asked, limit: topK + spareRows, signal: call.signal };
   const found = await timed(deps, 'scan', () => findCandidates(deps, wanted));
   call.signal.throwIfAborted();
   reportDamage(deps, call, found.damage);
+  if (found.leftOutWords > 0) deps.metrics.leftOutWords(found.leftOutWords);
   const { hits, unreadable: unopened } = await timed(deps, 'open', () => openBest(deps, call, found.hits, topK));
   const unreadable = unopened + reportLost(deps, call, found.lost, found.hits);
 

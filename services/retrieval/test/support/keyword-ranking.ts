@@ -3,7 +3,7 @@ import { readOverview } from '../../src/db/keyword-search.ts';
 import { termsOf } from '../../src/domain/analyse.ts';
 import { mergeTenant } from '../../src/jobs/merge-keywords.ts';
 import { keywordCandidates, type Damage, type KeywordHit } from '../../src/rpc/keyword-candidates.ts';
-import type { Harness } from './harness.ts';
+import { running, type Harness } from './harness.ts';
 
 /** The ranking by words alone, as a search has it before it is fused, and what was damaged. */
 export async function keywordRanking(
@@ -11,7 +11,8 @@ export async function keywordRanking(
   tenantId: string,
   question: string,
   options: { readonly limit?: number; readonly documentIds?: readonly string[] } = {},
-): Promise<{ readonly hits: readonly KeywordHit[]; readonly damage: Damage }> {
+): Promise<{ readonly hits: readonly KeywordHit[]; readonly damage: Damage; readonly leftOutWords: number }> {
+  const { signal } = running;
   const words = new Map<string, number>();
   for (const word of termsOf(question)) words.set(word, (words.get(word) ?? 0) + 1);
   return harness.database.inTenant(
@@ -26,7 +27,7 @@ export async function keywordRanking(
         ),
       );
       const { limit = 50, documentIds } = options;
-      return keywordCandidates(tx, overview, { tenantId, words, terms, documentIds, limit });
+      return keywordCandidates(tx, overview, { tenantId, words, terms, documentIds, limit, signal });
     },
     { isolation: 'REPEATABLE READ' },
   );
