@@ -155,6 +155,7 @@ function scoresOf(
     best(limit, maxTies, isAllowed = () => true) {
       const allowed = docNos.map(isAllowed);
       const threshold = leastOfBest(scores, bases, allowed, limit);
+      const mostTies = limit + maxTies;
       const above: ScoredChunk[] = [];
       const ties: ScoredChunk[] = [];
       for (const [slot, docNo] of docNos.entries()) {
@@ -165,13 +166,17 @@ function scoresOf(
           if (score < threshold || score === 0) continue;
           (score === threshold ? ties : above).push({ docNo, ordinal: place - base, score });
         }
+        // Chunks of one text can be as many as the tenant has. Those in front are known before all are seen.
+        if (ties.length > 2 * mostTies) ties.sort(byScore).splice(mostTies);
       }
-      const byScore = (a: ScoredChunk, b: ScoredChunk): number =>
-        b.score - a.score || a.docNo - b.docNo || a.ordinal - b.ordinal;
       const room = Math.max(0, limit - above.length) + maxTies;
       return [...above.sort(byScore), ...ties.sort(byScore).slice(0, room)];
     },
   };
+}
+
+function byScore(a: ScoredChunk, b: ScoredChunk): number {
+  return b.score - a.score || a.docNo - b.docNo || a.ordinal - b.ordinal;
 }
 
 /** The `limit`-th best score, or 0 when there are fewer: a heap whose root is the least of the best. */
