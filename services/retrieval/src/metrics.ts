@@ -1,7 +1,8 @@
 /** Counters of this service. Labels are words of fixed lists: never an id, never content. */
 import { Counter, Gauge, Histogram, type Registry } from '@wardstone/telemetry';
 
-export interface RetrievalMetrics {
+/** What searches count. */
+export interface SearchMetrics {
   /** Searches in flight changed by this much. */
   searching(change: 1 | -1): void;
   /** One part of a search. */
@@ -12,16 +13,29 @@ export interface RetrievalMetrics {
   leftOutWords(count: number): void;
   /** Segments or documents' postings that a search could not read. */
   damagedPostings(count: number): void;
+}
+
+/** What the work on the index counts. */
+export interface IndexMetrics {
   /** Parts of documents went into segments, or out of them. */
   merged(merged: number, dropped: number): void;
+  /** A tenant's keyword rows could not be merged in this pass. */
+  mergeFailed(): void;
+  /** Vectors that a rotation left behind, because there is no key of their version. */
+  lostVectors(count: number): void;
   /** A document without keyword rows got them. */
   filledIn(): void;
   /** A document's rows were replaced. */
   indexed(chunks: number, seconds: number): void;
 }
 
+export type RetrievalMetrics = SearchMetrics & IndexMetrics;
+
 export function createMetrics(registry: Registry): RetrievalMetrics {
-  const registers = [registry];
+  return { ...searchMetrics([registry]), ...indexMetrics([registry]) };
+}
+
+function searchMetrics(registers: Registry[]): SearchMetrics {
   const inFlight = new Gauge({
     name: 'wardstone_retrieval_searches_in_flight',
     help: 'Searches in flight',
@@ -49,10 +63,40 @@ export function createMetrics(registry: Registry): RetrievalMetrics {
     help: 'Words of questions that were not looked up, because their postings were more than one search may read',
     registers,
   });
+  return {
+    searching: (change) => {
+      inFlight.inc(change);
+    },
+    searched: (step, seconds) => {
+      searchSeconds.observe({ step }, seconds);
+    },
+    unreadable: (count) => {
+      unreadable.inc(count);
+    },
+    damagedPostings: (count) => {
+      damaged.inc(count);
+    },
+    leftOutWords: (count) => {
+      leftOut.inc(count);
+    },
+  };
+}
+
+function indexMetrics(registers: Registry[]): IndexMetrics {
   const merges = new Counter({
     name: 'wardstone_retrieval_merged_parts_total',
     help: 'Parts of documents whose postings were merged into segments or dropped from them',
     labelNames: ['kind'],
+    registers,
+  });
+  const mergeFailures = new Counter({
+    name: 'wardstone_retrieval_merge_failures_total',
+    help: 'Tenants whose postings could not be merged in a pass',
+    registers,
+  });
+  const lost = new Counter({
+    name: 'wardstone_retrieval_lost_vectors_total',
+    help: 'Vectors under key versions that there is no key of, counted at the end of each rotation that left them behind',
     registers,
   });
   const filled = new Counter({
@@ -72,24 +116,15 @@ export function createMetrics(registry: Registry): RetrievalMetrics {
     registers,
   });
   return {
-    searching: (change) => {
-      inFlight.inc(change);
-    },
-    searched: (step, seconds) => {
-      searchSeconds.observe({ step }, seconds);
-    },
-    unreadable: (count) => {
-      unreadable.inc(count);
-    },
-    damagedPostings: (count) => {
-      damaged.inc(count);
-    },
-    leftOutWords: (count) => {
-      leftOut.inc(count);
-    },
     merged(merged, dropped) {
       merges.inc({ kind: 'merged' }, merged);
       merges.inc({ kind: 'dropped' }, dropped);
+    },
+    mergeFailed: () => {
+      mergeFailures.inc();
+    },
+    lostVectors: (count) => {
+      lost.inc(count);
     },
     filledIn: () => {
       filled.inc();

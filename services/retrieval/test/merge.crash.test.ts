@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { createIndexKeeper } from '../src/jobs/index-keeper.ts';
-import { mergeTenant } from '../src/jobs/merge-keywords.ts';
+import { mergePass, mergeTenant } from '../src/jobs/merge-keywords.ts';
 import type { Deps } from '../src/ports.ts';
 import { as, clinician, type Harness, openHarness, seededVector } from './support/harness.ts';
 import { keywordRanking, mergeAll } from './support/keyword-ranking.ts';
@@ -188,6 +188,30 @@ describe('merge of keyword rows: crashes, damage and company', () => {
     await write(tenantId);
     await keep(2, 60_000);
     expect(await unmerged()).to.equal(0);
+  });
+
+  it('merges the other tenants when one cannot be, says which, and tries it again with the next pass', async () => {
+    const [one, two] = [uuidv7(), uuidv7()];
+    await write(one);
+    await write(two);
+    const isUnmerged = async (tenantId: string): Promise<boolean> =>
+      (await rows('select 1 from retrieval.keyword_document where tenant_id = $1 and not merged', tenantId)).length > 0;
+    const failing: Deps['database'] = {
+      ...harness.database,
+      inTenant: (tenantId, work, options) =>
+        tenantId === one
+          ? Promise.reject(new Error('a statement was refused'))
+          : harness.database.inTenant(tenantId, work, options),
+    };
+    const options = { minParts: 1, maxAgeMs: 60_000 };
+    const { signal } = new AbortController();
+    harness.logs.length = 0;
+    expect(await mergePass({ ...harness.deps, database: failing }, options, signal)).to.be.greaterThan(0);
+    expect([await isUnmerged(one), await isUnmerged(two)]).to.deep.equal([true, false]);
+    expect(harness.logs.filter((line) => line.includes('could not be merged') && line.includes(one))).to.have.length(1);
+    expect(await harness.registry.metrics()).to.contain('wardstone_retrieval_merge_failures_total 1');
+    await mergePass(harness.deps, options, signal);
+    expect(await isUnmerged(one)).to.equal(false);
   });
 
   it('stops when it is told to', async () => {

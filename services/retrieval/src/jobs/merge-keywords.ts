@@ -58,7 +58,8 @@ export interface MergeOutcome {
 /**
  * One pass over the tenants that have something to merge; gives the number of parts that were merged or dropped. Each batch
  * is one transaction under the tenant's lock: a kill at any instruction leaves the index as it was, and a
- * search sees each part once, merged or not. Thrown: DATABASE_UNAVAILABLE.
+ * search sees each part once, merged or not. A tenant that cannot be merged is told of, and comes again with the next pass; the
+ * others are merged all the same. Thrown: DATABASE_UNAVAILABLE, when it cannot be asked for tenants.
  */
 export async function mergePass(deps: MergeDeps, options: MergeOptions, signal: AbortSignal): Promise<number> {
   const until = performance.now() + maxPassMs;
@@ -67,13 +68,25 @@ export async function mergePass(deps: MergeDeps, options: MergeOptions, signal: 
     tenantsToMerge(tx, { minParts: options.minParts, writtenBefore, maxTenants: maxTenantsPerPass }),
   );
   let done = 0;
+  const isOver = (): boolean => signal.aborted || performance.now() > until;
   for (const tenantId of tenants) {
-    for (let batch = 0; batch < maxBatchesPerTenant; batch += 1) {
-      if (signal.aborted || performance.now() > until) return done;
-      const { merged, dropped } = await mergeTenant(deps, tenantId);
-      done += merged + dropped;
-      if (merged + dropped === 0) break;
+    if (isOver()) break;
+    try {
+      done += await mergeBatches(deps, tenantId, isOver);
+    } catch (error) {
+      deps.metrics.mergeFailed();
+      deps.log.warn({ err: error, tenantId }, 'postings of a tenant could not be merged');
     }
+  }
+  return done;
+}
+
+async function mergeBatches(deps: MergeDeps, tenantId: string, isOver: () => boolean): Promise<number> {
+  let done = 0;
+  for (let batch = 0; batch < maxBatchesPerTenant && !isOver(); batch += 1) {
+    const { merged, dropped } = await mergeTenant(deps, tenantId);
+    if (merged + dropped === 0) break;
+    done += merged + dropped;
   }
   return done;
 }
