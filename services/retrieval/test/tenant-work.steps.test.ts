@@ -52,25 +52,61 @@ describe('work with a tenant’s index', () => {
     expect(hits).to.have.length(documents);
   });
 
-  it('is not kept from other documents by one whose vector is under a version without a key', async () => {
-    await write(3);
-    const [first] = await harness.testDatabase.query(
-      'select document_id as id from retrieval.chunk where tenant_id = $1 order by document_id limit 1',
-      [tenantId],
-    );
-    await harness.testDatabase.query('update retrieval.chunk set vector_key_version = 2 where document_id = $1', [
-      first?.['id'],
-    ]);
-    harness.faults.versions.set(2, 'KEY_VERSION_RETIRED');
-    harness.useKeyVersion(3);
-    try {
-      const step = await tenantWorkHandlers(harness.deps).reseal({ tenantId, keyVersion: 3, settledAt }, signal);
-      expect([step.documentsDone, step.documentsLeft]).to.deep.equal([2, 1]);
-      expect(harness.logs.join('')).to.contain('could not be sealed again').and.to.contain(String(first?.['id']));
-    } finally {
-      harness.faults.versions.clear();
-    }
-  });
+  for (const fault of ['KEY_VERSION_RETIRED', 'KEY_VERSION_NOT_FOUND'] as const) {
+    it(`leaves a vector behind whose version is lost (${fault}), moves the rest, and tells of it once, at the end`, async () => {
+      await write(3);
+      await mergeAll(harness, tenantId);
+      const [first] = await harness.testDatabase.query(
+        'select document_id as id from retrieval.chunk where tenant_id = $1 order by document_id limit 1',
+        [tenantId],
+      );
+      const documentId = String(first?.['id']);
+      const stored = async () => {
+        const [row] = await harness.testDatabase.query(
+          `select c.content_key_version as content, d.content_key_version as title, k.terms_key_version as terms,
+                  c.vector_key_version as vector, b.vector_key_version as bits, c.embedding::text as embedding
+           from retrieval.chunk c join retrieval.chunk_bits b using (tenant_id, document_id)
+             join retrieval.indexed_document d using (tenant_id, document_id)
+             join retrieval.keyword_document k using (tenant_id, document_id)
+           where c.document_id = $1`,
+          [documentId],
+        );
+        return row;
+      };
+      await harness.testDatabase.query(
+        `with moved as (update retrieval.chunk set vector_key_version = 2 where document_id = $1)
+         update retrieval.chunk_bits set vector_key_version = 2 where document_id = $1`,
+        [documentId],
+      );
+      const before = await stored();
+      harness.faults.versions.set(2, fault);
+      harness.useKeyVersion(3);
+      harness.logs.length = 0;
+      const lostCount = async (): Promise<number> =>
+        Number(/wardstone_retrieval_lost_vectors_total (\d+)/.exec(await harness.registry.metrics())?.[1]);
+      const countBefore = await lostCount();
+      try {
+        const { reseal } = tenantWorkHandlers(harness.deps);
+        const step = await reseal({ tenantId, keyVersion: 3, settledAt }, signal);
+        // What the old keyword rows left behind is still there.
+        expect([step.documentsDone, step.documentsLeft]).to.deep.equal([3, 1]);
+        expect(await stored()).to.deep.equal({ ...before, content: 3, title: 3, terms: 3 });
+        expect([await lostCount(), harness.logs.join('')]).to.deep.equal([countBefore, '']);
+
+        await mergeAll(harness, tenantId);
+        const last = await reseal({ tenantId, keyVersion: 3, settledAt }, signal);
+        expect([last.documentsDone, last.documentsLeft]).to.deep.equal([0, 0]);
+        expect(await lostCount()).to.equal(countBefore + 1);
+        expect(harness.logs.filter((line) => line.includes('left behind') && line.includes(documentId))).to.have.length(
+          1,
+        );
+        const { hits } = await harness.client.search({ query: 'carditis' }, as(tenantId));
+        expect(hits).to.have.length(3);
+      } finally {
+        harness.faults.versions.clear();
+      }
+    });
+  }
 
   it('says nothing is left only of the version that it was asked about', async () => {
     await write(1);

@@ -1,3 +1,4 @@
+import { versionFaults } from '@wardstone/crypto';
 import { AppError } from '@wardstone/rpc';
 
 /**
@@ -8,9 +9,7 @@ export async function unlessLost<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
   } catch (error) {
-    if (error instanceof AppError && lostReasons.includes(error.reason)) return undefined;
+    if (error instanceof AppError && versionFaults.includes(error.reason)) return undefined;
     throw error;
   }
 }
-
-const lostReasons: readonly string[] = ['KEY_VERSION_NOT_FOUND', 'KEY_VERSION_RETIRED'];

@@ -10,6 +10,12 @@ export interface KeyVersions {
   readonly terms: number;
 }
 
+/** Below which versions rows are to be sealed again. */
+export interface OlderThan extends KeyVersions {
+  /** Versions of the `vectors` key that rows are under and that there is no key of: nothing can be made of those vectors. */
+  readonly lostVectors: readonly number[];
+}
+
 // A document without keyword rows is below every version: it is found by its vectors alone.
 const olderDocumentsSql = `
   select document_id from indexed_document
@@ -17,18 +23,19 @@ const olderDocumentsSql = `
   union
   select document_id from chunk where tenant_id = $1 and content_key_version < $2
   union
-  select document_id from chunk where tenant_id = $1 and vector_key_version < $3`;
+  select document_id from chunk
+  where tenant_id = $1 and vector_key_version < $3 and vector_key_version <> all ($5::int[])`;
 
 /** Ids of documents that have anything below the versions, in their order. */
 export async function olderDocumentIds(
   tx: EntityManager,
   tenantId: string,
-  { content, vectors, terms }: KeyVersions,
+  { content, vectors, terms, lostVectors }: OlderThan,
   page: { readonly after: string; readonly limit: number },
 ): Promise<string[]> {
   const rows = await tx.query<{ document_id: string }[]>(
-    `select document_id from (${olderDocumentsSql}) older where document_id > $5 order by document_id limit $6`,
-    [tenantId, content, vectors, terms, page.after, page.limit],
+    `select document_id from (${olderDocumentsSql}) older where document_id > $6 order by document_id limit $7`,
+    [tenantId, content, vectors, terms, lostVectors, page.after, page.limit],
   );
   return rows.map((row) => row.document_id);
 }
@@ -36,14 +43,15 @@ export async function olderDocumentIds(
 export async function countOlder(
   tx: EntityManager,
   tenantId: string,
-  { content, vectors, terms }: KeyVersions,
-): Promise<{ documents: number; deadParts: number }> {
-  const [row] = await tx.query<{ documents: number; dead_parts: number }[]>(
+  { content, vectors, terms, lostVectors }: OlderThan,
+): Promise<{ documents: number; deadParts: number; lostVectors: number }> {
+  const [row] = await tx.query<{ documents: number; dead_parts: number; lost_vectors: number }[]>(
     `select (select count(*)::int from (${olderDocumentsSql}) older) as documents,
-            (select count(*)::int from keyword_dead where tenant_id = $1 and terms_key_version < $4) as dead_parts`,
-    [tenantId, content, vectors, terms],
+            (select count(*)::int from keyword_dead where tenant_id = $1 and terms_key_version < $4) as dead_parts,
+            (select count(*)::int from chunk where tenant_id = $1 and vector_key_version = any ($5::int[])) as lost_vectors`,
+    [tenantId, content, vectors, terms, lostVectors],
   );
-  return { documents: row?.documents ?? 0, deadParts: row?.dead_parts ?? 0 };
+  return { documents: row?.documents ?? 0, deadParts: row?.dead_parts ?? 0, lostVectors: row?.lost_vectors ?? 0 };
 }
 
 /** A chunk as it is stored. */

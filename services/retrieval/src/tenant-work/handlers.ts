@@ -5,14 +5,12 @@ import { AppError } from '@wardstone/rpc';
 import { currentVersion } from '../adapters/current-version.ts';
 import type { Deps } from '../ports.ts';
 import { purgeTenant } from './purge-tenant.ts';
-import { olderDocuments, olderRows, resealDocument } from './reseal-document.ts';
+import { lostDocuments, olderDocuments, olderRows, resealDocument } from './reseal-document.ts';
 
-type WorkDeps = Pick<Deps, 'database' | 'keys' | 'log'>;
+type WorkDeps = Pick<Deps, 'database' | 'keys' | 'metrics' | 'log'>;
 
 /** Documents that one step seals again. */
 const documentsPerStep = 20;
-/** Documents that one step passes over because they cannot be sealed again: beyond so many, somebody has to look. */
-const maxFailuresPerStep = 100;
 /** How long one step removes rows before it reports. */
 const purgeStepMs = 10_000;
 
@@ -34,37 +32,33 @@ export function tenantWorkHandlers(deps: WorkDeps): TenantWorkHandlers {
 
 /**
  * Seals some documents again, and counts what is left. Dead keyword rows go by themselves, with the next merge: while there are any,
- * something is left.
+ * something is left. Vectors that are lost are not: a rotation that waited for them would never end, and keep every older key.
  */
 async function reseal(deps: WorkDeps, { tenantId, keyVersion }: Resealing, signal: AbortSignal): Promise<WorkStep> {
   await requireVersion(deps, tenantId, keyVersion);
-  let [done, failed, after] = [0, 0, nilUuid];
-  while (done < documentsPerStep && failed < maxFailuresPerStep) {
+  let [done, after] = [0, nilUuid];
+  while (done < documentsPerStep) {
     signal.throwIfAborted();
     const [documentId] = await olderDocuments(deps, tenantId, { after, limit: 1 });
     if (documentId === undefined) break;
-    if (await tryDocument(deps, { tenantId, documentId })) done += 1;
-    else failed += 1;
+    await resealDocument(deps, { tenantId, documentId });
+    done += 1;
     after = documentId;
   }
-  const { documents, deadParts } = await olderRows(deps, tenantId);
-  return { documentsDone: done, documentsLeft: documents + Math.min(deadParts, 1) };
+  const { documents, deadParts, lostVectors } = await olderRows(deps, tenantId);
+  const left = documents + Math.min(deadParts, 1);
+  if (left === 0 && lostVectors > 0) await tellOfLost(deps, tenantId, lostVectors);
+  return { documentsDone: done, documentsLeft: left };
 }
 
-/** One document that cannot be sealed again, for a vector under a version that there is no key of, must not keep the others back. */
-async function tryDocument(deps: WorkDeps, key: { tenantId: string; documentId: string }): Promise<boolean> {
-  try {
-    await resealDocument(deps, key);
-    return true;
-  } catch (error) {
-    const { reason } = AppError.from(error);
-    if (reason !== 'KEY_VERSION_NOT_FOUND' && reason !== 'KEY_VERSION_RETIRED') throw error;
-    deps.log.error(
-      { err: error, ...key },
-      'a document could not be sealed again: it holds the rotation until it is removed',
-    );
-    return false;
-  }
+/** Once in a rotation, with its last step. */
+async function tellOfLost(deps: WorkDeps, tenantId: string, lostVectors: number): Promise<void> {
+  deps.metrics.lostVectors(lostVectors);
+  const lost = await lostDocuments(deps, tenantId);
+  deps.log.error(
+    { tenantId, lostVectors, ...lost },
+    'vectors are under key versions that there is no key of, and were left behind: their documents have to be uploaded again',
+  );
 }
 
 /** "Nothing is older" has to be said of the version that is asked for, not of one that this process has not yet heard to be over. */

@@ -5,15 +5,19 @@ import { AppError } from '@wardstone/rpc';
 import type { EntityManager } from 'typeorm';
 import { currentVersion } from '../adapters/current-version.ts';
 import { createKeywordWriter, type KeywordWriter } from '../adapters/keyword-writer.ts';
+import { unlessLost } from '../adapters/lost-version.ts';
 import { openLabels, openPassage, openTitle, sealLabels, sealPassage, sealTitle } from '../adapters/seals.ts';
 import { currentSpace, spaceOfVersion, type TenantSpace } from '../adapters/tenant-space.ts';
 import { currentTerms, type TenantTerms } from '../adapters/tenant-terms.ts';
 import { lockDocument } from '../db/documents.ts';
 import { indexedDocumentEntity, type IndexedDocumentRow } from '../db/entities.ts';
 import { buryKeywords, replaceFilters } from '../db/keywords.ts';
+import { readLost } from '../db/lost-rows.ts';
+import { vectorKeyVersions } from '../db/nearest-chunks.ts';
 import {
   countOlder,
   type KeyVersions,
+  type OlderThan,
   olderDocumentIds,
   readChunks,
   rewriteChunks,
@@ -26,6 +30,8 @@ import type { Deps } from '../ports.ts';
 
 type ResealDeps = Pick<Deps, 'database' | 'keys' | 'log'>;
 
+/** Documents that one log line names at most. */
+const maxNamedDocuments = 20;
 /** Chunks in memory at a time: about half a megabyte. */
 const pageChunks = 64;
 
@@ -44,12 +50,14 @@ export interface OlderRows {
   readonly documents: number;
   /** They wait for the merger, need no key, and go by themselves. */
   readonly deadParts: number;
+  /** Vectors under older versions that there is no key of. They hold nothing up: there is nothing to be done about them. */
+  readonly lostVectors: number;
 }
 
 /** How much is still below the current versions. Nothing is when both are 0. Thrown: KEY_UNAVAILABLE, DATABASE_UNAVAILABLE. */
 export async function olderRows({ database, keys }: Omit<ResealDeps, 'log'>, tenantId: string): Promise<OlderRows> {
-  const versions = await currentVersions(keys, tenantId);
-  return database.inTenant(tenantId, (tx) => countOlder(tx, tenantId, versions));
+  const older = await olderThanCurrent({ database, keys }, tenantId);
+  return database.inTenant(tenantId, (tx) => countOlder(tx, tenantId, older));
 }
 
 /** Ids of documents to re-seal, in order, after one. Thrown: KEY_UNAVAILABLE, DATABASE_UNAVAILABLE. */
@@ -58,9 +66,32 @@ export async function olderDocuments(
   tenantId: string,
   page: { readonly after?: string; readonly limit: number },
 ): Promise<string[]> {
-  const versions = await currentVersions(keys, tenantId);
+  const older = await olderThanCurrent({ database, keys }, tenantId);
   const { after = nilUuid, limit } = page;
-  return database.inTenant(tenantId, (tx) => olderDocumentIds(tx, tenantId, versions, { after, limit }));
+  return database.inTenant(tenantId, (tx) => olderDocumentIds(tx, tenantId, older, { after, limit }));
+}
+
+/** Documents with vectors that are lost, the first 20 of them, and the versions. Thrown: KEY_UNAVAILABLE, DATABASE_UNAVAILABLE. */
+export async function lostDocuments(
+  { database, keys }: Omit<ResealDeps, 'log'>,
+  tenantId: string,
+): Promise<{ readonly documentIds: readonly string[]; readonly vectorKeyVersions: readonly number[] }> {
+  const { lostVectors } = await olderThanCurrent({ database, keys }, tenantId);
+  const query = { vectorKeyVersions: lostVectors, termsKeyVersions: [], documentIds: undefined };
+  const { chunks } = await database.inTenant(tenantId, (tx) => readLost(tx, tenantId, query));
+  const documentIds = [...new Set(chunks.map(({ documentId }) => documentId))].slice(0, maxNamedDocuments);
+  return { documentIds, vectorKeyVersions: lostVectors };
+}
+
+/** The current versions, and which of the older ones that vectors are under are lost. Keys are not waited for inside a transaction. */
+async function olderThanCurrent({ database, keys }: Omit<ResealDeps, 'log'>, tenantId: string): Promise<OlderThan> {
+  const versions = await currentVersions(keys, tenantId);
+  const used = await database.inTenant(tenantId, (tx) => vectorKeyVersions(tx, tenantId));
+  const lostVectors: number[] = [];
+  for (const version of used.filter((version) => version < versions.vectors)) {
+    if ((await unlessLost(spaceOfVersion(keys, tenantId, version))) === undefined) lostVectors.push(version);
+  }
+  return { ...versions, lostVectors };
 }
 
 async function currentVersions(keys: KeyRing, tenantId: string): Promise<KeyVersions> {
@@ -76,7 +107,8 @@ async function currentVersions(keys: KeyRing, tenantId: string): Promise<KeyVers
  * Moves everything of one document that is under older versions to the current ones: passages, title and labels; vectors and
  * their bits, out of the old space into the new one; keyword rows and filters, made anew from the passages. One transaction under the
  * document's lock: a kill leaves it as it was, searches see it once, and a second call finds nothing to do. A
- * document that is not there is no error. A vector is rounded once more each time it moves.
+ * document that is not there is no error. A vector is rounded once more each time it moves; one under a version that there is no
+ * key of stays where it is, as passages do that do not open, so that it can be helped should the key come back.
  * Thrown: KEY_UNAVAILABLE, DATABASE_UNAVAILABLE; the caller tries again.
  */
 export async function resealDocument(deps: ResealDeps, { tenantId, documentId }: DocumentKey): Promise<ResealOutcome> {
@@ -91,7 +123,7 @@ export async function resealDocument(deps: ResealDeps, { tenantId, documentId }:
     if (row.contentKeyVersion < versions.content) await resealHead(tx, keys, row, head, versions);
     const isKeywordsOlder = (row.termsKeyVersion ?? 0) < versions.terms;
     const keywords = isKeywordsOlder ? await beginKeywords(tx, row, head.labels, terms) : undefined;
-    const spaces = new Map([[space.keyVersion, space]]);
+    const spaces = new Map<number, TenantSpace | undefined>([[space.keyVersion, space]]);
     const done = await resealChunks(deps, tx, row, { versions, space, spaces, title: head.title, keywords });
     await keywords?.finish();
     return { ...done, keywords: isKeywordsOlder };
@@ -150,8 +182,8 @@ async function beginKeywords(
 interface Target {
   readonly versions: KeyVersions;
   readonly space: TenantSpace;
-  /** Spaces that vectors were found in so far. */
-  readonly spaces: Map<number, TenantSpace>;
+  /** Spaces that vectors were found in so far; undefined where there is no key of the version. */
+  readonly spaces: Map<number, TenantSpace | undefined>;
   readonly title: string | undefined;
   readonly keywords: KeywordWriter | undefined;
 }
@@ -184,6 +216,7 @@ async function resealChunks(deps: ResealDeps, tx: EntityManager, row: IndexedDoc
   }
 }
 
+/** The vector in the current space; as it is, when nothing can be made of it. */
 async function movedVector(
   keys: KeyRing,
   tenantId: string,
@@ -191,11 +224,11 @@ async function movedVector(
   { space, spaces }: Target,
 ): Promise<Pick<StoredChunk, 'vector' | 'vectorKeyVersion'>> {
   if (vectorKeyVersion >= space.keyVersion) return { vector, vectorKeyVersion };
-  let from = spaces.get(vectorKeyVersion);
-  if (from === undefined) {
-    from = await spaceOfVersion(keys, tenantId, vectorKeyVersion);
-    spaces.set(vectorKeyVersion, from);
+  if (!spaces.has(vectorKeyVersion)) {
+    spaces.set(vectorKeyVersion, await unlessLost(spaceOfVersion(keys, tenantId, vectorKeyVersion)));
   }
+  const from = spaces.get(vectorKeyVersion);
+  if (from === undefined) return { vector, vectorKeyVersion };
   return { vector: space.enter(from.leave(vector)), vectorKeyVersion: space.keyVersion };
 }
 
