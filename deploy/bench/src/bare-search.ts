@@ -1,5 +1,6 @@
 import type { KeyRing } from '@wardstone/crypto';
 import type { Database } from '@wardstone/db';
+import { defaultBitsMaxChunks, vectorSteps } from '@wardstone/retrieval/domain/vector-steps';
 import { findCandidates, type Question } from '@wardstone/retrieval/rpc/find-candidates';
 import pg from 'pg';
 
@@ -49,7 +50,8 @@ export async function bareSearch(url: string, tenantId: string, keys: KeyRing): 
       const unused = (): never => {
         throw new Error('a search is bound to its tenant');
       };
-      await findCandidates({ database: { inTenant, inPlatform: unused }, keys }, question);
+      const steps = vectorSteps(defaultBitsMaxChunks);
+      await findCandidates({ database: { inTenant, inPlatform: unused }, keys, vectorSteps: steps }, question);
       return statements;
     },
     replay: async (statements) =>

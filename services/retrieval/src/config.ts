@@ -11,6 +11,7 @@ import {
 } from '@wardstone/config';
 import type { QueueBackend } from '@wardstone/queue';
 import { z } from 'zod';
+import { defaultBitsMaxChunks } from './domain/vector-steps.ts';
 import type { KeeperOptions } from './jobs/index-keeper.ts';
 import type { Limits } from './ports.ts';
 
@@ -34,6 +35,8 @@ const schema = z.object({
   WARDSTONE_MERGE_INTERVAL_MS: fields.durationMs.default(2_000),
   WARDSTONE_MERGE_MIN_PARTS: fields.positiveInt.default(32),
   WARDSTONE_MERGE_MAX_AGE_MS: fields.durationMs.default(10_000),
+  WARDSTONE_VECTOR_INDEX_MIN_CHUNKS: fields.positiveInt.default(defaultBitsMaxChunks),
+  WARDSTONE_VECTOR_INDEX_INTERVAL_MS: fields.durationMs.default(60_000),
 });
 
 /** The service's configuration, by variable name, and where its queue lives. */
@@ -51,12 +54,16 @@ export function limitsOf(config: Config): Limits {
   return { maxSearches: config.WARDSTONE_MAX_SEARCHES, tenantSlotPercent: config.WARDSTONE_TENANT_SLOT_PERCENT };
 }
 
-/** When unmerged keyword rows are merged. */
+/** When unmerged keyword rows are merged, and large tenants get an index of vectors. */
 export function keeperOptions(config: Config): KeeperOptions {
   return {
     intervalMs: config.WARDSTONE_MERGE_INTERVAL_MS,
     minParts: config.WARDSTONE_MERGE_MIN_PARTS,
     maxAgeMs: config.WARDSTONE_MERGE_MAX_AGE_MS,
+    vectorIndex: {
+      minChunks: config.WARDSTONE_VECTOR_INDEX_MIN_CHUNKS,
+      lookIntervalMs: config.WARDSTONE_VECTOR_INDEX_INTERVAL_MS,
+    },
   };
 }
 

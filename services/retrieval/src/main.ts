@@ -15,6 +15,7 @@ import { createQuestionVectors } from './adapters/question-vectors.ts';
 import { keeperOptions, limitsOf, loadConfig } from './config.ts';
 import { entities } from './db/entities.ts';
 import { indexJob } from './jobs/index-document.ts';
+import { vectorSteps } from './domain/vector-steps.ts';
 import { createIndexKeeper } from './jobs/index-keeper.ts';
 import { createMetrics } from './metrics.ts';
 import type { Deps } from './ports.ts';
@@ -60,7 +61,9 @@ await runUntilSignal(async () => {
   const metrics = createMetrics(telemetry.metrics);
   const vectors = createQuestionVectors(embedding);
   const limits = limitsOf(config);
-  const deps: Deps = { database, keys, objects, vectors, auditor, progress, metrics, limits, log: telemetry.log };
+  const steps = { vectorSteps: vectorSteps(config.WARDSTONE_VECTOR_INDEX_MIN_CHUNKS) };
+  const data = { database, keys, objects, vectors, ...steps };
+  const deps: Deps = { ...data, auditor, progress, metrics, limits, log: telemetry.log };
 
   // Work.
   const worker = await createStageWorker({

@@ -25,6 +25,10 @@ export interface IndexMetrics {
   lostVectors(count: number): void;
   /** A document without keyword rows got them. */
   filledIn(): void;
+  /** A training ended: the tenant got an index of vectors, or reading by it would not have been worth it. */
+  vectorIndex(outcome: 'used' | 'useless'): void;
+  /** Vectors were put into lists. */
+  listed(vectors: number): void;
   /** A document's rows were replaced. */
   indexed(chunks: number, seconds: number): void;
 }
@@ -104,6 +108,17 @@ function indexMetrics(registers: Registry[]): IndexMetrics {
     help: 'Documents that were brought into the keyword index after they were indexed',
     registers,
   });
+  const vectorIndexes = new Counter({
+    name: 'wardstone_retrieval_vector_indexes_total',
+    help: 'Trainings of an index of vectors of a large tenant, by whether it is used',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const listed = new Counter({
+    name: 'wardstone_retrieval_listed_vectors_total',
+    help: 'Vectors that were put into the lists of an index',
+    registers,
+  });
   const chunks = new Counter({
     name: 'wardstone_retrieval_indexed_chunks_total',
     help: 'Chunks that were written to the index',
@@ -128,6 +143,12 @@ function indexMetrics(registers: Registry[]): IndexMetrics {
     },
     filledIn: () => {
       filled.inc();
+    },
+    vectorIndex: (outcome) => {
+      vectorIndexes.inc({ outcome });
+    },
+    listed: (vectors) => {
+      listed.inc(vectors);
     },
     indexed(count, seconds) {
       chunks.inc(count);

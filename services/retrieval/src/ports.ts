@@ -6,6 +6,7 @@ import type { ProgressReporter } from '@wardstone/queue';
 import type { CallContext } from '@wardstone/rpc';
 import type { SealedObjects } from '@wardstone/storage';
 import type { Logger } from '@wardstone/telemetry';
+import type { VectorSteps } from './domain/vector-steps.ts';
 import type { RetrievalMetrics } from './metrics.ts';
 
 /** Turns questions into vectors. Thrown: MODEL_UNAVAILABLE, AUDIT_UNAVAILABLE, and what the caller may not do. */
@@ -25,6 +26,7 @@ export interface Deps {
   readonly keys: KeyRing;
   readonly objects: Pick<SealedObjects, 'readJsonLines'>;
   readonly vectors: QuestionVectors;
+  readonly vectorSteps: VectorSteps;
   readonly auditor: Pick<Auditor, 'record'>;
   readonly progress: ProgressReporter;
   readonly metrics: RetrievalMetrics;

@@ -9,6 +9,9 @@ import { as, clinician, type Harness, openHarness, seededVector } from './suppor
 import { keywordRanking, mergeAll } from './support/keyword-ranking.ts';
 import { clearText, seededRandom } from './support/plain-bm25.ts';
 
+/** Never, here. */
+const vectorIndex = { minChunks: 1_000_000, lookIntervalMs: 60_000 };
+
 describe('merge of keyword rows: crashes, damage and company', () => {
   let harness: Harness;
   let random: () => number;
@@ -136,7 +139,7 @@ describe('merge of keyword rows: crashes, damage and company', () => {
     expect(harness.logs.join('')).to.contain('postings could not be read').and.to.contain(ids[0]);
     expect(await harness.registry.metrics()).to.match(/damaged_postings_total [1-9]/);
     expect((await ranking(tenantId)).every(({ documentId }) => documentId === ids[1])).to.equal(true);
-    const keeper = createIndexKeeper(harness.deps, { intervalMs: 1, minParts: 1, maxAgeMs: 0 });
+    const keeper = createIndexKeeper(harness.deps, { intervalMs: 1, minParts: 1, maxAgeMs: 0, vectorIndex });
     await keeper.pass();
     await keeper.pass();
     expect(await ranking(tenantId)).to.deep.equal(before);
@@ -159,7 +162,7 @@ describe('merge of keyword rows: crashes, damage and company', () => {
       const { hits } = await harness.client.search({ query: 'pain carditis', topK: 100 }, as(tenantId));
       expect(hits).to.have.length(36);
       expect(await ranking(tenantId)).not.to.deep.equal(before);
-      const keeper = createIndexKeeper(harness.deps, { intervalMs: 1, minParts: 1, maxAgeMs: 0 });
+      const keeper = createIndexKeeper(harness.deps, { intervalMs: 1, minParts: 1, maxAgeMs: 0, vectorIndex });
       await keeper.pass();
       expect(await ranking(tenantId)).to.deep.equal(before);
     });
@@ -179,7 +182,7 @@ describe('merge of keyword rows: crashes, damage and company', () => {
     const unmerged = async () =>
       (await rows('select 1 from retrieval.keyword_document where tenant_id = $1 and not merged', tenantId)).length;
     const keep = (minParts: number, maxAgeMs: number) =>
-      createIndexKeeper(harness.deps, { intervalMs: 1, minParts, maxAgeMs }).pass();
+      createIndexKeeper(harness.deps, { intervalMs: 1, minParts, maxAgeMs, vectorIndex }).pass();
     await keep(2, 60_000);
     expect(await unmerged()).to.equal(1);
     await keep(2, -60_000);
@@ -215,7 +218,7 @@ describe('merge of keyword rows: crashes, damage and company', () => {
   });
 
   it('stops when it is told to', async () => {
-    const keeper = createIndexKeeper(harness.deps, { intervalMs: 1, minParts: 1, maxAgeMs: 0 });
+    const keeper = createIndexKeeper(harness.deps, { intervalMs: 1, minParts: 1, maxAgeMs: 0, vectorIndex });
     keeper.start();
     await keeper.close();
   });

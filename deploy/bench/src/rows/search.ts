@@ -4,7 +4,7 @@ import type { Platform } from '@wardstone/local/platform/platform';
 import { serviceKeyFile } from '@wardstone/local/platform/service-keys';
 import { currentTerms } from '@wardstone/retrieval/adapters/tenant-terms';
 import { findNearest, findNearestByBits, planForTenant } from '@wardstone/retrieval/db/nearest-chunks';
-import { coarseCandidates, exactMaxChunks } from '@wardstone/retrieval/rpc/find-candidates';
+import { coarseCandidates, defaultBitsMaxChunks, vectorSteps } from '@wardstone/retrieval/domain/vector-steps';
 import { asPrincipal, createServiceClient, type Principal } from '@wardstone/rpc';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { bareSearch } from '../bare-search.ts';
@@ -127,7 +127,7 @@ async function recall(
   { database }: IndexLoader,
   { tenantId, what, loaded }: { readonly tenantId: string; readonly what: string; readonly loaded: number },
 ): Promise<Measured> {
-  const isExact = loaded <= exactMaxChunks;
+  const isExact = loaded <= vectorSteps(defaultBitsMaxChunks).exactMaxChunks;
   let found = 0;
   for (let number = 0; number < recallQuestions; number += 1) {
     const vector = neighbourlyVector(3_000_000 + number);

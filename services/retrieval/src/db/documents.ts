@@ -23,6 +23,19 @@ export async function liveVersion(
   return (await tx.findOneBy(indexedDocumentEntity, { tenantId, documentId }))?.version;
 }
 
+/** Chunks of the documents named, as far as they are there. */
+export async function countChunks(
+  tx: EntityManager,
+  tenantId: string,
+  documentIds: readonly string[],
+): Promise<number> {
+  const [row] = await tx.query<{ chunks: string | null }[]>(
+    'select sum(chunk_count) as chunks from indexed_document where tenant_id = $1 and document_id = any ($2::uuid[])',
+    [tenantId, documentIds],
+  );
+  return Number(row?.chunks ?? 0);
+}
+
 /** What is told of a document when its rows are written. */
 export interface NewIndexedDocument extends DocumentKey {
   readonly version: number;

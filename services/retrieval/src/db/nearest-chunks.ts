@@ -28,7 +28,8 @@ export async function planForTenant(tx: EntityManager): Promise<void> {
   await tx.query(`select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)`);
 }
 
-interface NearRow {
+/** A chunk as it is found, with its cosine distance from the question. */
+export interface NearRow {
   readonly document_id: string;
   readonly version: number;
   readonly ordinal: number;
@@ -51,11 +52,12 @@ export async function findNearestByBits(tx: EntityManager, query: NearestQuery, 
   return nearHits(await tx.query<NearRow[]>(bitsSql, [...parametersOf(query), Math.max(coarse, query.limit)]));
 }
 
-function parametersOf({ tenantId, modelId, vector, documentIds, limit, vectorKeyVersion }: NearestQuery): unknown[] {
+/** The parameters $1 to $6 that the statements here have in common. */
+export function parametersOf({ tenantId, modelId, vector, documentIds, limit, vectorKeyVersion }: NearestQuery): unknown[] {
   return [tenantId, modelId, toSql(Array.from(vector)), documentIds ?? null, limit, vectorKeyVersion];
 }
 
-function nearHits(rows: readonly NearRow[]): NearHit[] {
+export function nearHits(rows: readonly NearRow[]): NearHit[] {
   return rows.map(({ document_id, version, ordinal, distance }) => ({
     documentId: document_id,
     version,
@@ -93,6 +95,16 @@ const exactSql = `
   order by distance, c.document_id, c.version, c.ordinal
   limit $5`;
 
+/** The rows of `coarse` in the order of their vectors; those of another model or space, should there be any, are left out. */
+export const rerankSql = `
+  select c.document_id, c.version, c.ordinal, c.embedding <=> $3::halfvec(1024) as distance
+  from coarse
+  join chunk c on c.tenant_id = $1 and c.document_id = coarse.document_id and c.version = coarse.version
+    and c.ordinal = coarse.ordinal
+  where c.model_id = $2 and c.vector_key_version = $6
+  order by distance, c.document_id, c.version, c.ordinal
+  limit $5`;
+
 const bitsSql = `
   with coarse as materialized (
     select b.document_id, b.version, b.ordinal
@@ -102,12 +114,7 @@ const bitsSql = `
     order by b.bits <~> binary_quantize($3::halfvec(1024))::bit(1024), b.document_id, b.version, b.ordinal
     limit $7
   )
-  select c.document_id, c.version, c.ordinal, c.embedding <=> $3::halfvec(1024) as distance
-  from coarse
-  join chunk c on c.tenant_id = $1 and c.document_id = coarse.document_id and c.version = coarse.version
-    and c.ordinal = coarse.ordinal
-  order by distance, c.document_id, c.version, c.ordinal
-  limit $5`;
+  ${rerankSql}`;
 
 /** A chunk with what is shown of it, still sealed. */
 export interface SealedHit extends ChunkKey {

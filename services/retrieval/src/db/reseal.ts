@@ -104,7 +104,8 @@ export async function rewriteChunks(
          as n (ordinal, passage_sealed, content_key_version, vector_key_version, embedding)
        where c.tenant_id = $1 and c.document_id = $2 and c.version = $3 and c.ordinal = n.ordinal
        returning c.ordinal, c.vector_key_version, c.embedding)
-     update chunk_bits b set vector_key_version = w.vector_key_version, bits = binary_quantize(w.embedding)::bit(1024)
+     update chunk_bits b set vector_key_version = w.vector_key_version, bits = binary_quantize(w.embedding)::bit(1024),
+                             list_no = 0
      from written w
      where b.tenant_id = $1 and b.document_id = $2 and b.version = $3 and b.ordinal = w.ordinal`,
     [

@@ -1,6 +1,7 @@
-/** Work on the index that no job asks for: merging keyword rows, and filling in those that are missing. */
+/** Work on the index that no job asks for: merging keyword rows, filling in those that are missing, and indexes of vectors. */
 import type { Deps } from '../ports.ts';
 import { createFillIn } from './fill-in-keywords.ts';
+import { createVectorIndexing, type VectorIndexOptions } from './keep-vector-index.ts';
 import { mergePass, type MergeOptions } from './merge-keywords.ts';
 
 type KeeperDeps = Pick<Deps, 'database' | 'keys' | 'auditor' | 'metrics' | 'log'>;
@@ -8,6 +9,7 @@ type KeeperDeps = Pick<Deps, 'database' | 'keys' | 'auditor' | 'metrics' | 'log'
 export interface KeeperOptions extends MergeOptions {
   /** Pause between two passes, give or take a fifth. */
   readonly intervalMs: number;
+  readonly vectorIndex: VectorIndexOptions;
 }
 
 export interface IndexKeeper {
@@ -22,12 +24,14 @@ export interface IndexKeeper {
 export function createIndexKeeper(deps: KeeperDeps, options: KeeperOptions): IndexKeeper {
   const stop = new AbortController();
   const fillIn = createFillIn(deps);
+  const vectorIndexing = createVectorIndexing(deps, options.vectorIndex);
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<unknown> = Promise.resolve();
 
   async function pass(): Promise<void> {
     await mergePass(deps, options, stop.signal);
     await fillIn.pass(stop.signal);
+    await vectorIndexing.pass(stop.signal);
   }
 
   function schedule(): void {

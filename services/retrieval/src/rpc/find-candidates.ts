@@ -4,35 +4,21 @@ import { unlessLost } from '../adapters/lost-version.ts';
 import { currentSpace, spaceOfVersion, type TenantSpace } from '../adapters/tenant-space.ts';
 import { currentTerms, termsOfVersion, type TenantTerms } from '../adapters/tenant-terms.ts';
 import { type LostRows, readLost } from '../db/lost-rows.ts';
-import { documentsWithTerm, readOverview, reportDamage, type KeywordOverview } from '../db/keyword-search.ts';
-import {
-  findNearest,
-  findNearestByBits,
-  type NearestQuery,
-  type NearHit,
-  planForTenant,
-  readHits,
-  type SealedHit,
-  vectorKeyVersions,
-} from '../db/nearest-chunks.ts';
+import { documentsWithTerm, readOverview, reportDamage } from '../db/keyword-search.ts';
+import { planForTenant, readHits, type SealedHit, vectorKeyVersions } from '../db/nearest-chunks.ts';
 import { termsOf } from '../domain/analyse.ts';
 import { compareChunks, type ChunkKey } from '../domain/chunk.ts';
 import { fuse, keywordWeight, vectorWeightOf } from '../domain/fusion.ts';
 import { comparableFilter, type EqualityFilter } from '../domain/labels.ts';
+import type { VectorSteps } from '../domain/vector-steps.ts';
 import type { Deps } from '../ports.ts';
 import { type Damage, keywordCandidates, type QuestionWords } from './keyword-candidates.ts';
+import { vectorCandidates } from './vector-candidates.ts';
 
 /** A tenant has rows under one key version, or two while its keys are rotated; a search that finds still others gives up. */
 const attempts = 4;
 /** Places of each of the two rankings that are fused; more when more is asked for. */
 const minDepth = 100;
-/**
- * Up to so many chunks every vector is compared; above, the bits of all and the vectors of the best. Measured on two cores:
- * 1 to 2 ms for each 1,000 vectors, and a quarter of that for their bits.
- */
-export const exactMaxChunks = 24_000;
-/** Vectors that are compared exactly after a scan of bits. */
-export const coarseCandidates = 1_000;
 
 export interface Question {
   readonly tenantId: string;
@@ -76,7 +62,7 @@ interface Keyed {
  * Rows under a version that there is no key of are left out of their ranking, and told of.
  */
 export async function findCandidates(
-  { database, keys }: Pick<Deps, 'database' | 'keys'>,
+  { database, keys, vectorSteps }: Pick<Deps, 'database' | 'keys' | 'vectorSteps'>,
   question: Question,
 ): Promise<Candidates> {
   const { tenantId } = question;
@@ -87,7 +73,7 @@ export async function findCandidates(
   };
   const words = countedWords(question.text);
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
-    const found = await database.inTenant(tenantId, (tx) => searchOnce(tx, question, words, keyed), {
+    const found = await database.inTenant(tenantId, (tx) => searchOnce(tx, vectorSteps, question, words, keyed), {
       isolation: 'REPEATABLE READ',
     });
     if (found.result !== undefined) {
@@ -111,7 +97,13 @@ function countedWords(text: string): QuestionWords {
 type Outcome =
   { readonly result: Candidates } | { readonly result: undefined; readonly spaces: number[]; readonly terms: number[] };
 
-async function searchOnce(tx: EntityManager, question: Question, words: QuestionWords, keyed: Keyed): Promise<Outcome> {
+async function searchOnce(
+  tx: EntityManager,
+  vectorSteps: VectorSteps,
+  question: Question,
+  words: QuestionWords,
+  keyed: Keyed,
+): Promise<Outcome> {
   const { tenantId, modelId, limit, signal } = question;
   await planForTenant(tx);
   const overview = await readOverview(tx, tenantId);
@@ -130,12 +122,9 @@ async function searchOnce(tx: EntityManager, question: Question, words: Question
       .filter(([version]) => versions.includes(version))
       .map(([version, space]) => [version, space.enter(question.vector)]),
   );
-  const near: NearHit[] = [];
-  for (const [vectorKeyVersion, vector] of vectors) {
-    const query = { tenantId, modelId, vector, vectorKeyVersion, documentIds, limit: depth };
-    near.push(...(await scan(tx, overview, query)));
-  }
-  near.sort((a, b) => b.score - a.score || compareChunks(a, b)).splice(depth);
+  const tenantChunks = [...overview.byVersion.values()].reduce((sum, { chunkCount }) => sum + chunkCount, 0);
+  const nearest = { tenantId, modelId, vectors, documentIds, limit: depth, tenantChunks };
+  const near = await vectorCandidates(tx, vectorSteps, nearest);
 
   const readable = {
     ...overview,
@@ -184,12 +173,6 @@ async function documentsAsked(
     asked = asked === undefined ? [...passing] : asked.filter((documentId) => passing.has(documentId));
   }
   return asked;
-}
-
-async function scan(tx: EntityManager, { byVersion }: KeywordOverview, query: NearestQuery): Promise<NearHit[]> {
-  const chunks = [...byVersion.values()].reduce((sum, { chunkCount }) => sum + chunkCount, 0);
-  if (chunks > exactMaxChunks) return findNearestByBits(tx, query, coarseCandidates);
-  return findNearest(tx, query);
 }
 
 /** So that the merger makes the segments anew. Best effort: the next search finds the same damage, and tells of it again. */

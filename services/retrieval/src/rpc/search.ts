@@ -9,7 +9,7 @@ import type { Deps } from '../ports.ts';
 import { type Candidate, findCandidates } from './find-candidates.ts';
 import type { Damage } from './keyword-candidates.ts';
 
-type SearchDeps = Pick<Deps, 'database' | 'keys' | 'vectors' | 'auditor' | 'metrics' | 'limits'>;
+type SearchDeps = Pick<Deps, 'database' | 'keys' | 'vectors' | 'vectorSteps' | 'auditor' | 'metrics' | 'limits'>;
 
 const defaultTopK = 8;
 /** Rows fetched beyond what was asked for, to take the places of damaged ones. */

@@ -1,6 +1,7 @@
 /** The end of a tenant's index. */
 import type { EntityManager } from 'typeorm';
 import { holdMerger } from '../db/keyword-merge.ts';
+import { holdIndexer } from '../db/vector-index-build.ts';
 import type { Deps } from '../ports.ts';
 
 /** In the order in which rows go: what refers before what is referred to, so that no deletion carries others with it. */
@@ -12,6 +13,8 @@ const tables = [
   'keyword_segment',
   'keyword_dead',
   'keyword_total',
+  'vector_list',
+  'vector_index',
   'indexed_document',
   'removed_document',
 ] as const;
@@ -51,8 +54,9 @@ export async function purgeTenant(
 }
 
 async function removeBatch(tx: EntityManager, table: (typeof tables)[number], tenantId: string): Promise<number> {
-  // A merger at work would put segments back that were just removed.
+  // A merger at work would put segments back that were just removed, and an indexer lists.
   await holdMerger(tx, tenantId);
+  await holdIndexer(tx, tenantId);
   const [row] = await tx.query<{ removed: number }[]>(
     `with removed as (
        delete from ${table} where tenant_id = $1

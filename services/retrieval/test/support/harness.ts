@@ -22,6 +22,7 @@ import { createTestDatabase, type TestDatabase } from '@wardstone/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { entities } from '../../src/db/entities.ts';
 import { migrations } from '../../src/db/migrations.ts';
+import { defaultBitsMaxChunks, vectorSteps } from '../../src/domain/vector-steps.ts';
 import { indexJob } from '../../src/jobs/index-document.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import type { Deps, Limits } from '../../src/ports.ts';
@@ -123,6 +124,7 @@ export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness
     keys,
     objects,
     vectors: { vectorOf: () => Promise.resolve({ ...question }) },
+    vectorSteps: vectorSteps(defaultBitsMaxChunks),
     auditor: {
       record: (call, event) => {
         if (faults.audit) return Promise.reject(new AppError('AUDIT_UNAVAILABLE'));
