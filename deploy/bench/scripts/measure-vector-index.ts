@@ -103,7 +103,12 @@ async function load(): Promise<void> {
     while (next < chunks / chunksPerDocument) {
       const number = next;
       next += 1;
-      const owner = { tenantId: number % 10 === 9 ? randomUUID() : tenantId, documentId: randomUUID(), version: 1, modelId };
+      const owner = {
+        tenantId: number % 10 === 9 ? randomUUID() : tenantId,
+        documentId: randomUUID(),
+        version: 1,
+        modelId,
+      };
       const rows = Array.from({ length: chunksPerDocument }, (_, ordinal) => ({
         ...{ ordinal, passageSealed, contentKeyVersion: 1, vectorKeyVersion: 1 },
         vector: space.apply(vectorOf(number * chunksPerDocument + ordinal)),
@@ -135,7 +140,10 @@ async function measure({ inTenant }: Database): Promise<object[]> {
   for (let number = 0; number < questions; number += 1) {
     const vector = space.apply(questionOf(number));
     const query = { tenantId, modelId, vector, vectorKeyVersion: 1, documentIds: undefined, limit: 100 };
-    const run = async (way: keyof typeof ways, search: Parameters<typeof inTenant<NearHit[]>>[1]): Promise<string[]> => {
+    const run = async (
+      way: keyof typeof ways,
+      search: Parameters<typeof inTenant<NearHit[]>>[1],
+    ): Promise<string[]> => {
       const startedAt = performance.now();
       const hits = await inTenant(tenantId, async (tx) => {
         await planForTenant(tx);

@@ -40,7 +40,7 @@ const tables = [
      vector_key_version int not null check (vector_key_version >= 0),
      chunk_count bigint not null,
      state text not null check (state in ('training', 'measuring', 'filling', 'useless')),
-     rounds int not null default 0,
+     trained_vectors bigint not null default 0,
      first_list bigint,
      last_list bigint,
      margin double precision check (margin >= 0),

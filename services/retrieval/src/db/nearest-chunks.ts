@@ -53,7 +53,14 @@ export async function findNearestByBits(tx: EntityManager, query: NearestQuery, 
 }
 
 /** The parameters $1 to $6 that the statements here have in common. */
-export function parametersOf({ tenantId, modelId, vector, documentIds, limit, vectorKeyVersion }: NearestQuery): unknown[] {
+export function parametersOf({
+  tenantId,
+  modelId,
+  vector,
+  documentIds,
+  limit,
+  vectorKeyVersion,
+}: NearestQuery): unknown[] {
   return [tenantId, modelId, toSql(Array.from(vector)), documentIds ?? null, limit, vectorKeyVersion];
 }
 

@@ -23,8 +23,8 @@ export interface VectorIndex {
   /** Chunks of its space when it was begun. */
   readonly chunkCount: number;
   readonly state: IndexState;
-  /** Rounds of training that are over. */
-  readonly rounds: number;
+  /** Vectors that the training has looked at. */
+  readonly trainedVectors: number;
   /** The first of its lists; undefined until the training is over. */
   readonly firstList: string | undefined;
 }
@@ -74,9 +74,9 @@ export async function countSpaces(tx: EntityManager, tenantId: string): Promise<
 /** The newest training in a space. */
 export async function newestIndex(tx: EntityManager, space: VectorSpace): Promise<VectorIndex | undefined> {
   const [row] = await tx.query<
-    { index_no: string; chunk_count: string; state: IndexState; rounds: number; first_list: string | null }[]
+    { index_no: string; chunk_count: string; state: IndexState; trained_vectors: string; first_list: string | null }[]
   >(
-    `select index_no, chunk_count, state, rounds, first_list from vector_index
+    `select index_no, chunk_count, state, trained_vectors, first_list from vector_index
      where tenant_id = $1 and model_id = $2 and vector_key_version = $3 order by index_no desc limit 1`,
     [space.tenantId, space.modelId, space.vectorKeyVersion],
   );
@@ -85,7 +85,7 @@ export async function newestIndex(tx: EntityManager, space: VectorSpace): Promis
     indexNo: row.index_no,
     chunkCount: Number(row.chunk_count),
     state: row.state,
-    rounds: row.rounds,
+    trainedVectors: Number(row.trained_vectors),
     firstList: row.first_list ?? undefined,
   };
 }
@@ -132,35 +132,30 @@ const listOf = (vector: string): string =>
   `(select list.list_no from list order by list.centroid <#> ${vector} limit 1)`;
 
 /**
- * One round of spherical k-means over a sample: each centroid becomes the direction of the mean of the vectors that are
- * nearest to it. One that has none becomes a vector of the sample, where there is one to spare.
+ * One step of spherical k-means in batches (Sculley, "Web-scale k-means clustering", 2010): each centroid moves towards the mean of
+ * those vectors of a sample that are nearest to it, the less the more it has seen before.
  */
-export async function trainRound(
-  tx: EntityManager,
-  space: VectorSpace,
-  indexNo: string,
-  sample: Sample,
-): Promise<void> {
+export async function trainStep(tx: EntityManager, space: VectorSpace, indexNo: string, sample: Sample): Promise<void> {
   await tx.query(
     `with list as materialized (${listsOfIndex('$6')}),
      drawn as materialized (${sampleSql}),
-     placed as materialized (
-       select d.embedding, ${listOf('d.embedding')} as list_no from drawn d),
-     mean as (select list_no, l2_normalize(avg(embedding)) as centroid, count(*)::int as sampled
-              from placed group by list_no),
-     empty as (select list_no, row_number() over (order by list_no) as place from list
-               where not exists (select from mean where mean.list_no = list.list_no)),
-     spare as (select l2_normalize(embedding) as centroid, row_number() over () as place from drawn),
-     next as (select list_no, centroid, sampled from mean
-              union all select empty.list_no, spare.centroid, 0 from empty join spare using (place))
-     update vector_list l set centroid = next.centroid, sampled = next.sampled
-     from next where l.tenant_id = $1 and l.index_no = $6 and l.list_no = next.list_no`,
+     placed as materialized (select d.embedding, ${listOf('d.embedding')} as list_no from drawn d),
+     mean as materialized (select list_no, avg(embedding) as centroid, count(*)::int as seen from placed group by list_no)
+     update vector_list l
+     set sampled = l.sampled + mean.seen,
+         centroid = l2_normalize(${share('l.centroid', 'l.sampled')} + ${share('mean.centroid', 'mean.seen')})::halfvec(1024)
+     from mean where l.tenant_id = $1 and l.index_no = $6 and l.list_no = mean.list_no`,
     [...sampleParameters(space, sample), indexNo],
   );
-  await tx.query('update vector_index set rounds = rounds + 1 where tenant_id = $1 and index_no = $2', [
-    space.tenantId,
-    indexNo,
-  ]);
+  await tx.query(
+    'update vector_index set trained_vectors = trained_vectors + $3 where tenant_id = $1 and index_no = $2',
+    [space.tenantId, indexNo, sample.count],
+  );
+}
+
+/** A vector times a count's share of all that the centroid has seen by then. In single precision: small halves underflow. */
+function share(vector: string, count: string): string {
+  return `${vector}::vector(1024) * array_fill(${count}::real / (l.sampled + mean.seen), array[1024])::vector(1024)`;
 }
 
 /**
@@ -234,10 +229,11 @@ export async function measureQuestion(
 
 /** Lets vectors be put into the lists, and searches read by them. */
 export async function useIndex(tx: EntityManager, tenantId: string, indexNo: string, margin: number): Promise<void> {
-  await tx.query(
-    `update vector_index set state = 'filling', margin = $3 where tenant_id = $1 and index_no = $2`,
-    [tenantId, indexNo, margin],
-  );
+  await tx.query(`update vector_index set state = 'filling', margin = $3 where tenant_id = $1 and index_no = $2`, [
+    tenantId,
+    indexNo,
+    margin,
+  ]);
 }
 
 /** Gives an index up, and those before it: the space is searched as if there had never been one. */

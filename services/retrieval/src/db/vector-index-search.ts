@@ -50,12 +50,11 @@ export async function findNearestByLists(
   ]);
   // Lists of another model in the same space hold none of this model's vectors.
   const gaps = gapsBetween(ofSpace);
-  const rows = await tx.query<NearRow[]>(listsSql, [
+  const rows = await tx.query<NearRow[]>(listsSql(gaps.length), [
     ...parametersOf(query),
     Math.max(coarse, query.limit),
     near.map(({ list_no }) => list_no),
-    gaps.map(({ first }) => String(first)),
-    gaps.map(({ last }) => String(last)),
+    ...gaps.flatMap(({ first, last }) => [String(first), String(last)]),
   ]);
   return nearHits(rows);
 }
@@ -67,26 +66,32 @@ const nearListsSql = `
   ), best as (select index_no, min(distance) as distance from list group by index_no)
   select list.list_no
   from list join best using (index_no) join vector_index i on i.tenant_id = $1 and i.index_no = list.index_no
-  where list.distance <= best.distance + i.margin`;
+  where list.distance <= best.distance + i.margin * abs(1 - best.distance)`;
 
 const differing = 'b.bits <~> binary_quantize($3::halfvec(1024))::bit(1024) as differing';
 const asked = '($4::uuid[] is null or b.document_id = any ($4::uuid[]))';
 
-// The first part is answered by the index chunk_bits_list alone: it must name no column that is not in it.
-const listsSql = `
+/** Chunks of the space whose list is one of these, with how much their bits differ from the question's. */
+const ofLists = (condition: string): string => `
+      select b.document_id, b.version, b.ordinal, ${differing} from chunk_bits b
+      where b.tenant_id = $1 and b.vector_key_version = $6 and ${condition} and ${asked}`;
+
+/** Each gap has a part of its own, because for numbers that it knows the planner takes the index. */
+function listsSql(gaps: number): string {
+  const parts = [
+    // Answered by the index chunk_bits_list alone: no column may be named that is not in it.
+    ofLists('b.list_no > 0 and b.list_no = any ($8::bigint[])'),
+    ofLists('b.list_no = 0 and b.model_id = $2'),
+    ...Array.from({ length: gaps }, (_, gap) => {
+      const [first, last] = [9 + 2 * gap, 10 + 2 * gap].map((number) => `$${String(number)}::bigint`);
+      return ofLists(`b.list_no > 0 and b.list_no between ${first ?? ''} and ${last ?? ''} and b.model_id = $2`);
+    }),
+  ];
+  return `
   with coarse as materialized (
-    select near.document_id, near.version, near.ordinal from (
-      select b.document_id, b.version, b.ordinal, ${differing} from chunk_bits b
-      where b.tenant_id = $1 and b.vector_key_version = $6 and b.list_no > 0 and b.list_no = any ($8::bigint[]) and ${asked}
-      union all
-      select b.document_id, b.version, b.ordinal, ${differing} from chunk_bits b
-      where b.tenant_id = $1 and b.vector_key_version = $6 and b.list_no = 0 and b.model_id = $2 and ${asked}
-      union all
-      select b.document_id, b.version, b.ordinal, ${differing}
-      from unnest($9::bigint[], $10::bigint[]) as gap (first, last) join chunk_bits b
-        on b.tenant_id = $1 and b.vector_key_version = $6 and b.list_no > 0 and b.list_no between gap.first and gap.last
-      where b.model_id = $2 and ${asked}) near
+    select near.document_id, near.version, near.ordinal from (${parts.join('\n      union all')}) near
     order by near.differing, near.document_id, near.version, near.ordinal
     limit $7
   )
   ${rerankSql}`;
+}

@@ -4,8 +4,12 @@
 const maxLists = 2_048;
 /** Vectors that a list has on average at least. */
 const minChunksPerList = 32;
-/** Vectors of one round of training, for each list. */
-const sampledPerList = 20;
+/** Vectors that a training looks at, for each list; more make no better lists. */
+const trainedPerList = 60;
+/** Vectors of one step of it, for each list at most. */
+const trainedPerListAndStep = 10;
+/** Comparisons of a vector with a centroid that one transaction makes: about half a second on a quiet machine. */
+const maxComparisonsPerStep = 2_000_000;
 
 /** Of the neighbours of the questions that an index is measured by, so many stand in the lists that are read. */
 export const targetRecall = 0.99;
@@ -17,9 +21,15 @@ export function listsFor(chunks: number): number {
   return Math.max(1, Math.min(maxLists, Math.floor(chunks / minChunksPerList), Math.round(2 * Math.sqrt(chunks))));
 }
 
-/** Vectors that a round of training looks at. */
-export function sampleFor(lists: number): number {
-  return lists * sampledPerList;
+/** Vectors that one transaction compares with all of so many lists. */
+export function vectorsPerStep(lists: number): number {
+  return Math.ceil(maxComparisonsPerStep / lists);
+}
+
+/** Vectors that the next step of a training looks at, which has looked at so many; 0 when it is over. */
+export function trainingStep(lists: number, trained: number): number {
+  if (trained >= lists * trainedPerList) return 0;
+  return Math.min(vectorsPerStep(lists), lists * trainedPerListAndStep);
 }
 
 /** Whether an index that was made for so many chunks is still good for as many as there are now. */
@@ -36,7 +46,10 @@ export interface Measured {
 }
 
 export interface Judgement {
-  /** Lists that are farther away than the nearest one by more than this are not read. */
+  /**
+   * Lists are read whose similarity to the question is less than that of the nearest one by at most this share of it. A share,
+   * because a question that is far from everything is about equally far from everything.
+   */
   readonly margin: number;
   /** Of the tenant's vectors, the share that a search reads on average, by the sample. */
   readonly shareRead: number;
@@ -45,44 +58,46 @@ export interface Judgement {
 
 /** The smallest margin that leaves at most 1 of 100 neighbours out, and what it costs. */
 export function judge(questions: readonly Measured[]): Judgement {
-  const gaps = questions.flatMap(({ lists, nearest }) => {
-    const byNumber = new Map(lists.map(({ listNo, distance }) => [listNo, distance]));
-    const best = bestOf(lists);
-    return nearest.map((listNo) => (byNumber.get(listNo) ?? Number.POSITIVE_INFINITY) - best);
+  const fallenBehind = questions.flatMap(({ lists, nearest }) => {
+    const behind = new Map(behindBest(lists).map(({ listNo, share }) => [listNo, share]));
+    return nearest.map((listNo) => behind.get(listNo) ?? Number.POSITIVE_INFINITY);
   });
-  gaps.sort((a, b) => a - b);
-  const margin = Math.max(0, gaps[Math.ceil(targetRecall * gaps.length) - 1] ?? 0);
+  fallenBehind.sort((a, b) => a - b);
+  const margin = fallenBehind[Math.ceil(targetRecall * fallenBehind.length) - 1] ?? Number.POSITIVE_INFINITY;
   const shares = questions.map(({ lists }) => {
-    const best = bestOf(lists);
     const total = lists.reduce((sum, { sampled }) => sum + sampled, 0);
-    const read = lists.reduce((sum, { distance, sampled }) => (distance <= best + margin ? sum + sampled : sum), 0);
+    const read = behindBest(lists).reduce((sum, { share, sampled }) => (share <= margin ? sum + sampled : sum), 0);
     return total === 0 ? 1 : read / total;
   });
   const shareRead = shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length);
-  return { margin, shareRead, isUseful: gaps.length > 0 && Number.isFinite(margin) && shareRead <= maxShareRead };
+  return { margin, shareRead, isUseful: Number.isFinite(margin) && shareRead <= maxShareRead };
 }
 
-function bestOf(lists: Measured['lists']): number {
-  return lists.reduce((least, { distance }) => Math.min(least, distance), Number.POSITIVE_INFINITY);
+/** Of each list, the share of the nearest one's similarity by which its own is less. */
+function behindBest(lists: Measured['lists']) {
+  const best = lists.reduce((least, { distance }) => Math.min(least, distance), Number.POSITIVE_INFINITY);
+  const similarity = Math.max(Number.EPSILON, Math.abs(1 - best));
+  return lists.map(({ listNo, distance, sampled }) => ({ listNo, sampled, share: (distance - best) / similarity }));
 }
-
-/** Length of the noise that is added to a chunk's vector to make a question of it, in lengths of the vector. */
-const noiseLength = 2;
 
 /**
- * A question as hard as a person's: a chunk's own vector would find its neighbours too easily. With noise of twice its length
- * it lies as far from them as short questions do (cosine about 0.45). A new vector of length 1.
+ * Lengths of the noise that is added to chunks' vectors to make questions of them, in lengths of the vector: a chunk's own vector
+ * would find its neighbours too easily, and with twice its length of noise it is as far from them as short questions are.
  */
-export function questionOf(vector: Float32Array, random: () => number = Math.random): Float32Array {
-  const noise = Float32Array.from(vector, () => random() + random() + random() - 1.5);
-  const scale = (noiseLength * lengthOf(vector)) / (lengthOf(noise) || 1);
-  const question = vector.map((value, at) => value + scale * (noise[at] ?? 0));
-  const length = lengthOf(question) || 1;
-  return question.map((value) => value / length);
+const noiseLengths = [0, 1, 2] as const;
+
+/** Questions as near and as far as people's, made of chunks' vectors. New vectors of length 1. */
+export function questionsOf(vectors: readonly Float32Array[], random: () => number = Math.random): Float32Array[] {
+  return vectors.map((vector, at) => {
+    const noise = unit(Float32Array.from(vector, () => random() + random() + random() - 1.5));
+    const length = noiseLengths[at % noiseLengths.length] ?? 0;
+    return unit(unit(vector).map((value, place) => value + length * (noise[place] ?? 0)));
+  });
 }
 
-function lengthOf(vector: Float32Array): number {
-  return Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
+function unit(vector: Float32Array): Float32Array {
+  const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0)) || 1;
+  return vector.map((value) => value / length);
 }
 
 /** Inclusive. */

@@ -16,24 +16,32 @@ import {
   removeOlderIndexes,
   removeOtherIndexes,
   tenantsToIndex,
-  trainRound,
+  trainStep,
   useIndex,
   type VectorIndex,
 } from '../db/vector-index-build.ts';
-import { isOutgrown, judge, listsFor, type Measured, questionOf, sampleFor } from '../domain/vector-index.ts';
+import {
+  isOutgrown,
+  judge,
+  listsFor,
+  type Measured,
+  questionsOf,
+  trainingStep,
+  vectorsPerStep,
+} from '../domain/vector-index.ts';
 import { coarseCandidates } from '../domain/vector-steps.ts';
 import type { Deps } from '../ports.ts';
 
 type IndexingDeps = Pick<Deps, 'database' | 'metrics' | 'log'>;
 
-/** Rounds of k-means: more move hardly a centroid. */
-const trainingRounds = 8;
-/** A list of fewer vectors in the last round's sample is given up. */
+/** A list that fewer vectors came to in the training is given up. */
 const minSampledPerList = 8;
-const measuredQuestions = 64;
+const measuredQuestions = 96;
 const measuredNeighbours = 10;
-/** Rows that one transaction puts into lists: some tenths of a second. */
-const maxRowsPerStep = 2_000;
+/** Seeds of samples: steps of a training have the number of vectors before them, which is never one of these. */
+const seeds = { begin: -1, measure: -2 };
+/** Rows that one transaction writes at most. */
+const maxRowsPerStep = 4_000;
 /** Work of one pass at most. */
 const maxTenantsPerPass = 100;
 const maxPassMs = 5_000;
@@ -135,8 +143,12 @@ async function step(
 ): Promise<boolean> {
   const index = await newestIndex(tx, space);
   const isSettled = index === undefined || index.state === 'useless' || index.state === 'filling';
-  if (isSettled && space.chunkCount >= minChunks && (index === undefined || isOutgrown(index.chunkCount, space.chunkCount))) {
-    await beginIndex(tx, space, { seed: 0, count: listsFor(space.chunkCount) });
+  if (
+    isSettled &&
+    space.chunkCount >= minChunks &&
+    (index === undefined || isOutgrown(index.chunkCount, space.chunkCount))
+  ) {
+    await beginIndex(tx, space, { seed: seeds.begin, count: listsFor(space.chunkCount) });
     return true;
   }
   switch (index?.state) {
@@ -154,9 +166,9 @@ async function step(
 }
 
 async function train(deps: IndexingDeps, tx: EntityManager, space: CountedSpace, index: VectorIndex): Promise<void> {
-  if (index.rounds < trainingRounds) {
-    const count = sampleFor(listsFor(index.chunkCount));
-    await trainRound(tx, space, index.indexNo, { seed: index.rounds + 1, count });
+  const count = trainingStep(listsFor(index.chunkCount), index.trainedVectors);
+  if (count > 0) {
+    await trainStep(tx, space, index.indexNo, { seed: index.trainedVectors, count });
     return;
   }
   const lists = await endTraining(tx, space.tenantId, index.indexNo, minSampledPerList);
@@ -176,9 +188,9 @@ async function measure(
   signal: AbortSignal,
 ): Promise<void> {
   const { tenantId, modelId, vectorKeyVersion } = space;
-  const drawn = await drawVectors(tx, space, { seed: trainingRounds + 1, count: measuredQuestions });
+  const drawn = await drawVectors(tx, space, { seed: seeds.measure, count: measuredQuestions });
   const questions: Measured[] = [];
-  for (const vector of drawn.map((own) => questionOf(own))) {
+  for (const vector of questionsOf(drawn)) {
     // The next process measures anew.
     if (signal.aborted) return;
     const query = { tenantId, modelId, vectorKeyVersion, vector, documentIds: undefined, limit: measuredNeighbours };
@@ -213,9 +225,10 @@ async function fill(
   deps: IndexingDeps,
   tx: EntityManager,
   space: CountedSpace,
-  { indexNo, firstList }: VectorIndex,
+  { indexNo, firstList, chunkCount }: VectorIndex,
 ): Promise<boolean> {
-  const placed = firstList === undefined ? 0 : await placeVectors(tx, space, { indexNo, firstList }, maxRowsPerStep);
+  const maxRows = Math.min(maxRowsPerStep, vectorsPerStep(listsFor(chunkCount)));
+  const placed = firstList === undefined ? 0 : await placeVectors(tx, space, { indexNo, firstList }, maxRows);
   deps.metrics.listed(placed);
   // Those that are still in an older list are held by a writer: what they become is in no list.
   if (placed === 0) await removeOlderIndexes(tx, space, indexNo);
