@@ -72,6 +72,12 @@ export function createFileStore(options: { dir: string }): ObjectStore {
       await ready();
       await turns(path, () => remove(folders, path));
     },
+    // A file that is replaced is gone.
+    deleteReplaced: async (key) => {
+      checkKey(key);
+      await ready();
+      return 0;
+    },
     deletePrefix: async (prefix) => {
       checkKey(prefix);
       await ready();

@@ -23,6 +23,11 @@ export interface ObjectStore {
   /** Removes it, in all its versions where the store keeps them; nothing happens when there is none. */
   delete(key: string): Promise<void>;
   /**
+   * Removes what earlier puts of the key left behind, where the store keeps versions; what readers see now stays, and nothing
+   * happens when there is none. Answers how many versions there were.
+   */
+  deleteReplaced(key: string): Promise<number>;
+  /**
    * Removes everything under `prefix` (whole segments: "a/b" does not cover "a/bc"), in all versions, and what was begun
    * there and never finished. Answers how many objects there were.
    */

@@ -16,7 +16,7 @@ import { checkKey, objectKeyPattern, type ObjectHead, type ObjectStore, type Put
 import { guardedBody } from './s3-body.ts';
 import { inS3, isMissing } from './s3-errors.ts';
 import { upload } from './s3-upload.ts';
-import { abortUploads, removeVersions } from './s3-versions.ts';
+import { abortUploads, removeReplaced, removeVersions } from './s3-versions.ts';
 
 /** Where the objects are. */
 export interface S3StoreOptions {
@@ -88,6 +88,10 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
       checkKey(key);
       // Keys that are longer sort behind it.
       await inS3(() => removeVersions(client, Bucket, key, (found) => found === key));
+    },
+    deleteReplaced: async (key) => {
+      checkKey(key);
+      return inS3(() => removeReplaced(client, Bucket, key));
     },
     deletePrefix: async (prefix) => {
       checkKey(prefix);

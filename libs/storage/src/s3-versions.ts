@@ -19,8 +19,9 @@ const maxPages = 10_000;
 interface Version {
   readonly Key: string;
   readonly VersionId: string;
-  /** Whether readers see it: the latest, and no marker. */
-  readonly isObject: boolean;
+  /** Whether it is what its key stands for: every other one has been replaced. */
+  readonly isLatest: boolean;
+  readonly isMarker: boolean;
 }
 
 /**
@@ -42,11 +43,29 @@ export async function removeVersions(
     if (meant.length === 0) return objects;
     await removeAll(client, Bucket, meant);
     // A key's versions may stand on two pages; on the second one an old version has become the latest.
-    objects += meant.filter(({ Key, isObject }) => isObject && Key !== lastKey).length;
+    objects += meant.filter(({ Key, isLatest, isMarker }) => isLatest && !isMarker && Key !== lastKey).length;
     lastKey = meant.at(-1)?.Key ?? '';
     if (!more || meant.length < versions.length) return objects;
   }
   throw new AppError('OBJECT_STORE_UNAVAILABLE', { cause: new Error('what is deleted is written again and again') });
+}
+
+/**
+ * Removes every version of one key but the latest. Answers how many there were. A version that is written meanwhile is the
+ * latest, and stays. Thrown: OBJECT_STORE_UNAVAILABLE when the key is written to without end.
+ */
+export async function removeReplaced(client: S3Client, Bucket: string, key: string): Promise<number> {
+  let removed = 0;
+  for (let page = 0; page < maxPages; page += 1) {
+    // Keys that are longer sort behind it, so that one page which holds another key holds all of this one's versions.
+    const { versions, more } = await listVersions(client, Bucket, key);
+    const own = versions.filter(({ Key }) => Key === key);
+    const replaced = own.filter(({ isLatest }) => !isLatest);
+    if (replaced.length > 0) await removeAll(client, Bucket, replaced);
+    removed += replaced.length;
+    if (!more || own.length < versions.length) return removed;
+  }
+  throw new AppError('OBJECT_STORE_UNAVAILABLE', { cause: new Error('what is replaced is written again and again') });
 }
 
 async function listVersions(
@@ -55,10 +74,15 @@ async function listVersions(
   Prefix: string,
 ): Promise<{ readonly versions: readonly Version[]; readonly more: boolean }> {
   const page = await client.send(new ListObjectVersionsCommand({ Bucket, Prefix, MaxKeys: pageSize }));
-  const objects = (page.Versions ?? []).map((version) => ({ ...version, isObject: version.IsLatest === true }));
-  const markers = (page.DeleteMarkers ?? []).map((marker) => ({ ...marker, isObject: false }));
+  const objects = (page.Versions ?? []).map((version) => ({ ...version, isMarker: false }));
+  const markers = (page.DeleteMarkers ?? []).map((marker) => ({ ...marker, isMarker: true }));
   const versions = [...objects, ...markers]
-    .map(({ Key = '', VersionId = 'null', isObject }) => ({ Key, VersionId, isObject }))
+    .map(({ Key = '', VersionId = 'null', IsLatest, isMarker }) => ({
+      Key,
+      VersionId,
+      isLatest: IsLatest === true,
+      isMarker,
+    }))
     .sort((one, other) => (one.Key < other.Key ? -1 : Number(one.Key > other.Key)));
   return { versions, more: page.IsTruncated === true };
 }

@@ -66,6 +66,11 @@ export interface SealedObjects {
   keyVersion(ref: ObjectRef): Promise<number>;
   /** Removes it; nothing happens when there is none. */
   remove(ref: ObjectRef): Promise<void>;
+  /**
+   * Removes what earlier writes left in a store that keeps versions: sealed under whatever key they were written with. What
+   * readers see now stays.
+   */
+  removeReplaced(ref: ObjectRef): Promise<void>;
   /** Removes every object of every version of a document. Answers how many there were. */
   removeDocument(tenantId: string, documentId: string): Promise<number>;
   /** Removes every object of a tenant, whatever document it is of. Answers how many there were. */
@@ -106,6 +111,9 @@ export function createSealedObjects({ store, keys }: SealedObjectsOptions): Seal
       return keyVersionOfStream(head.bytes());
     },
     remove: async (ref) => store.delete(keyOf(ref)),
+    removeReplaced: async (ref) => {
+      await store.deleteReplaced(keyOf(ref));
+    },
     removeDocument: async (tenantId, documentId) => store.deletePrefix(documentPrefix(tenantId, documentId)),
     removeTenant: async (tenantId) => store.deletePrefix(tenantPrefix(tenantId)),
     check: () => store.check(),

@@ -149,6 +149,21 @@ function testNames(store: () => ObjectStore): void {
     expect(await store().head('a/b/c')).to.include({ bytes: 5 });
   });
 
+  it('keeps what readers see when it removes what was replaced', async () => {
+    for (const body of ['one', 'two', 'three']) await store().put('a', pieces(body));
+    await store().put('a/b', pieces('under'));
+    await store().put('a.b', pieces('beside'));
+    await store().deleteReplaced('a');
+    await store().deleteReplaced('a');
+    await store().deleteReplaced('none');
+    expect((await bytesOf(await store().get('a'))).toString()).to.equal('three');
+    expect((await bytesOf(await store().get('a/b'))).toString()).to.equal('under');
+    expect(await keysOf(store())).to.deep.equal(['a', 'a.b', 'a/b']);
+    await store().delete('a');
+    await store().deleteReplaced('a');
+    expect(await store().head('a')).to.equal(undefined);
+  });
+
   const bad = [
     '',
     '/',
@@ -174,6 +189,7 @@ function testNames(store: () => ObjectStore): void {
         store().get(key),
         store().head(key),
         store().delete(key),
+        store().deleteReplaced(key),
         store().deletePrefix(key),
         ...(key === '' ? [] : [keysOf(store(), key)]),
       ];

@@ -150,6 +150,38 @@ awsSuite('S3 store: the bucket', (endpoint) => {
       expect(await bucket.versions()).to.deep.equal([`${key}.other`, `${key}/under`]);
     });
 
+    it('that were replaced go by themselves, more than one page of them; the latest stays, and those of longer keys', async () => {
+      const key = keyOf(north);
+      await putRaw(`${key}.other`);
+      await putRaw(`${key}.other`);
+      for (let batch = 0; batch < 21; batch += 1) await Promise.all(Array.from({ length: 50 }, () => putRaw(key)));
+      await store.put(key, pieces('latest'));
+      expect(await store.deleteReplaced(key)).to.be.greaterThan(1_000);
+      expect(await store.deleteReplaced(key)).to.equal(0);
+      expect(await bucket.versions()).to.deep.equal([key, `${key}.other`, `${key}.other`]);
+      expect((await bytesOf(await store.get(key))).toString()).to.equal('latest');
+    }).timeout(120_000);
+
+    it('of an object that another program deleted stay behind their marker alone', async () => {
+      const key = keyOf(north);
+      await putRaw(key);
+      await aws.deleteWithMarker(bucket.name, key);
+      expect(await store.deleteReplaced(key)).to.equal(1);
+      expect(await store.head(key)).to.equal(undefined);
+      expect(await bucket.versions()).to.deep.equal([key]);
+    });
+
+    it('that were sealed under an older key go when the object was sealed again over what was read', async () => {
+      const key = keyOf(north);
+      await store.put(key, pieces('under the old key'));
+      const ifMatch = (await store.head(key))?.etag ?? '';
+      await store.put(key, pieces('under the new key'), { ifMatch });
+      expect(await bucket.versions()).to.deep.equal([key, key]);
+      expect(await store.deleteReplaced(key)).to.equal(1);
+      expect(await bucket.versions()).to.deep.equal([key]);
+      expect((await bytesOf(await store.get(key))).toString()).to.equal('under the new key');
+    });
+
     it('are all removed with their prefix, more than one page of them, with every marker; each object counts once', async () => {
       const prefix = `tenants/${north}`;
       const keys = [`${prefix}/a`, `${prefix}/b`, `${prefix}/c`];

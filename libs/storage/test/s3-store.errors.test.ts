@@ -268,8 +268,10 @@ describe('S3 store: errors on the wire', () => {
   });
 
   it('reports a version that stays: what is said to be deleted must be gone', async () => {
+    let latest = true;
     answer = (response, request) => {
-      const version = '<Version><Key>a/b</Key><VersionId>1</VersionId><IsLatest>true</IsLatest></Version>';
+      const isLatest = `<IsLatest>${String(latest)}</IsLatest>`;
+      const version = `<Version><Key>a/b</Key><VersionId>1</VersionId>${isLatest}</Version>`;
       const denied = '<Error><Key>a/b</Key><VersionId>1</VersionId><Code>AccessDenied</Code></Error>';
       const list = xml(`<ListVersionsResult><IsTruncated>false</IsTruncated>${version}</ListVersionsResult>`);
       const uploads = xml('<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>');
@@ -278,5 +280,7 @@ describe('S3 store: errors on the wire', () => {
     };
     expect(await reasonOf(store.delete('a/b'))).to.equal('OBJECT_STORE_ACCESS_DENIED');
     expect(await reasonOf(store.deletePrefix('a'))).to.equal('OBJECT_STORE_ACCESS_DENIED');
+    latest = false;
+    expect(await reasonOf(store.deleteReplaced('a/b'))).to.equal('OBJECT_STORE_ACCESS_DENIED');
   });
 });

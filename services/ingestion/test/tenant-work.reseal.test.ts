@@ -125,6 +125,26 @@ describe('sealing a tenant again', () => {
     expect(await contentOf(documentId)).to.equal('the words');
   });
 
+  it('removes what the store keeps of an original before its row says that it is done', async () => {
+    const documentId = await settled('the words');
+    rotate();
+    const removed: string[] = [];
+    let denied = true;
+    const objects: Harness['objects'] = {
+      ...harness.objects,
+      removeReplaced: async (ref) => {
+        if (denied) throw new AppError('OBJECT_STORE_ACCESS_DENIED');
+        removed.push(ref.documentId);
+        await harness.objects.removeReplaced(ref);
+      },
+    };
+    expect(await step(2, { objects })).to.deep.equal({ documentsDone: 0, documentsLeft: 1 });
+    expect(await harness.objects.keyVersion(refOf(documentId)), 'sealed again, and not done').to.equal(2);
+    denied = false;
+    expect(await step(2, { objects })).to.deep.equal({ documentsDone: 1, documentsLeft: 0 });
+    expect(removed).to.deep.equal([documentId]);
+  });
+
   for (const moment of ['before', 'after'] as const) {
     it(`leaves nothing of a document that is deleted just ${moment} its original is written`, async () => {
       const documentId = await settled('the words');
@@ -239,7 +259,13 @@ describe('sealing a tenant again', () => {
     const select = 'select title_sealed, file_name_sealed from ingestion.document where document_id = $1';
     const [before] = await harness.testDatabase.query(select, [damaged]);
     rotate();
-    expect(await step()).to.deep.equal({ documentsDone: 3, documentsLeft: 0 });
+    const replaced: string[] = [];
+    const objects: Harness['objects'] = {
+      ...harness.objects,
+      removeReplaced: (ref) => Promise.resolve(void replaced.push(ref.documentId)),
+    };
+    expect(await step(2, { objects })).to.deep.equal({ documentsDone: 3, documentsLeft: 0 });
+    expect(replaced, 'an older version of what does not open may be the one that does').to.deep.equal([damaged]);
     const [after] = await harness.testDatabase.query(select, [damaged]);
     expect(after?.['title_sealed'], 'left as it is').to.equal(before?.['title_sealed']);
     expect(after?.['file_name_sealed'], 'sealed again').not.to.equal(before?.['file_name_sealed']);

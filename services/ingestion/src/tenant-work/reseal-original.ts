@@ -1,5 +1,6 @@
 /** Sealing an original again, in constant memory. */
 import { AppError } from '@wardstone/rpc';
+import type { ObjectRef } from '@wardstone/storage';
 import type { SealedDocument } from '../domain/document.ts';
 import type { Deps } from '../ports.ts';
 
@@ -9,6 +10,13 @@ import type { Deps } from '../ports.ts';
  */
 const readings = 2;
 
+type DocumentVersion = Pick<SealedDocument, 'tenantId' | 'documentId' | 'version'>;
+
+/** Where a document's original lies. */
+export function originalOf({ tenantId, documentId, version }: DocumentVersion): ObjectRef {
+  return { tenantId, documentId, version, name: 'original' };
+}
+
 /**
  * The version under which the original now is; `unreadable` when it is missing or opens under no key; `changed` when it was
  * deleted or sealed again by somebody else meanwhile. It is written only over what was read. Whoever reads it at this time
@@ -16,11 +24,11 @@ const readings = 2;
  */
 export async function resealOriginal(
   { objects }: Pick<Deps, 'objects'>,
-  { tenantId, documentId, version }: Pick<SealedDocument, 'tenantId' | 'documentId' | 'version'>,
+  document: DocumentVersion,
   keyVersion: number,
   signal: AbortSignal,
 ): Promise<number | 'unreadable' | 'changed'> {
-  const ref = { tenantId, documentId, version, name: 'original' } as const;
+  const ref = originalOf(document);
   for (let reading = 1; ; reading += 1) {
     try {
       const ifMatch = await objects.etag(ref);

@@ -22,7 +22,7 @@ import {
 import type { SealedDocument } from '../domain/document.ts';
 import type { Unreadable } from '../metrics.ts';
 import type { Deps } from '../ports.ts';
-import { resealOriginal } from './reseal-original.ts';
+import { originalOf, resealOriginal } from './reseal-original.ts';
 
 export type ResealDeps = Pick<Deps, 'database' | 'keys' | 'objects' | 'metrics' | 'log'>;
 
@@ -34,8 +34,9 @@ const maxKeysPerStep = 200;
  * for. Documents on their way in or out are only counted: their artefacts vanish when they settle, and then it is their turn.
  *
  * Every value is replaced only in place of the one that was read, so that two processes, a delete, or a kill between two
- * instructions lose nothing: the object first, the row after it, and what was done is found done. A value that opens under
- * no key stays as it is and counts as done (see the README). A document that fails otherwise goes to the end of the line.
+ * instructions lose nothing: the object first, then what it replaced, the row last, and what was done is found done. A value
+ * that opens under no key stays as it is and counts as done (see the README). A document that fails otherwise goes to the end
+ * of the line.
  * Thrown: transient reasons, with what was done until then done.
  */
 export function resealStep(deps: ResealDeps) {
@@ -90,6 +91,9 @@ async function resealDocument(
   }
   const versions = [...fields.versions, ...(original === 'unreadable' ? [] : [original])];
   requireVersion(deps, tenantId, versions, keyVersion);
+  // Before the row says that it is done, so that a kill in between does it again. Of an original that opens under no key an
+  // older version may be the one that does.
+  if (original !== 'unreadable') await deps.objects.removeReplaced(originalOf(document));
   const reached = versions.length === 0 ? keyVersion : Math.min(...versions);
   const replacement = { ...fields.sealed, keyVersion: reached };
   const replaced = await deps.database.inTenant(tenantId, (tx) => replaceSealed(tx, document, replacement));
