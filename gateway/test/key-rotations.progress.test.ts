@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { AppError } from '@wardstone/rpc';
 import { TenantState } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import {
   KeyRotationCause,
@@ -114,6 +115,16 @@ describe('key rotations', () => {
       addTenant(world.state, tenantA, { state });
       await expectProblem(await start(tenantA, admin), 403, reason);
     }
+  });
+
+  it('are refused too soon after the last one, with the time to wait', async () => {
+    world.state.instead.startKeyRotation = () => {
+      throw new AppError('KEY_ROTATION_TOO_SOON', { retryAfterMs: 1_799_001 });
+    };
+    const refused = await start(tenantA, admin);
+    delete world.state.instead.startKeyRotation;
+    expect(refused.headers.get('retry-after')).to.equal('1800');
+    await expectProblem(refused, 429, 'KEY_ROTATION_TOO_SOON');
   });
 
   it('are not for clinicians, and of another tenant there is nothing', async () => {

@@ -25,7 +25,8 @@ export function keyRotationRoutes({ services: { tenantLifecycle } }: Pick<RouteD
     summary: "Rotate a tenant's key",
     description: [
       'Makes a new version of the data key, which new writes use from now on. What is older is sealed again behind, while',
-      'searches and uploads go on, and older versions are retired when nothing uses them. One rotation at a time.',
+      'searches and uploads go on, and older versions are retired when nothing uses them. One rotation at a time, and a pause',
+      'between two, which `Retry-After` tells.',
       'A principal of a tenant rotates its own key; one of the platform any.',
     ].join(' '),
     tag: 'Tenants',
@@ -46,6 +47,7 @@ export function keyRotationRoutes({ services: { tenantLifecycle } }: Pick<RouteD
     problems: [
       'TENANT_NOT_FOUND',
       'KEY_ROTATION_IN_PROGRESS',
+      'KEY_ROTATION_TOO_SOON',
       ...closedTenant,
       ...keyFaults,
       'DATABASE_UNAVAILABLE',

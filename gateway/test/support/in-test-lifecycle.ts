@@ -33,7 +33,8 @@ export function lifecycleInTest(state: InTestState): (router: ConnectRouter) => 
         move(tenantInTest(state, tenantId, context), TenantState.ACTIVE, TenantState.SUSPENDED),
       resumeTenant: ({ tenantId }, context) =>
         move(tenantInTest(state, tenantId, context), TenantState.SUSPENDED, TenantState.ACTIVE),
-      startKeyRotation: (request, context) => ({ rotation: startRotation(state, request, context) }),
+      startKeyRotation: (request, context) =>
+        state.instead.startKeyRotation?.(request, context) ?? { rotation: startRotation(state, request, context) },
       getKeyRotation: ({ tenantId, rotationId }, context) => {
         tenantInTest(state, tenantId, context);
         const ofTenant = state.rotations.filter((rotation) => rotation.tenantId === tenantId);

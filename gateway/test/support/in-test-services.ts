@@ -19,7 +19,11 @@ import {
   TenantState,
   type Tenant,
 } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
-import type { KeyRotation, Offboarding } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_lifecycle_pb';
+import type {
+  KeyRotation,
+  Offboarding,
+  TenantLifecycleService,
+} from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_lifecycle_pb';
 import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
@@ -57,6 +61,7 @@ export interface InTestState {
     downloadDocument?: ServiceImpl<typeof IngestionService>['downloadDocument'];
     listDocuments?: ServiceImpl<typeof IngestionService>['listDocuments'];
     answer?: ServiceImpl<typeof LlmService>['answer'];
+    startKeyRotation?: ServiceImpl<typeof TenantLifecycleService>['startKeyRotation'];
     search?: ServiceImpl<typeof RetrievalService>['search'];
   };
 }

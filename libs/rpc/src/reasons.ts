@@ -161,6 +161,12 @@ export const reasons = {
     status: 409,
     message: 'The tenant’s key is being rotated; the next rotation can begin when this one is complete.',
   },
+  KEY_ROTATION_TOO_SOON: {
+    code: Code.ResourceExhausted,
+    status: 429,
+    message: 'The tenant’s key was rotated a short while ago.',
+    retryAfterMs: 3_600_000,
+  },
   WORK_NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is no such work.' },
   OBJECT_CHANGED: {
     code: Code.FailedPrecondition,

@@ -13,6 +13,8 @@ const schema = z.object({
   WARDSTONE_KEY_MAX_AGE_MS: fields.durationMs.default(300_000),
   /** How long beyond that an operation may take that began with the key. */
   WARDSTONE_KEY_SETTLE_MARGIN_MS: fields.durationMs.default(30_000),
+  /** Between the beginnings of two rotations that administrators ask for. */
+  WARDSTONE_ROTATION_MIN_INTERVAL_MS: fields.durationMs.default(3_600_000),
   /** Pause between two looks at the rotations and offboardings that go on. */
   WARDSTONE_LIFECYCLE_INTERVAL_MS: fields.durationMs.default(5_000),
 });

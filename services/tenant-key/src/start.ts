@@ -60,6 +60,7 @@ export async function start(config: Config): Promise<Running> {
     log: telemetry.log,
     keyMaxAgeMs,
     settleMarginMs: config.WARDSTONE_KEY_SETTLE_MARGIN_MS,
+    rotationMinIntervalMs: config.WARDSTONE_ROTATION_MIN_INTERVAL_MS,
     now: () => new Date(),
   };
   const driver = createLifecycleDriver(deps, { intervalMs: config.WARDSTONE_LIFECYCLE_INTERVAL_MS });

@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Code } from '@connectrpc/connect';
+import { AppError } from '@wardstone/rpc';
 import { KeyPurpose } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import { KeyRotationCause, KeyRotationState } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_lifecycle_pb';
 import { TenantWorkKind } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
@@ -9,6 +11,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { openSoftwareKms } from '../src/adapters/software-kms.ts';
 import { leaseUses, rotateAtUses } from '../src/domain/key-uses.ts';
 import { createLifecycleDriver, type LifecycleDriver } from '../src/lifecycle/driver.ts';
+import type { KeyManagementService } from '../src/ports.ts';
 import {
   openHarness,
   openTenants,
@@ -21,6 +24,7 @@ import {
 } from './support.ts';
 
 const keyMaxAgeMs = 60_000;
+const rotationMinIntervalMs = 3_600_000;
 
 describe('key rotation', () => {
   const auditor = recordingAuditor();
@@ -29,13 +33,28 @@ describe('key rotation', () => {
   let driver: LifecycleDriver;
   let dir: string;
   let clockMs = Date.now();
+  let kmsCalls = 0;
 
   before(async function () {
     this.timeout(60_000);
     dir = await mkdtemp(join(tmpdir(), 'wardstone-kms-'));
-    const kms = await openSoftwareKms({ dir });
+    const software = await openSoftwareKms({ dir });
+    const kms: KeyManagementService = {
+      ...software,
+      generateDataKey: (request) => {
+        kmsCalls += 1;
+        return software.generateDataKey(request);
+      },
+    };
     opened = await openTenants();
-    harness = await openHarness({ ...opened, kms, auditor, keyMaxAgeMs, now: () => new Date(clockMs) });
+    harness = await openHarness({
+      ...opened,
+      kms,
+      auditor,
+      keyMaxAgeMs,
+      rotationMinIntervalMs,
+      now: () => new Date(clockMs),
+    });
     driver = createLifecycleDriver(harness.deps, { intervalMs: 60_000 });
   });
   after(async () => {
@@ -128,8 +147,60 @@ describe('key rotation', () => {
       'KEY_VERSION_RETIRED',
     );
     expect(auditor.events.filter(({ action }) => action === 'key-rotation.complete')).to.have.length(1);
+    clockMs += rotationMinIntervalMs;
     const { rotation: next } = await admin(tenantId).startKeyRotation({});
     expect(next?.keyVersion).to.equal(3);
+  });
+
+  describe('too soon after the last one', () => {
+    const complete = async (tenantId: string): Promise<void> => {
+      clockMs += keyMaxAgeMs;
+      for (const name of ['ingestion', 'retrieval']) {
+        const [piece] = await workOf(name, tenantId);
+        await service(name, tenantId).reportTenantWork({ workId: piece?.workId ?? '' });
+      }
+      await driver.pass();
+    };
+    const refusal = (tenantId: string): Promise<AppError> =>
+      admin(tenantId)
+        .startKeyRotation({})
+        .then(() => Promise.reject(new Error('it was begun')), AppError.from);
+
+    it('is refused with the time to wait, and costs KMS nothing; the rotation that is there is answered all the same', async () => {
+      const tenantId = await newTenant();
+      const rotationId = uuidv7();
+      await admin(tenantId).startKeyRotation({ rotationId });
+      await complete(tenantId);
+      const asked = kmsCalls;
+      const { reason, code, retryAfterMs } = await refusal(tenantId);
+      expect({ reason, code, retryAfterMs }).to.deep.equal({
+        reason: 'KEY_ROTATION_TOO_SOON',
+        code: Code.ResourceExhausted,
+        retryAfterMs: rotationMinIntervalMs - keyMaxAgeMs,
+      });
+      expect(kmsCalls).to.equal(asked);
+      expect((await admin(tenantId).startKeyRotation({ rotationId })).rotation).to.include({ keyVersion: 2 });
+      clockMs += rotationMinIntervalMs - keyMaxAgeMs - 1;
+      expect((await refusal(tenantId)).retryAfterMs).to.equal(1);
+      clockMs += 1;
+      expect((await admin(tenantId).startKeyRotation({})).rotation).to.include({ keyVersion: 3 });
+    });
+
+    it('holds for who asks, not for what the uses force, and that makes nobody wait', async () => {
+      const tenantId = await newTenant();
+      await admin(tenantId).startKeyRotation({});
+      await complete(tenantId);
+      await service('retrieval', tenantId).getDataKeys(content);
+      await opened.test.query(`update tenant_key.key_use set uses_out = $2 where tenant_id = $1`, [
+        tenantId,
+        rotateAtUses - 1,
+      ]);
+      await service('retrieval', tenantId).getDataKeys(content);
+      expect((await admin(tenantId).getKeyRotation({})).rotation).to.include({ cause: KeyRotationCause.USE_LIMIT });
+      clockMs += rotationMinIntervalMs - keyMaxAgeMs;
+      await complete(tenantId);
+      expect((await admin(tenantId).startKeyRotation({})).rotation).to.include({ keyVersion: 4 });
+    });
   });
 
   it('takes no report of work that is another holder’s, another tenant’s or nobody’s', async () => {

@@ -151,6 +151,8 @@ export async function openHarness(parts: {
   auditLog?: AuditLog;
   keyMaxAgeMs?: number;
   now?: () => Date;
+  /** A millisecond unless told. */
+  rotationMinIntervalMs?: number;
 }): Promise<Harness> {
   const [identities, issuer, policy] = await Promise.all([testIdentities(), startTestIssuer(), createPolicy()]);
   const telemetry = createTelemetry({ service: 'tenant-key', version: 'test', logLevel: 'silent' });
@@ -174,6 +176,7 @@ export async function openHarness(parts: {
     log: telemetry.log,
     keyMaxAgeMs,
     settleMarginMs: 0,
+    rotationMinIntervalMs: parts.rotationMinIntervalMs ?? 1,
     now,
   };
   const transport = createInMemoryTransport({

@@ -19,6 +19,13 @@ export async function findRotation(
   return row === null ? undefined : toRotation(row);
 }
 
+/** When the latest rotation began that somebody asked for. */
+export async function lastRequestedAt(tx: EntityManager, tenantId: string): Promise<Date | undefined> {
+  const where = { tenantId, cause: 'requested' } as const;
+  const row = await tx.findOne(keyRotationEntity, { where, order: { keyVersion: 'DESC' } });
+  return row?.startedAt;
+}
+
 /** Whether this call ended it: false when it had ended before. */
 export async function completeRotation(tx: EntityManager, rotation: KeyRotation, now: Date): Promise<boolean> {
   const { tenantId, rotationId } = rotation;

@@ -14,6 +14,12 @@ export interface KeyRotation {
   readonly completedAt: Date | undefined;
 }
 
+/** How long the next rotation that somebody asks for has still to wait, in ms; 0 when it may begin. */
+export function rotationWaitMs(lastRequestedAt: Date | undefined, now: Date, minIntervalMs: number): number {
+  if (lastRequestedAt === undefined) return 0;
+  return Math.max(0, lastRequestedAt.getTime() + minIntervalMs - now.getTime());
+}
+
 /** Services that hold values under a tenant's keys. */
 export const resealHolders = ['ingestion', 'retrieval'] as const;
 

@@ -1,18 +1,19 @@
 /** The beginning of a key rotation: from its commit on new writes use the new version. */
 import type { AuditCall } from '@wardstone/access';
 import { needs } from '@wardstone/rpc';
-import type { Deps } from '../rpc/deps.ts';
+import type { EntityManager } from 'typeorm';
+import { findRotation, insertRotation, lastRequestedAt } from '../db/rotations.ts';
 import { addDataKey, lockTenant } from '../db/tenants.ts';
-import { findRotation, insertRotation } from '../db/rotations.ts';
 import { addWork } from '../db/work.ts';
-import { resealHolders, settledAt, type KeyRotation, type RotationCause } from '../domain/rotation.ts';
+import { resealHolders, rotationWaitMs, settledAt, type KeyRotation, type RotationCause } from '../domain/rotation.ts';
 import { requireActive } from '../domain/tenant.ts';
 import { dataKeyContext } from '../key-issuer.ts';
+import type { Deps } from '../rpc/deps.ts';
 import { recordForTenant } from './record.ts';
 
 export type RotationDeps = Pick<
   Deps,
-  'database' | 'tenants' | 'kms' | 'auditor' | 'keyMaxAgeMs' | 'settleMarginMs' | 'now'
+  'database' | 'tenants' | 'kms' | 'auditor' | 'keyMaxAgeMs' | 'settleMarginMs' | 'rotationMinIntervalMs' | 'now'
 >;
 
 /** What is asked for. */
@@ -25,15 +26,27 @@ export interface WantedRotation {
 /**
  * Begins a rotation, once per id: the new version, the rotation, the work of the services that hold sealed values and the
  * audit event commit together. KMS is asked before; a key that is not used is forgotten with its wrapping.
- * Thrown: TENANT_NOT_FOUND, TENANT_SUSPENDED, TENANT_OFFBOARDING, KEY_ROTATION_IN_PROGRESS; KEY_UNAVAILABLE and KMS's own.
+ * Thrown: TENANT_NOT_FOUND, TENANT_SUSPENDED, TENANT_OFFBOARDING, KEY_ROTATION_IN_PROGRESS, KEY_ROTATION_TOO_SOON;
+ * KEY_UNAVAILABLE and KMS's own.
  */
 export async function startRotation(deps: RotationDeps, call: AuditCall, wanted: WantedRotation): Promise<KeyRotation> {
   const { tenantId, rotationId, cause } = wanted;
   const tenant = await deps.tenants.find(tenantId);
   needs(tenant, 'TENANT_NOT_FOUND');
-  const repeated = await deps.database.inTenant(tenantId, (tx) => findRotation(tx, tenantId, rotationId));
+  // One look: between two of them a repeated call could find its own rotation in its way.
+  const look = { isolation: 'REPEATABLE READ' } as const;
+  const repeated = await deps.database.inTenant(
+    tenantId,
+    async (tx) => {
+      const found = await findRotation(tx, tenantId, rotationId);
+      if (found !== undefined) return found;
+      requireActive(tenant);
+      await requireDue(deps, tx, wanted);
+      return undefined;
+    },
+    look,
+  );
   if (repeated !== undefined) return repeated;
-  requireActive(tenant);
 
   const version = tenant.keyVersion + 1;
   const { keyId } = await deps.kms.createKey(tenantId);
@@ -46,8 +59,7 @@ export async function startRotation(deps: RotationDeps, call: AuditCall, wanted:
     const winner = await findRotation(tx, tenantId, rotationId);
     if (winner !== undefined) return winner;
     requireActive(row);
-    const latest = await findRotation(tx, tenantId);
-    needs(latest === undefined || latest.completedAt !== undefined, 'KEY_ROTATION_IN_PROGRESS');
+    await requireDue(deps, tx, wanted);
     needs(row.keyVersion === version - 1, 'KEY_ROTATION_IN_PROGRESS');
 
     const startedAt = deps.now();
@@ -66,4 +78,20 @@ export async function startRotation(deps: RotationDeps, call: AuditCall, wanted:
     });
     return begun;
   });
+}
+
+/**
+ * One rotation at a time, and a pause between those that are asked for: each has everything of the tenant sealed again. One
+ * that the key's uses force cannot wait, and keeps nobody waiting. Thrown: KEY_ROTATION_IN_PROGRESS, KEY_ROTATION_TOO_SOON.
+ */
+async function requireDue(
+  { now, rotationMinIntervalMs }: Pick<RotationDeps, 'now' | 'rotationMinIntervalMs'>,
+  tx: EntityManager,
+  { tenantId, cause }: WantedRotation,
+): Promise<void> {
+  const latest = await findRotation(tx, tenantId);
+  needs(latest === undefined || latest.completedAt !== undefined, 'KEY_ROTATION_IN_PROGRESS');
+  if (cause !== 'requested') return;
+  const waitMs = rotationWaitMs(await lastRequestedAt(tx, tenantId), now(), rotationMinIntervalMs);
+  needs(waitMs === 0, 'KEY_ROTATION_TOO_SOON', { retryAfterMs: waitMs });
 }

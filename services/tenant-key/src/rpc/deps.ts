@@ -27,6 +27,8 @@ export interface Deps {
   readonly keyMaxAgeMs: number;
   /** How long beyond that an operation may take that began with the key. */
   readonly settleMarginMs: number;
+  /** Between the beginnings of two rotations of a tenant that somebody asked for. */
+  readonly rotationMinIntervalMs: number;
   /** The clock by which deletions fall due. */
   readonly now: () => Date;
 }

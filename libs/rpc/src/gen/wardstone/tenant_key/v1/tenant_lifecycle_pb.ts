@@ -780,7 +780,8 @@ export const TenantLifecycleService: GenService<{
   },
   /**
    * Makes a new version of the tenant's data key, which new writes use from now on. What is sealed under older versions
-   * is sealed again in the background, and the older versions are retired when nothing uses them.
+   * is sealed again in the background, and the older versions are retired when nothing uses them. One at a time, and with a
+   * pause between two that are asked for: RESOURCE_EXHAUSTED, KEY_ROTATION_TOO_SOON, RetryInfo says how long.
    *
    * @generated from rpc wardstone.tenant_key.v1.TenantLifecycleService.StartKeyRotation
    */
