@@ -7,7 +7,6 @@ import { offboardingDecisionSchema, offboardingSchema } from '../schemas/offboar
 import { tenantParams } from '../schemas/tenant.ts';
 import { toOffboarding } from '../wire/offboarding.ts';
 import { derivedIdOf } from './derived-id.ts';
-import { keyFaults } from './refusals.ts';
 import { maxJsonBytes } from './search.ts';
 
 type OffboardingDeps = Pick<RouteDeps, 'services' | 'limits'>;
@@ -84,12 +83,19 @@ function cancellationRoute({ services: { tenantLifecycle }, limits }: Offboardin
     access: { rpc: TenantLifecycleService.method.cancelOffboarding },
     operationId: 'cancelOffboarding',
     summary: 'Cancel an offboarding',
-    description:
-      'Until the day on which the key is deleted: the tenant is then what it was before, and its key is enabled again. Safe to repeat.',
+    description: [
+      'Until the day on which the key is deleted: its key is enabled again, and the tenant is then what it was before. Where the',
+      'key cannot be enabled at once the answer says CANCELLING, and that goes on by itself. Safe to repeat.',
+    ].join(' '),
     ...aboutOne,
     body: decisionBody(limits),
-    success: { status: 200, description: 'The offboarding, cancelled.', json: offboardingSchema, name: 'Offboarding' },
-    problems: [...problems, 'OFFBOARDING_NOT_FOUND', 'OFFBOARDING_STATE_CONFLICT', ...keyFaults],
+    success: {
+      status: 200,
+      description: 'The offboarding, cancelled or being cancelled.',
+      json: offboardingSchema,
+      name: 'Offboarding',
+    },
+    problems: [...problems, 'OFFBOARDING_NOT_FOUND', 'OFFBOARDING_STATE_CONFLICT'],
     handle: async ({ params: { tenantId }, body: { offboardingId }, as }) =>
       toOffboarding((await tenantLifecycle.cancelOffboarding({ tenantId, offboardingId }, as())).offboarding),
   });

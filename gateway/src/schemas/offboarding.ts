@@ -19,13 +19,14 @@ export const offboardingSchema = z
   .object({
     offboardingId: id.meta({ description: "The offboarding's id; an approval or a cancellation names it." }),
     tenantId: id.meta({ description: 'Tenant that leaves.' }),
-    state: z.enum(['REQUESTED', 'APPROVED', 'SCHEDULED', 'PURGING', 'COMPLETED', 'CANCELLED']).meta({
+    state: z.enum(['REQUESTED', 'APPROVED', 'SCHEDULED', 'PURGING', 'COMPLETED', 'CANCELLING', 'CANCELLED']).meta({
       description: [
         '- REQUESTED: another administrator has to approve; the tenant works.',
         '- APPROVED: nothing of the tenant is given out; its key is being disabled.',
         '- SCHEDULED: the key is disabled and will be deleted on `deletionAt`; until then it can be cancelled.',
         '- PURGING: the day has come, rows and objects are being removed; there is no way back.',
         '- COMPLETED: all is removed; the certificate is in the audit log.',
+        '- CANCELLING: being taken back; nothing of the tenant is given out until its key is enabled again.',
         '- CANCELLED: taken back.',
       ].join('\n'),
     }),

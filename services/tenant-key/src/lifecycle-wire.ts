@@ -40,6 +40,7 @@ const offboardingStates: Readonly<Record<OffboardingState, WireOffboardingState>
   scheduled: WireOffboardingState.SCHEDULED,
   purging: WireOffboardingState.PURGING,
   completed: WireOffboardingState.COMPLETED,
+  cancelling: WireOffboardingState.CANCELLING,
   cancelled: WireOffboardingState.CANCELLED,
 };
 

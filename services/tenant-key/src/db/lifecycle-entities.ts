@@ -42,6 +42,7 @@ export interface OffboardingRow {
   approvedAt: Date | null;
   stateBefore: TenantState | null;
   deletionAt: Date | null;
+  keyCheckedAt: Date | null;
   endedAt: Date | null;
   removedAt: Date | null;
   certificate: string | null;
@@ -59,6 +60,7 @@ export const offboardingEntity = new EntitySchema<OffboardingRow>({
     approvedAt: { name: 'approved_at', type: 'timestamptz', precision: 3, nullable: true },
     stateBefore: { name: 'state_before', type: 'text', nullable: true },
     deletionAt: { name: 'deletion_at', type: 'timestamptz', precision: 3, nullable: true },
+    keyCheckedAt: { name: 'key_checked_at', type: 'timestamptz', precision: 3, nullable: true },
     endedAt: { name: 'ended_at', type: 'timestamptz', precision: 3, nullable: true },
     removedAt: { name: 'removed_at', type: 'timestamptz', precision: 3, nullable: true },
     certificate: { type: 'text', nullable: true },

@@ -38,7 +38,8 @@ export async function changeOffboarding(
 }
 
 function toOffboarding(row: OffboardingRow): Offboarding {
-  const { approvedBy, approvedAt, stateBefore, deletionAt, endedAt, removedAt, certificate, ...rest } = row;
+  const { approvedBy, approvedAt, stateBefore, deletionAt, keyCheckedAt: _, ...others } = row;
+  const { endedAt, removedAt, certificate, ...rest } = others;
   return {
     ...rest,
     approvedBy: approvedBy ?? undefined,

@@ -74,9 +74,19 @@ export async function progressOf(tx: EntityManager, { tenantId, workId, kind }: 
   return tx.find(tenantWorkEntity, { where: { tenantId, workId, kind }, order: { holder: 'ASC' } });
 }
 
-/** Tenants for which a step of a rotation or an offboarding may be due; in a transaction of the platform. */
-export async function tenantsDue(tx: EntityManager, now: Date, limit: number): Promise<string[]> {
-  const rows = await tx.query<{ tenant_id: string }[]>('select tenant_id from lifecycle_due($1, $2)', [now, limit]);
+/**
+ * Tenants for which a step of a rotation or an offboarding may be due, or whose key waits for its deletion and was last looked
+ * at before a time; in a transaction of the platform.
+ */
+export async function tenantsDue(
+  tx: EntityManager,
+  { now, checkedBefore, limit }: { readonly now: Date; readonly checkedBefore: Date; readonly limit: number },
+): Promise<string[]> {
+  const rows = await tx.query<{ tenant_id: string }[]>('select tenant_id from lifecycle_due($1, $2, $3)', [
+    now,
+    checkedBefore,
+    limit,
+  ]);
   return rows.map((row) => row.tenant_id);
 }
 

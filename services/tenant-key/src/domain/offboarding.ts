@@ -1,7 +1,8 @@
 import type { TenantState } from './tenant.ts';
 
 /** How far an offboarding is: see the proto. */
-export type OffboardingState = 'requested' | 'approved' | 'scheduled' | 'purging' | 'completed' | 'cancelled';
+export type OffboardingState =
+  'requested' | 'approved' | 'scheduled' | 'purging' | 'completed' | 'cancelling' | 'cancelled';
 
 /** An offboarding. */
 export interface Offboarding {

@@ -1,8 +1,10 @@
 /**
- * An approved offboarding, step by step: approved → scheduled → purging → completed. Each step may be repeated, and is taken
- * under the lock of the tenant's row, so that a cancellation comes before it or after it, never in between.
+ * An approved offboarding, step by step: approved → scheduled → purging → completed, or cancelling → cancelled. Each step may
+ * be repeated, and is taken under the lock of the tenant's row, so that a cancellation comes before it or after it, never in
+ * between.
  */
 import { systemPrincipal } from '@wardstone/access';
+import type { Reason } from '@wardstone/rpc';
 import type { EntityManager } from 'typeorm';
 import { changeOffboarding, latestOffboarding } from '../db/offboardings.ts';
 import { kmsKeysOf, lockTenant, removeDataKeys, setState } from '../db/tenants.ts';
@@ -27,7 +29,9 @@ export async function advanceOffboarding(deps: OffboardingDeps, tenantId: string
         case 'approved':
           return scheduleDeletion(deps, tx, offboarding, deletionWindowDays);
         case 'scheduled':
-          return beginPurge(deps, tx, offboarding);
+          return watchKeys(deps, tx, offboarding);
+        case 'cancelling':
+          return takeBack(deps, tx, offboarding);
         case 'purging':
           return finish(deps, tx, offboarding);
         default:
@@ -52,30 +56,71 @@ async function scheduleDeletion(
     dates.push((await deps.kms.scheduleDeletion({ keyId, windowDays })).deletionAt);
   }
   const deletionAt = latest(dates);
-  await changeOffboarding(tx, offboarding, { state: 'scheduled', deletionAt });
+  await changeOffboarding(tx, offboarding, { state: 'scheduled', deletionAt, keyCheckedAt: deps.now() });
   await record(deps, offboarding, 'offboarding.schedule', { keys: String(dates.length) });
   return true;
 }
 
-/** When KMS has deleted the keys, the services are told to remove what nobody can open any more. */
-async function beginPurge(deps: OffboardingDeps, tx: EntityManager, offboarding: Offboarding): Promise<boolean> {
-  const { tenantId, offboardingId, deletionAt } = offboarding;
-  const now = deps.now();
-  if (deletionAt === undefined || now < deletionAt) return false;
-  for (const { keyId } of await kmsKeysOf(tx, tenantId)) {
-    const key = await deps.kms.describeKey(keyId);
-    if (key.state === 'deleted') continue;
-    // KMS takes its time after the date (AWS: up to a day), and until it has deleted the key somebody could still revive it.
-    if (key.state === 'pending-deletion') return false;
-    // A cancellation reached KMS and died before it was recorded, or somebody acted in KMS itself: the window begins anew.
-    deps.log.warn({ tenantId, keyState: key.state }, 'the key of an offboarded tenant is not deleted: scheduled again');
+/**
+ * Until KMS has deleted the keys nobody may use them. Whoever enabled one did so in KMS itself: what is cancelled here is not
+ * `scheduled` any more. Such a key is disabled, and its window begins anew.
+ */
+async function watchKeys(deps: OffboardingDeps, tx: EntityManager, offboarding: Offboarding): Promise<boolean> {
+  const { tenantId, deletionAt } = offboarding;
+  const states = await Promise.all(
+    (await kmsKeysOf(tx, tenantId)).map(async ({ keyId }) => (await deps.kms.describeKey(keyId)).state),
+  );
+  const alive = states.find((state) => state !== 'deleted' && state !== 'pending-deletion');
+  if (alive !== undefined) {
+    deps.log.warn(
+      { tenantId, keyState: alive },
+      'the key of an offboarded tenant is not scheduled any more: it is again',
+    );
     await changeOffboarding(tx, offboarding, { state: 'approved', deletionAt: null });
     return true;
   }
+  const now = deps.now();
+  await changeOffboarding(tx, offboarding, { keyCheckedAt: now });
+  // KMS takes its time after the date (AWS: up to a day), and until it has deleted the key somebody could still revive it.
+  if (deletionAt === undefined || now < deletionAt || states.includes('pending-deletion')) return false;
+  return beginPurge(deps, tx, offboarding);
+}
+
+/** The keys are gone: the services are told to remove what nobody can open any more. */
+async function beginPurge(deps: OffboardingDeps, tx: EntityManager, offboarding: Offboarding): Promise<boolean> {
+  const { tenantId, offboardingId } = offboarding;
   const work = { workId: offboardingId, tenantId, kind: 'purge', keyVersion: 0, settledAt: undefined } as const;
-  await addWork(tx, { ...work, holders: purgeHolders }, now);
+  await addWork(tx, { ...work, holders: purgeHolders }, deps.now());
   await changeOffboarding(tx, offboarding, { state: 'purging' });
   await record(deps, offboarding, 'offboarding.purge', {});
+  return true;
+}
+
+/**
+ * Enables the keys, then opens the tenant. A crash in between leaves the tenant closed, and this is done again. A key that was
+ * deleted before KMS heard of it is not to be had back: the offboarding goes on.
+ */
+async function takeBack(deps: OffboardingDeps, tx: EntityManager, offboarding: Offboarding): Promise<boolean> {
+  const { tenantId, deletionAt, stateBefore = 'active' } = offboarding;
+  const keys = await kmsKeysOf(tx, tenantId);
+  for (const { keyId } of keys) {
+    if ((await deps.kms.describeKey(keyId)).state === 'deleted') {
+      deps.log.error({ tenantId }, 'an offboarding was cancelled when its key was deleted already: it goes on');
+      const now = deps.now();
+      await changeOffboarding(tx, offboarding, {
+        state: 'scheduled',
+        deletionAt: deletionAt ?? now,
+        keyCheckedAt: now,
+      });
+      await record(deps, offboarding, 'offboarding.restore', { keys: String(keys.length) }, 'KEY_UNAVAILABLE');
+      return true;
+    }
+    await deps.kms.cancelDeletion(keyId);
+    await deps.kms.enableKey(keyId);
+  }
+  await changeOffboarding(tx, offboarding, { state: 'cancelled', endedAt: deps.now() });
+  await setState(tx, tenantId, stateBefore);
+  await record(deps, offboarding, 'offboarding.restore', { keys: String(keys.length) });
   return true;
 }
 
@@ -111,10 +156,13 @@ async function record(
   { tenantId, offboardingId }: Offboarding,
   action: `${string}.${string}`,
   attributes: Readonly<Record<string, string>>,
+  failure?: Reason,
 ): Promise<void> {
   const call = { principal: systemPrincipal('tenant-key', tenantId), requestId: offboardingId };
-  const event = { action, resourceType: 'offboarding', resourceIds: [offboardingId], outcome: 'success' } as const;
-  await deps.auditor.record(call, { ...event, attributes });
+  const event = { action, resourceType: 'offboarding', resourceIds: [offboardingId], attributes } as const;
+  const outcome =
+    failure === undefined ? ({ outcome: 'success' } as const) : ({ outcome: 'failure', reason: failure } as const);
+  await deps.auditor.record(call, { ...event, ...outcome });
 }
 
 function latest(dates: readonly Date[]): Date {

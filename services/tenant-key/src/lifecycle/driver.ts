@@ -7,6 +7,8 @@ import { advanceOffboarding, type OffboardingDeps } from './advance-offboarding.
 import { advanceRotation } from './advance-rotation.ts';
 
 const maxTenantsPerPass = 200;
+/** How often a key that waits for its deletion is looked at: one that somebody enabled is usable for so long at most. */
+const keyCheckIntervalMs = 10 * 60_000;
 /** A pass holds its lock in a transaction; Postgres ends transactions that idle for a minute. */
 const maxPassMs = 30_000;
 
@@ -32,7 +34,9 @@ export function createLifecycleDriver(
     deps.database.inPlatform(async (lock) => {
       if (!(await becomeDriver(lock))) return 0;
       const until = performance.now() + maxPassMs;
-      const tenants = await tenantsDue(lock, deps.now(), maxTenantsPerPass);
+      const now = deps.now();
+      const checkedBefore = new Date(now.getTime() - keyCheckIntervalMs);
+      const tenants = await tenantsDue(lock, { now, checkedBefore, limit: maxTenantsPerPass });
       for (const tenantId of tenants) {
         if (closed || performance.now() > until) break;
         await advance(deps, tenantId);

@@ -1,20 +1,18 @@
 import { AppError, callContext, needs } from '@wardstone/rpc';
-import { changeOffboarding, findOffboarding, latestOffboarding } from '../db/offboardings.ts';
+import { changeOffboarding, findOffboarding } from '../db/offboardings.ts';
 import { lockTenant, setState } from '../db/tenants.ts';
 import { toWireOffboarding } from '../lifecycle-wire.ts';
-import { advanceOffboarding, type OffboardingDeps } from '../lifecycle/advance-offboarding.ts';
+import { advanceNow, type AdvanceNowDeps } from '../lifecycle/advance-now.ts';
 import { recordForTenant } from '../lifecycle/record.ts';
-import type { Deps, LifecycleHandlers } from './deps.ts';
-import { requirePerson } from './request-offboarding.ts';
+import type { LifecycleHandlers } from './deps.ts';
+import { requirePerson } from './require-person.ts';
 import { targetTenant } from './target-tenant.ts';
 
 /**
  * The second of two signatures, by another administrator. With its commit the tenant is closed, and every service is told.
  * The key is disabled right after; where that fails now, the driver does it.
  */
-export function approveOffboarding(
-  deps: OffboardingDeps & Pick<Deps, 'metrics'>,
-): LifecycleHandlers['approveOffboarding'] {
+export function approveOffboarding(deps: AdvanceNowDeps): LifecycleHandlers['approveOffboarding'] {
   return async (request, ctx) => {
     const call = callContext(ctx);
     requirePerson(call);
@@ -36,12 +34,6 @@ export function approveOffboarding(
         resourceIds: [offboardingId],
       });
     });
-    await advanceOffboarding(deps, tenantId).catch((error: unknown) => {
-      deps.metrics.lifecycleFailures.inc();
-      call.log.warn({ err: error, tenantId }, 'an approved offboarding could not go on at once');
-    });
-    const offboarding = await deps.database.inTenant(tenantId, (tx) => latestOffboarding(tx, tenantId));
-    needs(offboarding, 'INTERNAL');
-    return { offboarding: toWireOffboarding(offboarding, []) };
+    return { offboarding: toWireOffboarding(await advanceNow(deps, call, { tenantId, offboardingId }), []) };
   };
 }

@@ -1,10 +1,11 @@
-import { AppError, callContext, needs, type CallContext } from '@wardstone/rpc';
+import { callContext, needs } from '@wardstone/rpc';
 import { v7 as uuidv7 } from 'uuid';
 import { findOffboarding, insertOffboarding, latestOffboarding } from '../db/offboardings.ts';
 import { lockTenant } from '../db/tenants.ts';
 import { toWireOffboarding } from '../lifecycle-wire.ts';
 import { recordForTenant } from '../lifecycle/record.ts';
 import type { Deps, LifecycleHandlers } from './deps.ts';
+import { requirePerson } from './require-person.ts';
 import { targetTenant } from './target-tenant.ts';
 
 /**
@@ -39,9 +40,4 @@ export function requestOffboarding({
     needs(offboarding, 'INTERNAL');
     return { offboarding: toWireOffboarding(offboarding, []) };
   };
-}
-
-/** Two people sign: a program's token is nobody. Thrown: PERMISSION_DENIED. */
-export function requirePerson({ principal }: Pick<CallContext, 'principal'>): void {
-  if (principal.kind !== 'user') throw new AppError('PERMISSION_DENIED');
 }

@@ -143,7 +143,7 @@ const openWork = {
  * Tenants for which something can be done now: offboardings first, then rotations of which all work is done. What, is seen when it
  * is looked at. Whatever waits for others is not here, so that it keeps nobody from his turn.
  */
-const lifecycleDue = {
+export const lifecycleDue = {
   name: 'lifecycle_due',
   args: 'as_of timestamptz, max_rows int',
   returns: 'tenant_id uuid',

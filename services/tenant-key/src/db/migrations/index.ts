@@ -1,6 +1,11 @@
 import type { MigrationClass } from '@wardstone/db';
 import { Tenants1763800000000 } from './1763800000000-tenants.ts';
 import { TenantLifecycle1795500000000 } from './1795500000000-tenant-lifecycle.ts';
+import { CancellingOffboarding1795800000000 } from './1795800000000-cancelling-offboarding.ts';
 
 /** All migrations, oldest first. */
-export const migrations: readonly MigrationClass[] = [Tenants1763800000000, TenantLifecycle1795500000000];
+export const migrations: readonly MigrationClass[] = [
+  Tenants1763800000000,
+  TenantLifecycle1795500000000,
+  CancellingOffboarding1795800000000,
+];
