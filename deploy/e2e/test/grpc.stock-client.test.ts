@@ -150,8 +150,11 @@ describe('a stock @grpc/grpc-js client', function () {
     expect(watched.messages.at(-1)).to.include({ event: 'snapshot_complete' });
     const listed = await as('ingestion', 'service', 'tenant-key', 'ListTenantWork', {});
     expect(listed.code, listed.details).to.equal(status.OK);
+    const piece = { work_id: workId, kind: 'TENANT_WORK_KIND_RESEAL' };
+    const begun = await as('ingestion', 'service', 'tenant-key', 'BeginTenantWork', piece);
+    expect(begun.code, begun.details).to.equal(status.OK);
     // Nothing is done, and something is left: the report leaves the work to who does it.
-    const report = { work_id: workId, documents_done: 0, documents_left: 1 };
+    const report = { ...piece, documents_done: 0, documents_left: 1 };
     const reported = await as('ingestion', 'service', 'tenant-key', 'ReportTenantWork', report);
     expect(reported.code, reported.details).to.equal(status.OK);
     const got = await as('gateway', 'auditor', 'tenant-key', 'GetKeyRotation', { rotation_id: workId });

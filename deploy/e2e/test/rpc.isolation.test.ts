@@ -68,6 +68,14 @@ const named: readonly Named[] = [
   { ...administrated, method: 'GetOffboarding', ...tenant },
   {
     service: 'tenant-key',
+    method: 'BeginTenantWork',
+    peer: 'ingestion',
+    role: 'service',
+    names: 'rotation',
+    request: (id) => ({ work_id: id, kind: 'TENANT_WORK_KIND_RESEAL' }),
+  },
+  {
+    service: 'tenant-key',
     method: 'ReportTenantWork',
     peer: 'ingestion',
     role: 'service',

@@ -44,6 +44,7 @@ const table: Record<string, readonly string[]> = {
   'TenantLifecycleService.GetOffboarding': ['platform_admin', 'tenant_admin', 'auditor'],
   'TenantWorkService.WatchTenants': ['service'],
   'TenantWorkService.ListTenantWork': ['service'],
+  'TenantWorkService.BeginTenantWork': ['service'],
   'TenantWorkService.ReportTenantWork': ['service'],
 };
 

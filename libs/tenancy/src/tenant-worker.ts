@@ -39,7 +39,10 @@ export interface TenantWorkHandlers {
 }
 
 export interface TenantWorkerOptions {
-  readonly client: Pick<ServiceClient<typeof TenantWorkService>, 'listTenantWork' | 'reportTenantWork'>;
+  readonly client: Pick<
+    ServiceClient<typeof TenantWorkService>,
+    'listTenantWork' | 'beginTenantWork' | 'reportTenantWork'
+  >;
   /** Name of the service whose work it is. */
   readonly service: string;
   readonly database: Pick<Database, 'inPlatform'>;
@@ -70,9 +73,10 @@ export function createTenantWorker(options: TenantWorkerOptions): TenantWorker {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<unknown> = Promise.resolve();
 
-  const step = async (work: TenantWork): Promise<boolean> => {
+  const step = async (work: TenantWork, isFirst: boolean): Promise<boolean> => {
     const kind = work.kind === TenantWorkKind.PURGE ? 'purge' : 'reseal';
     try {
+      if (isFirst) await begin(client, service, work);
       const done = await handle(options.handlers, work, ended.signal);
       metrics.documents.inc({ kind }, done.documentsDone);
       await report(client, service, work, done);
@@ -94,13 +98,13 @@ export function createTenantWorker(options: TenantWorkerOptions): TenantWorker {
       { pageSize: tenantsPerPass },
       asPrincipal(principal, { timeoutMs, signal: ended.signal }),
     );
-    let [steps, moving] = [0, open];
-    while (moving.length > 0) {
+    let steps = 0;
+    for (let moving = open, isFirst = true; moving.length > 0; isFirst = false) {
       const still: TenantWork[] = [];
       for (const piece of moving) {
         if (ended.signal.aborted || performance.now() > until) return steps;
         steps += 1;
-        if (await step(piece)) still.push(piece);
+        if (await step(piece, isFirst)) still.push(piece);
       }
       moving = still;
     }
@@ -155,16 +159,27 @@ async function handle(handlers: TenantWorkHandlers, work: TenantWork, signal: Ab
   }
 }
 
+/** Before the first step of a pass: a piece that hangs, or kills this process, is behind the others in the next one. */
+async function begin(
+  client: TenantWorkerOptions['client'],
+  service: string,
+  { workId, tenantId, kind }: TenantWork,
+): Promise<void> {
+  const principal = systemPrincipal(service, tenantId);
+  await client.beginTenantWork({ workId, kind }, asPrincipal(principal, { requestId: workId, timeoutMs }));
+}
+
 async function report(
   client: TenantWorkerOptions['client'],
   service: string,
-  { workId, tenantId }: TenantWork,
+  { workId, tenantId, kind: workKind }: TenantWork,
   { documentsDone, documentsLeft, removed = {} }: WorkStep,
 ): Promise<void> {
   const counts = Object.entries(removed).map(([kind, count]) => [kind, BigInt(count)] as const);
   await client.reportTenantWork(
     {
       workId,
+      kind: workKind,
       documentsDone: BigInt(documentsDone),
       documentsLeft: BigInt(documentsLeft),
       removed: Object.fromEntries(counts),

@@ -4,8 +4,9 @@ import { systemPrincipal } from '@wardstone/access';
 import { callContext, createInMemoryTransport, createServiceClient, type ServiceClient } from '@wardstone/rpc';
 import type { TenantState } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import {
-  TenantWorkService,
   type TenantWork,
+  type TenantWorkKind,
+  TenantWorkService,
   type WatchTenantsResponseSchema,
 } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
 import { createTelemetry, type Telemetry } from '@wardstone/telemetry';
@@ -16,6 +17,7 @@ type Message = MessageInitShape<typeof WatchTenantsResponseSchema>;
 export interface Reported {
   readonly tenantId: string | undefined;
   readonly workId: string;
+  readonly kind: TenantWorkKind;
   readonly documentsDone: number;
   readonly documentsLeft: number;
   readonly removed: Readonly<Record<string, number>>;
@@ -33,6 +35,8 @@ export interface ToldTenantKey {
   /** What new streams begin with. */
   snapshot: Message[];
   work: MessageInitShape<typeof TenantWorkService.method.listTenantWork.output>['work'];
+  /** Work ids, in the order in which they were begun. */
+  readonly begun: string[];
   readonly reports: Reported[];
   close(): Promise<void>;
 }
@@ -59,6 +63,7 @@ export function tellTenantKey(): ToldTenantKey {
     hangUp: () => push(undefined),
     snapshot: [],
     work: [],
+    begun: [],
     reports: [],
     client: createServiceClient(TenantWorkService, {
       baseUrl: '',
@@ -87,11 +92,22 @@ export function tellTenantKey(): ToldTenantKey {
               }
             },
             listTenantWork: () => ({ work: told.work ?? [] }),
+            beginTenantWork: ({ workId }) => {
+              told.begun.push(workId);
+              return {};
+            },
             reportTenantWork: (request, ctx) => {
               const { tenantId } = callContext(ctx).principal;
               const removed = Object.fromEntries(Object.entries(request.removed).map(([key, n]) => [key, Number(n)]));
               const [documentsDone, documentsLeft] = [Number(request.documentsDone), Number(request.documentsLeft)];
-              told.reports.push({ tenantId, workId: request.workId, documentsDone, documentsLeft, removed });
+              told.reports.push({
+                tenantId,
+                workId: request.workId,
+                kind: request.kind,
+                documentsDone,
+                documentsLeft,
+                removed,
+              });
               return {};
             },
           });

@@ -85,6 +85,8 @@ describe('tenant worker', () => {
     const of = (tenantId: string) =>
       told.reports.filter((report) => report.tenantId === tenantId).map(({ documentsLeft }) => documentsLeft);
     expect([of(a), of(b)]).to.deep.equal([[2, 1, 0], [0]]);
+    expect(told.reports.every(({ kind }) => kind === TenantWorkKind.RESEAL)).to.equal(true);
+    expect(told.begun, 'once a pass').to.deep.equal(told.work.map(({ workId }) => workId));
   });
 
   it('leaves what does not move for the next pass', async () => {
@@ -105,6 +107,25 @@ describe('tenant worker', () => {
     }).pass();
     expect(told.reports.map(({ tenantId, removed }) => [tenantId, removed])).to.deep.equal([[b, { chunks: 7 }]]);
     expect(await metrics.metrics()).to.include('wardstone_tenant_work_failures_total{kind="purge"} 1');
+  });
+
+  it('says of each piece that it is begun, before it touches it: also of one that never comes back', async () => {
+    told.work = [purge(uuidv7()), purge(uuidv7())];
+    const begunThen: number[] = [];
+    const worker = open({
+      purge: (_work, signal) => {
+        begunThen.push(told.begun.length);
+        if (begunThen.length === 1) return Promise.reject(new Error('the disk is gone'));
+        return new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(new Error('stopped')));
+        });
+      },
+    });
+    const pass = worker.pass();
+    await eventually(() => begunThen.length === 2, { timeoutMs: 5_000, description: 'the second hangs' });
+    await worker.close();
+    await pass;
+    expect(begunThen).to.deep.equal([1, 2]);
   });
 
   it('works in one process at a time', async () => {
@@ -128,7 +149,7 @@ describe('tenant worker', () => {
 
   it('makes passes by itself until it is closed, and stops a step that runs', async () => {
     told.work = [purge(uuidv7())];
-    let stopped = false;
+    let [running, stopped] = [false, false];
     const worker = open(
       {
         purge: (_work, signal) =>
@@ -137,13 +158,13 @@ describe('tenant worker', () => {
               stopped = true;
               reject(new Error('stopped'));
             });
-            told.reports.push({ tenantId: undefined, workId: '', documentsDone: 0, documentsLeft: 0, removed: {} });
+            running = true;
           }),
       },
       5,
     );
     worker.start();
-    await eventually(() => told.reports.length > 0, { timeoutMs: 5_000, description: 'a step runs' });
+    await eventually(() => running, { timeoutMs: 5_000, description: 'a step runs' });
     await worker.close();
     expect(stopped).to.equal(true);
   });

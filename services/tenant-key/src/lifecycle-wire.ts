@@ -17,7 +17,7 @@ import {
 } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
 import type { Offboarding, OffboardingState } from './domain/offboarding.ts';
 import type { KeyRotation } from './domain/rotation.ts';
-import type { OpenWork, WorkProgress } from './domain/work.ts';
+import type { OpenWork, WorkKind, WorkProgress } from './domain/work.ts';
 
 export function toWireRotation(rotation: KeyRotation, progress: readonly WorkProgress[]): WireRotation {
   const { rotationId, tenantId, keyVersion, cause, requestedBy, startedAt, completedAt } = rotation;
@@ -60,6 +60,12 @@ export function toWireOffboarding(offboarding: Offboarding, progress: readonly W
     // A certificate that is made but not in the audit log yet is nobody's.
     certificate: state === 'completed' ? (offboarding.certificate ?? '') : '',
   });
+}
+
+/** Undefined when the caller does not say. */
+export function toWorkKind(kind: TenantWorkKind): WorkKind | undefined {
+  if (kind === TenantWorkKind.PURGE) return 'purge';
+  return kind === TenantWorkKind.RESEAL ? 'reseal' : undefined;
 }
 
 export function toWireWork({ workId, tenantId, kind, keyVersion, settledAt }: OpenWork): WireWork {

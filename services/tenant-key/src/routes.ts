@@ -3,6 +3,7 @@ import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/ten
 import { TenantLifecycleService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_lifecycle_pb';
 import { TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
 import { approveOffboarding } from './rpc/approve-offboarding.ts';
+import { beginTenantWork } from './rpc/begin-tenant-work.ts';
 import { cancelOffboarding } from './rpc/cancel-offboarding.ts';
 import { createTenant } from './rpc/create-tenant.ts';
 import type { Deps } from './rpc/deps.ts';
@@ -43,6 +44,7 @@ export function routes(deps: Deps): (router: ConnectRouter) => void {
     router.service(TenantWorkService, {
       watchTenants: watchTenants({ ...deps, heartbeatMs }),
       listTenantWork: listTenantWork(deps),
+      beginTenantWork: beginTenantWork(deps),
       reportTenantWork: reportTenantWork(deps),
     });
   };

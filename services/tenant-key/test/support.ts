@@ -213,6 +213,7 @@ export async function openHarness(parts: {
       getOffboarding: (request) => lifecycle.getOffboarding(request, options),
       watchTenants: (request, given) => work.watchTenants(request, { ...given, ...options }),
       listTenantWork: (request) => work.listTenantWork(request, options),
+      beginTenantWork: (request) => work.beginTenantWork(request, options),
       reportTenantWork: (request) => work.reportTenantWork(request, options),
     };
   };

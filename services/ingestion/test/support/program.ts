@@ -199,6 +199,7 @@ function startPeers(telemetry: Telemetry, tenantKey: InTestTenantKey): Promise<R
           for await (const [value] of changes) yield { event: { case: 'tenant' as const, value } };
         },
         listTenantWork: () => ({ work: tenantKey.work }),
+        beginTenantWork: () => ({}),
         reportTenantWork: (report) => {
           tenantKey.reports.push(report);
           return {};

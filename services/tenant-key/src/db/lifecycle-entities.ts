@@ -80,6 +80,7 @@ export interface TenantWorkRow {
   documentsLeft: number;
   removed: Record<string, number>;
   createdAt: Date;
+  begunAt: Date | null;
 }
 
 export const tenantWorkEntity = new EntitySchema<TenantWorkRow>({
@@ -96,5 +97,6 @@ export const tenantWorkEntity = new EntitySchema<TenantWorkRow>({
     documentsLeft: { name: 'documents_left', type: 'bigint', transformer: numberFromBigint },
     removed: { type: 'jsonb' },
     createdAt: { name: 'created_at', type: 'timestamptz', precision: 3 },
+    begunAt: { name: 'begun_at', type: 'timestamptz', precision: 3, nullable: true },
   },
 });

@@ -1,7 +1,7 @@
 /** The work that services have with tenants' data: handed out across tenants, reported within one. */
 import type { EntityManager } from 'typeorm';
 import type { OpenWork, WorkKind, WorkProgress, WorkReport } from '../domain/work.ts';
-import { tenantWorkEntity } from './lifecycle-entities.ts';
+import { tenantWorkEntity, type TenantWorkRow } from './lifecycle-entities.ts';
 
 /** Work for every holder. */
 export interface NewWork {
@@ -20,7 +20,10 @@ export async function addWork(tx: EntityManager, work: NewWork, now: Date): Prom
   await tx.createQueryBuilder().insert().into(tenantWorkEntity).values(rows).orIgnore().updateEntity(false).execute();
 }
 
-/** What a holder may do now, of every tenant, the longest waiting first; in a transaction of the platform. */
+/**
+ * What a holder may do now, of every tenant: what was never begun, then what was begun longest ago; in a transaction of the
+ * platform.
+ */
 export async function openWork(
   tx: EntityManager,
   { holder, now, limit }: { readonly holder: string; readonly now: Date; readonly limit: number },
@@ -37,16 +40,22 @@ export async function openWork(
   }));
 }
 
+/** A piece of one holder's work. Without a kind the one that is open is meant. */
+export type HeldWork = Pick<WorkReport, 'workId' | 'holder' | 'kind'>;
+
+/** Puts a piece at the end of the line. False when the tenant has no such work for the holder. */
+export async function markBegun(tx: EntityManager, tenantId: string, piece: HeldWork, now: Date): Promise<boolean> {
+  const row = await lockPiece(tx, tenantId, piece);
+  if (row === undefined) return false;
+  const { workId, holder, kind } = row;
+  await tx.update(tenantWorkEntity, { tenantId, workId, holder, kind }, { begunAt: now });
+  return true;
+}
+
 /** Keeps a report. False when the tenant has no such work for the holder. A report of finished work changes nothing. */
 export async function keepReport(tx: EntityManager, tenantId: string, report: WorkReport): Promise<boolean> {
   const { workId, holder, documentsDone, documentsLeft, removed } = report;
-  // Should a rotation and an offboarding have one id, the open one is meant: a closed tenant's rotation is not handed out.
-  const rows = await tx.find(tenantWorkEntity, {
-    where: { tenantId, workId, holder },
-    order: { done: 'ASC', kind: 'ASC' },
-    lock: { mode: 'pessimistic_write' },
-  });
-  const [row] = rows;
+  const row = await lockPiece(tx, tenantId, report);
   if (row === undefined) return false;
   if (row.done) return true;
   await tx.update(
@@ -60,6 +69,20 @@ export async function keepReport(tx: EntityManager, tenantId: string, report: Wo
     },
   );
   return true;
+}
+
+/** A rotation and an offboarding may have one id. */
+async function lockPiece(
+  tx: EntityManager,
+  tenantId: string,
+  { workId, holder, kind }: HeldWork,
+): Promise<TenantWorkRow | undefined> {
+  const [row] = await tx.find(tenantWorkEntity, {
+    where: { tenantId, workId, holder, ...(kind === undefined ? {} : { kind }) },
+    order: { done: 'ASC', kind: 'ASC' },
+    lock: { mode: 'pessimistic_write' },
+  });
+  return row;
 }
 
 /** A piece of work of all its holders. Ids of rotations and offboardings are their callers' choice: the kind tells them apart. */

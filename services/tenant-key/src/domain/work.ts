@@ -27,6 +27,8 @@ export interface WorkProgress {
 export interface WorkReport {
   readonly workId: string;
   readonly holder: string;
+  /** Unknown of a holder that does not say it: then the piece that is open is meant. */
+  readonly kind: WorkKind | undefined;
   readonly documentsDone: number;
   /** 0: finished. */
   readonly documentsLeft: number;

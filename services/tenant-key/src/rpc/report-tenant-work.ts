@@ -1,5 +1,6 @@
 import { callContext, needs, tenantOf } from '@wardstone/rpc';
 import { keepReport } from '../db/work.ts';
+import { toWorkKind } from '../lifecycle-wire.ts';
 import type { Deps, WorkHandlers } from './deps.ts';
 
 /** Keeps what the calling service did for the principal's tenant. Thrown: WORK_NOT_FOUND. */
@@ -10,6 +11,7 @@ export function reportTenantWork({ database }: Pick<Deps, 'database'>): WorkHand
     const report = {
       workId: request.workId.toLowerCase(),
       holder: call.peer,
+      kind: toWorkKind(request.kind),
       documentsDone: Number(request.documentsDone),
       documentsLeft: Number(request.documentsLeft),
       removed: Object.fromEntries(Object.entries(request.removed).map(([kind, count]) => [kind, Number(count)])),

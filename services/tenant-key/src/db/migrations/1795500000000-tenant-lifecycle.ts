@@ -127,7 +127,7 @@ const announcements = [
 ];
 
 /** Keys are needed to seal again, and a tenant that is not active gets none: that work waits. */
-const openWork = {
+export const openWork = {
   name: 'open_work',
   args: 'of_holder text, as_of timestamptz, max_rows int',
   returns: 'work_id uuid, tenant_id uuid, is_purge int, key_version int, settled_at timestamptz',

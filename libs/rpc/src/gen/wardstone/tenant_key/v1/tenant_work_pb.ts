@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file wardstone/tenant_key/v1/tenant_work.proto.
  */
 export const file_wardstone_tenant_key_v1_tenant_work: GenFile = /*@__PURE__*/
-  fileDesc("Cil3YXJkc3RvbmUvdGVuYW50X2tleS92MS90ZW5hbnRfd29yay5wcm90bxIXd2FyZHN0b25lLnRlbmFudF9rZXkudjEiFQoTV2F0Y2hUZW5hbnRzUmVxdWVzdCLZAQoUV2F0Y2hUZW5hbnRzUmVzcG9uc2USNwoGdGVuYW50GAEgASgLMiUud2FyZHN0b25lLnRlbmFudF9rZXkudjEuVGVuYW50U3RhdHVzSAASRgoRc25hcHNob3RfY29tcGxldGUYAiABKAsyKS53YXJkc3RvbmUudGVuYW50X2tleS52MS5TbmFwc2hvdENvbXBsZXRlSAASNwoJaGVhcnRiZWF0GAMgASgLMiIud2FyZHN0b25lLnRlbmFudF9rZXkudjEuSGVhcnRiZWF0SABCBwoFZXZlbnQiawoMVGVuYW50U3RhdHVzEhEKCXRlbmFudF9pZBgBIAEoCRIzCgVzdGF0ZRgCIAEoDjIkLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLlRlbmFudFN0YXRlEhMKC2tleV92ZXJzaW9uGAMgASgFIhIKEFNuYXBzaG90Q29tcGxldGUiCwoJSGVhcnRiZWF0IqwBCgpUZW5hbnRXb3JrEg8KB3dvcmtfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEjUKBGtpbmQYAyABKA4yJy53YXJkc3RvbmUudGVuYW50X2tleS52MS5UZW5hbnRXb3JrS2luZBITCgtrZXlfdmVyc2lvbhgEIAEoBRIuCgpzZXR0bGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI2ChVMaXN0VGVuYW50V29ya1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjIASgAIksKFkxpc3RUZW5hbnRXb3JrUmVzcG9uc2USMQoEd29yaxgBIAMoCzIjLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLlRlbmFudFdvcmsinwIKF1JlcG9ydFRlbmFudFdvcmtSZXF1ZXN0EhkKB3dvcmtfaWQYASABKAlCCLpIBXIDsAEBEh8KDmRvY3VtZW50c19kb25lGAIgASgDQge6SAQiAigAEh8KDmRvY3VtZW50c19sZWZ0GAMgASgDQge6SAQiAigAEncKB3JlbW92ZWQYBCADKAsyPS53YXJkc3RvbmUudGVuYW50X2tleS52MS5SZXBvcnRUZW5hbnRXb3JrUmVxdWVzdC5SZW1vdmVkRW50cnlCJ7pIJJoBIRAIIhdyFTITXlthLXpdW2Etel9dezAsMzF9JCoEIgIoABouCgxSZW1vdmVkRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgDOgI4ASIaChhSZXBvcnRUZW5hbnRXb3JrUmVzcG9uc2UqawoOVGVuYW50V29ya0tpbmQSIAocVEVOQU5UX1dPUktfS0lORF9VTlNQRUNJRklFRBAAEhsKF1RFTkFOVF9XT1JLX0tJTkRfUkVTRUFMEAESGgoWVEVOQU5UX1dPUktfS0lORF9QVVJHRRACMpMEChFUZW5hbnRXb3JrU2VydmljZRKqAQoMV2F0Y2hUZW5hbnRzEiwud2FyZHN0b25lLnRlbmFudF9rZXkudjEuV2F0Y2hUZW5hbnRzUmVxdWVzdBotLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLldhdGNoVGVuYW50c1Jlc3BvbnNlIjuKtRg3Cgt0ZW5hbnQtd29yaxIFd2F0Y2gaCWluZ2VzdGlvbhoJZW1iZWRkaW5nGglyZXRyaWV2YWwgAjABEqUBCg5MaXN0VGVuYW50V29yaxIuLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLkxpc3RUZW5hbnRXb3JrUmVxdWVzdBovLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLkxpc3RUZW5hbnRXb3JrUmVzcG9uc2UiMpACAYq1GCsKC3RlbmFudC13b3JrEgRsaXN0Gglpbmdlc3Rpb24aCXJldHJpZXZhbCACEqgBChBSZXBvcnRUZW5hbnRXb3JrEjAud2FyZHN0b25lLnRlbmFudF9rZXkudjEuUmVwb3J0VGVuYW50V29ya1JlcXVlc3QaMS53YXJkc3RvbmUudGVuYW50X2tleS52MS5SZXBvcnRUZW5hbnRXb3JrUmVzcG9uc2UiL4q1GCsKC3RlbmFudC13b3JrEgZyZXBvcnQaCWluZ2VzdGlvbhoJcmV0cmlldmFsYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_wardstone_access_v1_access, file_wardstone_tenant_key_v1_tenant_key]);
+  fileDesc("Cil3YXJkc3RvbmUvdGVuYW50X2tleS92MS90ZW5hbnRfd29yay5wcm90bxIXd2FyZHN0b25lLnRlbmFudF9rZXkudjEiFQoTV2F0Y2hUZW5hbnRzUmVxdWVzdCLZAQoUV2F0Y2hUZW5hbnRzUmVzcG9uc2USNwoGdGVuYW50GAEgASgLMiUud2FyZHN0b25lLnRlbmFudF9rZXkudjEuVGVuYW50U3RhdHVzSAASRgoRc25hcHNob3RfY29tcGxldGUYAiABKAsyKS53YXJkc3RvbmUudGVuYW50X2tleS52MS5TbmFwc2hvdENvbXBsZXRlSAASNwoJaGVhcnRiZWF0GAMgASgLMiIud2FyZHN0b25lLnRlbmFudF9rZXkudjEuSGVhcnRiZWF0SABCBwoFZXZlbnQiawoMVGVuYW50U3RhdHVzEhEKCXRlbmFudF9pZBgBIAEoCRIzCgVzdGF0ZRgCIAEoDjIkLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLlRlbmFudFN0YXRlEhMKC2tleV92ZXJzaW9uGAMgASgFIhIKEFNuYXBzaG90Q29tcGxldGUiCwoJSGVhcnRiZWF0IqwBCgpUZW5hbnRXb3JrEg8KB3dvcmtfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEjUKBGtpbmQYAyABKA4yJy53YXJkc3RvbmUudGVuYW50X2tleS52MS5UZW5hbnRXb3JrS2luZBITCgtrZXlfdmVyc2lvbhgEIAEoBRIuCgpzZXR0bGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI2ChVMaXN0VGVuYW50V29ya1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjIASgAIksKFkxpc3RUZW5hbnRXb3JrUmVzcG9uc2USMQoEd29yaxgBIAMoCzIjLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLlRlbmFudFdvcmsidgoWQmVnaW5UZW5hbnRXb3JrUmVxdWVzdBIZCgd3b3JrX2lkGAEgASgJQgi6SAVyA7ABARJBCgRraW5kGAIgASgOMicud2FyZHN0b25lLnRlbmFudF9rZXkudjEuVGVuYW50V29ya0tpbmRCCrpIB4IBBBABIAAiGQoXQmVnaW5UZW5hbnRXb3JrUmVzcG9uc2Ui4AIKF1JlcG9ydFRlbmFudFdvcmtSZXF1ZXN0EhkKB3dvcmtfaWQYASABKAlCCLpIBXIDsAEBEh8KDmRvY3VtZW50c19kb25lGAIgASgDQge6SAQiAigAEh8KDmRvY3VtZW50c19sZWZ0GAMgASgDQge6SAQiAigAEncKB3JlbW92ZWQYBCADKAsyPS53YXJkc3RvbmUudGVuYW50X2tleS52MS5SZXBvcnRUZW5hbnRXb3JrUmVxdWVzdC5SZW1vdmVkRW50cnlCJ7pIJJoBIRAIIhdyFTITXlthLXpdW2Etel9dezAsMzF9JCoEIgIoABI/CgRraW5kGAUgASgOMicud2FyZHN0b25lLnRlbmFudF9rZXkudjEuVGVuYW50V29ya0tpbmRCCLpIBYIBAhABGi4KDFJlbW92ZWRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBIhoKGFJlcG9ydFRlbmFudFdvcmtSZXNwb25zZSprCg5UZW5hbnRXb3JrS2luZBIgChxURU5BTlRfV09SS19LSU5EX1VOU1BFQ0lGSUVEEAASGwoXVEVOQU5UX1dPUktfS0lORF9SRVNFQUwQARIaChZURU5BTlRfV09SS19LSU5EX1BVUkdFEAIyuwUKEVRlbmFudFdvcmtTZXJ2aWNlEqoBCgxXYXRjaFRlbmFudHMSLC53YXJkc3RvbmUudGVuYW50X2tleS52MS5XYXRjaFRlbmFudHNSZXF1ZXN0Gi0ud2FyZHN0b25lLnRlbmFudF9rZXkudjEuV2F0Y2hUZW5hbnRzUmVzcG9uc2UiO4q1GDcKC3RlbmFudC13b3JrEgV3YXRjaBoJaW5nZXN0aW9uGgllbWJlZGRpbmcaCXJldHJpZXZhbCACMAESpQEKDkxpc3RUZW5hbnRXb3JrEi4ud2FyZHN0b25lLnRlbmFudF9rZXkudjEuTGlzdFRlbmFudFdvcmtSZXF1ZXN0Gi8ud2FyZHN0b25lLnRlbmFudF9rZXkudjEuTGlzdFRlbmFudFdvcmtSZXNwb25zZSIykAIBirUYKwoLdGVuYW50LXdvcmsSBGxpc3QaCWluZ2VzdGlvbhoJcmV0cmlldmFsIAISpQEKD0JlZ2luVGVuYW50V29yaxIvLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLkJlZ2luVGVuYW50V29ya1JlcXVlc3QaMC53YXJkc3RvbmUudGVuYW50X2tleS52MS5CZWdpblRlbmFudFdvcmtSZXNwb25zZSIvirUYKwoLdGVuYW50LXdvcmsSBnJlcG9ydBoJaW5nZXN0aW9uGglyZXRyaWV2YWwSqAEKEFJlcG9ydFRlbmFudFdvcmsSMC53YXJkc3RvbmUudGVuYW50X2tleS52MS5SZXBvcnRUZW5hbnRXb3JrUmVxdWVzdBoxLndhcmRzdG9uZS50ZW5hbnRfa2V5LnYxLlJlcG9ydFRlbmFudFdvcmtSZXNwb25zZSIvirUYKwoLdGVuYW50LXdvcmsSBnJlcG9ydBoJaW5nZXN0aW9uGglyZXRyaWV2YWxiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_wardstone_access_v1_access, file_wardstone_tenant_key_v1_tenant_key]);
 
 /**
  * Nothing is asked.
@@ -222,7 +222,7 @@ export const ListTenantWorkRequestSchema: GenMessage<ListTenantWorkRequest> = /*
  */
 export type ListTenantWorkResponse = Message<"wardstone.tenant_key.v1.ListTenantWorkResponse"> & {
   /**
-   * The longest waiting first; there may be more once these are done.
+   * What was begun longest ago first; there may be more once these are done.
    *
    * @generated from field: repeated wardstone.tenant_key.v1.TenantWork work = 1;
    */
@@ -235,6 +235,49 @@ export type ListTenantWorkResponse = Message<"wardstone.tenant_key.v1.ListTenant
  */
 export const ListTenantWorkResponseSchema: GenMessage<ListTenantWorkResponse> = /*@__PURE__*/
   messageDesc(file_wardstone_tenant_key_v1_tenant_work, 7);
+
+/**
+ * Names a piece of work.
+ *
+ * @generated from message wardstone.tenant_key.v1.BeginTenantWorkRequest
+ */
+export type BeginTenantWorkRequest = Message<"wardstone.tenant_key.v1.BeginTenantWorkRequest"> & {
+  /**
+   * UUID of the work.
+   *
+   * @generated from field: string work_id = 1;
+   */
+  workId: string;
+
+  /**
+   * Its kind.
+   *
+   * @generated from field: wardstone.tenant_key.v1.TenantWorkKind kind = 2;
+   */
+  kind: TenantWorkKind;
+};
+
+/**
+ * Describes the message wardstone.tenant_key.v1.BeginTenantWorkRequest.
+ * Use `create(BeginTenantWorkRequestSchema)` to create a new message.
+ */
+export const BeginTenantWorkRequestSchema: GenMessage<BeginTenantWorkRequest> = /*@__PURE__*/
+  messageDesc(file_wardstone_tenant_key_v1_tenant_work, 8);
+
+/**
+ * It may be begun.
+ *
+ * @generated from message wardstone.tenant_key.v1.BeginTenantWorkResponse
+ */
+export type BeginTenantWorkResponse = Message<"wardstone.tenant_key.v1.BeginTenantWorkResponse"> & {
+};
+
+/**
+ * Describes the message wardstone.tenant_key.v1.BeginTenantWorkResponse.
+ * Use `create(BeginTenantWorkResponseSchema)` to create a new message.
+ */
+export const BeginTenantWorkResponseSchema: GenMessage<BeginTenantWorkResponse> = /*@__PURE__*/
+  messageDesc(file_wardstone_tenant_key_v1_tenant_work, 9);
 
 /**
  * How far a piece of work is.
@@ -269,6 +312,13 @@ export type ReportTenantWorkRequest = Message<"wardstone.tenant_key.v1.ReportTen
    * @generated from field: map<string, int64> removed = 4;
    */
   removed: { [key: string]: bigint };
+
+  /**
+   * Kind of the work; where it is not stated, the piece that is open is meant.
+   *
+   * @generated from field: wardstone.tenant_key.v1.TenantWorkKind kind = 5;
+   */
+  kind: TenantWorkKind;
 };
 
 /**
@@ -276,7 +326,7 @@ export type ReportTenantWorkRequest = Message<"wardstone.tenant_key.v1.ReportTen
  * Use `create(ReportTenantWorkRequestSchema)` to create a new message.
  */
 export const ReportTenantWorkRequestSchema: GenMessage<ReportTenantWorkRequest> = /*@__PURE__*/
-  messageDesc(file_wardstone_tenant_key_v1_tenant_work, 8);
+  messageDesc(file_wardstone_tenant_key_v1_tenant_work, 10);
 
 /**
  * The report is kept.
@@ -291,7 +341,7 @@ export type ReportTenantWorkResponse = Message<"wardstone.tenant_key.v1.ReportTe
  * Use `create(ReportTenantWorkResponseSchema)` to create a new message.
  */
 export const ReportTenantWorkResponseSchema: GenMessage<ReportTenantWorkResponse> = /*@__PURE__*/
-  messageDesc(file_wardstone_tenant_key_v1_tenant_work, 9);
+  messageDesc(file_wardstone_tenant_key_v1_tenant_work, 11);
 
 /**
  * What has to be done with a tenant's data.
@@ -352,7 +402,8 @@ export const TenantWorkService: GenService<{
     output: typeof WatchTenantsResponseSchema;
   },
   /**
-   * What the calling service has to do for tenants: seal again, remove. The longest waiting first.
+   * What the calling service has to do for tenants: seal again, remove. What was never begun first, then what was begun
+   * longest ago.
    *
    * @generated from rpc wardstone.tenant_key.v1.TenantWorkService.ListTenantWork
    */
@@ -360,6 +411,17 @@ export const TenantWorkService: GenService<{
     methodKind: "unary";
     input: typeof ListTenantWorkRequestSchema;
     output: typeof ListTenantWorkResponseSchema;
+  },
+  /**
+   * The calling service begins with a piece of work of the principal's tenant, and will be handed it last from now on: what
+   * does not move, or kills who works on it, keeps no other tenant waiting. Idempotent.
+   *
+   * @generated from rpc wardstone.tenant_key.v1.TenantWorkService.BeginTenantWork
+   */
+  beginTenantWork: {
+    methodKind: "unary";
+    input: typeof BeginTenantWorkRequestSchema;
+    output: typeof BeginTenantWorkResponseSchema;
   },
   /**
    * How far the calling service is with a piece of work of the principal's tenant. Idempotent.
