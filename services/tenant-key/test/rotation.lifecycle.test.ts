@@ -9,7 +9,7 @@ import { TenantWorkKind } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenan
 import { expect } from 'chai';
 import { v7 as uuidv7 } from 'uuid';
 import { openSoftwareKms } from '../src/adapters/software-kms.ts';
-import { leaseUses, rotateAtUses } from '../src/domain/key-uses.ts';
+import { usesPerLease, rotateAtUses } from '../src/domain/key-uses.ts';
 import { createLifecycleDriver, type LifecycleDriver } from '../src/lifecycle/driver.ts';
 import type { KeyManagementService } from '../src/ports.ts';
 import {
@@ -255,12 +255,35 @@ describe('key rotation', () => {
     it('are leased to who seals, and what was not used comes back', async () => {
       const tenantId = await newTenant();
       const first = await service('ingestion', tenantId).getDataKeys(content);
-      expect(first.maxUses).to.equal(leaseUses);
+      expect(first.maxUses).to.equal(usesPerLease);
       await service('retrieval', tenantId).getDataKeys(content);
-      expect(await usesOut(tenantId, 1)).to.equal(2 * leaseUses);
-      const unused = { ...content, unusedUses: leaseUses - 10, unusedVersion: 1 };
+      expect(await usesOut(tenantId, 1)).to.equal(2 * usesPerLease);
+      const unused = { ...content, unusedUses: usesPerLease - 10, unusedVersion: 1 };
       await service('ingestion', tenantId).getDataKeys(unused);
-      expect(await usesOut(tenantId, 1)).to.equal(2 * leaseUses + 10);
+      expect(await usesOut(tenantId, 1)).to.equal(2 * usesPerLease + 10);
+    });
+
+    it('come back from who was given them, and no more than that, of each version and purpose', async () => {
+      const tenantId = await newTenant();
+      for (let lease = 0; lease < 3; lease += 1) await service('ingestion', tenantId).getDataKeys(content);
+      const everything = { ...content, unusedUses: 2 ** 31 - 1, unusedVersion: 1 };
+      // Given nothing yet; then all of its one lease; then no more than that again.
+      for (let call = 0; call < 3; call += 1) {
+        await service('retrieval', tenantId).getDataKeys(everything);
+        expect(await usesOut(tenantId, 1)).to.equal(4 * usesPerLease);
+      }
+      await service('ingestion', tenantId).getDataKeys({ ...everything, purpose: KeyPurpose.OBJECTS });
+      expect(await usesOut(tenantId, 1), 'another purpose').to.equal(4 * usesPerLease);
+      await service('ingestion', tenantId).getDataKeys(everything);
+      expect(await usesOut(tenantId, 1)).to.equal(2 * usesPerLease);
+    });
+
+    it('are counted once each when many give back at once', async () => {
+      const tenantId = await newTenant();
+      await service('ingestion', tenantId).getDataKeys(content);
+      const unused = { ...content, unusedUses: usesPerLease, unusedVersion: 1 };
+      await Promise.all(Array.from({ length: 8 }, () => service('ingestion', tenantId).getDataKeys(unused)));
+      expect(await usesOut(tenantId, 1)).to.equal(usesPerLease);
     });
 
     it('are not counted for who opens, nor given back to another version', async () => {
@@ -270,7 +293,7 @@ describe('key rotation', () => {
       await admin(tenantId).startKeyRotation({});
       await service('retrieval', tenantId).getDataKeys(content);
       await service('retrieval', tenantId).getDataKeys({ ...content, unusedUses: 1_000, unusedVersion: 1 });
-      expect(await usesOut(tenantId, 2)).to.equal(2 * leaseUses);
+      expect(await usesOut(tenantId, 2)).to.equal(2 * usesPerLease);
     });
 
     it('force a rotation at half of the bound of AES-GCM', async () => {

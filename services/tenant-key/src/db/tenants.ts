@@ -42,29 +42,55 @@ export async function kmsKeysOf(tx: EntityManager, tenantId: string): Promise<{ 
 
 /** Removes the wrapped keys: what is left in KMS unwraps nothing any more. */
 export async function removeDataKeys(tx: EntityManager, tenantId: string): Promise<void> {
-  await tx.query('delete from key_use where tenant_id = $1', [tenantId]);
+  for (const table of ['key_use', 'key_lease']) {
+    await tx.query(`delete from ${table} where tenant_id = $1`, [tenantId]);
+  }
   await tx.delete(dataKeyEntity, { tenantId });
 }
 
-/** A lease: how many uses, and how many of an earlier one come back. */
+/** A lease: to whom, how many uses, and how many of earlier ones come back. */
 export interface Lease {
+  /** Service that gets it. */
+  readonly peer: string;
   readonly purpose: KeyPurpose;
   readonly version: number;
   readonly uses: number;
   readonly unused: number;
 }
 
-/** Counts a lease. Answers the uses that are out with it. */
-export async function leaseUses(tx: EntityManager, tenantId: string, lease: Lease): Promise<number> {
-  const { purpose, version, uses, unused } = lease;
+/**
+ * Counts a lease. A service gives back no more than it was given of this version and purpose: what it says of its own uses is
+ * believed, of others' it has nothing to say. Answers the uses that are out with it.
+ */
+export async function countLease(tx: EntityManager, tenantId: string, lease: Lease): Promise<number> {
+  const { purpose, version, uses } = lease;
+  const returned = await exchangeLease(tx, tenantId, lease);
   const [row] = await tx.query<{ uses_out: string }[]>(
     `insert into key_use (tenant_id, purpose, version, uses_out) values ($1, $2, $3, $4)
      on conflict (tenant_id, purpose, version)
        do update set uses_out = greatest(key_use.uses_out - $5, 0) + excluded.uses_out
      returning uses_out`,
-    [tenantId, purpose, version, uses, unused],
+    [tenantId, purpose, version, uses, returned],
   );
   return Number(row?.uses_out ?? 0);
+}
+
+/** Writes down what the service has now. Answers how many uses it gave back. */
+async function exchangeLease(tx: EntityManager, tenantId: string, lease: Lease): Promise<number> {
+  const { peer, purpose, version, uses, unused } = lease;
+  const key = [tenantId, purpose, version, peer];
+  await tx.query(
+    'insert into key_lease (tenant_id, purpose, version, peer, uses_out) values ($1, $2, $3, $4, 0) on conflict do nothing',
+    key,
+  );
+  const ofPeer = 'tenant_id = $1 and purpose = $2 and version = $3 and peer = $4';
+  const [row] = await tx.query<{ uses_out: string }[]>(
+    `select uses_out from key_lease where ${ofPeer} for update`,
+    key,
+  );
+  const returned = Math.min(unused, Number(row?.uses_out ?? 0));
+  await tx.query(`update key_lease set uses_out = uses_out + $5 where ${ofPeer}`, [...key, uses - returned]);
+  return returned;
 }
 
 /** Tenants that are not active, by id; in a transaction of the platform. */

@@ -5,7 +5,7 @@
  */
 
 /** Uses that a service gets at a time. */
-export const leaseUses = 65_536;
+export const usesPerLease = 65_536;
 
 /** From here on the key is rotated: half of the bound, so that the other half lasts while services learn of it. */
 export const rotateAtUses = 2 ** 31;

@@ -2,9 +2,9 @@ import type { KeyPurpose } from '@wardstone/crypto';
 import { systemPrincipal } from '@wardstone/access';
 import { AppError, callContext, needs, tenantOf, type CallContext } from '@wardstone/rpc';
 import { v7 as uuidv7 } from 'uuid';
-import { leaseUses } from '../db/tenants.ts';
+import { countLease } from '../db/tenants.ts';
 import { mayHave } from '../domain/key-rights.ts';
-import { leaseUses as usesOfLease, mayLease, mustRotate } from '../domain/key-uses.ts';
+import { mayLease, mustRotate, usesPerLease } from '../domain/key-uses.ts';
 import { requireActive, type Tenant } from '../domain/tenant.ts';
 import { startRotation, type RotationDeps } from '../lifecycle/start-rotation.ts';
 import { toPurpose } from '../wire.ts';
@@ -65,13 +65,13 @@ async function lease(
   unused: number,
 ): Promise<number> {
   const usesOut = await deps.database.inTenant(tenantId, async (tx) => {
-    const out = await leaseUses(tx, tenantId, { purpose, version, uses: usesOfLease, unused });
+    const out = await countLease(tx, tenantId, { peer: call.peer, purpose, version, uses: usesPerLease, unused });
     if (!mayLease(out))
       throw new AppError('KEY_UNAVAILABLE', { cause: new Error('the uses of the key are exhausted') });
     return out;
   });
   if (mustRotate(usesOut)) await rotateForUses(deps, call, tenantId);
-  return usesOfLease;
+  return usesPerLease;
 }
 
 /** Whoever comes next tries again: half of the bound is left when this begins. */
