@@ -27,7 +27,7 @@ export type OnDenied = (denial: Denial) => void | Promise<void>;
 
 /** Which tenants may be used: a gate of libs/tenancy. */
 export interface TenantCheck {
-  /** Thrown: TENANT_SUSPENDED, TENANT_OFFBOARDING. */
+  /** Thrown: TENANT_SUSPENDED, TENANT_OFFBOARDING; SERVICE_UNAVAILABLE while nothing is known of tenants. */
   check(tenantId: string): void;
 }
 
@@ -48,7 +48,7 @@ export interface CallerCheckOptions {
 /**
  * Makes the check. Thrown by it: UNAUTHENTICATED (no bearer token), TOKEN_EXPIRED, TOKEN_INVALID, CALLER_NOT_ACCEPTED (the
  * method does not list the peer), PERMISSION_DENIED, TENANT_SUSPENDED, TENANT_OFFBOARDING, SERVICE_UNAVAILABLE (the
- * provider's keys cannot be fetched).
+ * provider's keys cannot be fetched, or nothing is known of tenants yet).
  *
  * A user's own token is never accepted at a service: users come through the gateway. A provider token counts as peer
  * "client" only when it is a client-credential token.
@@ -90,14 +90,16 @@ function refusal(policy: Policy, call: ServiceCall, access: Access): Reason | un
   return policy.allows(judged(call, access), permission) ? undefined : 'PERMISSION_DENIED';
 }
 
-/** Why the tenant is not served, or nothing. */
+/** Why the tenant is not served, or nothing. What is not known is nobody's denial: SERVICE_UNAVAILABLE is thrown. */
 function closedTo(gate: TenantCheck | undefined, { principal }: ServiceCall): Reason | undefined {
   if (gate === undefined || principal.tenantId === undefined) return undefined;
   try {
     gate.check(principal.tenantId);
     return undefined;
   } catch (error) {
-    return AppError.from(error).reason;
+    const { reason } = AppError.from(error);
+    if (reason === 'SERVICE_UNAVAILABLE') throw error;
+    return reason;
   }
 }
 

@@ -49,8 +49,8 @@ export interface ServiceKit extends ProgramKit {
   serve(
     options: Pick<ServerOptions, 'routes' | 'dependencies'> & {
       readonly onDenied: OnDenied;
-      /** Of a service that serves tenants' data. */
-      readonly gate?: TenantCheck;
+      /** Of a service that serves tenants' data: part of its health until it knows which tenants are closed. */
+      readonly gate?: TenantCheck & { ready(): Promise<void> };
     },
   ): Promise<RunningServer>;
 }
@@ -101,9 +101,10 @@ export function createServiceKit(service: string, config: ServiceConfig): Servic
         requestId: () => requestContext.get()?.requestId ?? 'unknown',
         logFailure: (err, { method, reason }) => telemetry.log.error({ err, method, reason }, 'denial not recorded'),
       }),
-    serve: async ({ onDenied, gate, ...own }) =>
+    serve: async ({ onDenied, gate, dependencies, ...own }) =>
       startServer({
         ...own,
+        dependencies: gate === undefined ? dependencies : { ...dependencies, tenants: () => gate.ready() },
         service,
         telemetry,
         host: config.WARDSTONE_HOST,

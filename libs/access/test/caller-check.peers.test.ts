@@ -123,6 +123,12 @@ describe('caller check', () => {
     expect(await reasonOf(call(await tokenOf('gateway', { ...clinician, tenantId: tenantB })))).to.equal('no error');
   });
 
+  it('lets nobody in while nothing is known of tenants, which is no denial', async () => {
+    closed.set(tenantA, 'SERVICE_UNAVAILABLE');
+    expect(await reasonOf(call(await tokenOf('gateway', clinician)))).to.equal('SERVICE_UNAVAILABLE');
+    expect(denials).to.deep.equal([]);
+  });
+
   it('accepts nobody at a method that lists "user" by mistake, or lists nobody', async () => {
     const token = await issuer.token({ tenantId: tenantA });
     const { method, access } = rpc('RetrievalService.Search');

@@ -1,6 +1,6 @@
 import { type Principal, AppError, asPrincipal, callContext, type RunningServer } from '@wardstone/rpc';
 import { EmbedKind, EmbeddingService } from '@wardstone/rpc/gen/wardstone/embedding/v1/embedding_pb';
-import { startTestIssuer, testIdentities } from '@wardstone/testing';
+import { eventually, startTestIssuer, testIdentities } from '@wardstone/testing';
 import { expect } from 'chai';
 import { createServiceKit, type NewAuditEvent, type ProgramConfig, createProgramKit } from '../src/index.ts';
 import { reasonOf, tenantA } from './support.ts';
@@ -17,6 +17,7 @@ describe('service kit over real sockets', () => {
   const seen: string[] = [];
   const denials: (NewAuditEvent & { readonly requestId: string })[] = [];
   const auditLog = { isDown: false };
+  const tenants = { areKnown: true };
 
   const configOf = (service: string): ProgramConfig => ({
     WARDSTONE_HOST: '127.0.0.1',
@@ -49,6 +50,10 @@ describe('service kit over real sockets', () => {
           return auditLog.isDown ? Promise.reject(new AppError('AUDIT_UNAVAILABLE')) : Promise.resolve();
         },
       }),
+      gate: {
+        check: () => undefined,
+        ready: () => (tenants.areKnown ? Promise.resolve() : Promise.reject(new AppError('SERVICE_UNAVAILABLE'))),
+      },
       dependencies: {},
     });
   });
@@ -88,6 +93,19 @@ describe('service kit over real sockets', () => {
       ['embedding.create', 'PERMISSION_DENIED', 'request-1'],
     ]);
     expect(seen).to.have.length(1);
+  });
+
+  it('is not ready before it knows which tenants are closed', async () => {
+    for (const [areKnown, status, state] of [
+      [false, 503, 'down'],
+      [true, 200, 'up'],
+    ] as const) {
+      tenants.areKnown = areKnown;
+      // The answer of a check is kept for a second.
+      await eventually(async () => (await fetch(`${server.url}/readyz`)).status === status, { description: state });
+      const body: unknown = await (await fetch(`${server.url}/readyz`)).json();
+      expect(body).to.deep.include({ dependencies: { tenants: state } });
+    }
   });
 
   it('does not give a program the identity of another', async () => {

@@ -2,8 +2,9 @@
  * Which tenants may not be used, as tenant-key tells it: a stream that every service listens to, so that a tenant that is
  * suspended or leaves is refused everywhere at once, and its keys leave this process' memory.
  *
- * While tenant-key is away the last word holds: keys that are held go on serving until they expire, which is the bound on how
- * long a closed tenant can be served by a process that did not hear of it.
+ * Before the first word nobody is served: which tenants are closed is not known. While tenant-key is away later the last word
+ * holds: keys that are held go on serving until they expire, which is the bound on how long a closed tenant can be served by a
+ * process that did not hear of it.
  */
 import { platformPrincipal, type TenantCheck } from '@wardstone/access';
 import { AppError, asPrincipal, type Closable, type ServiceClient } from '@wardstone/rpc';
@@ -21,8 +22,11 @@ export interface HeldKeys {
   clear(): void;
 }
 
-/** Refuses what tenants that are not active ask for. */
-export interface TenantGate extends TenantCheck, Closable {}
+/** Refuses what tenants that are not active ask for; and everybody, SERVICE_UNAVAILABLE, before tenant-key has spoken once. */
+export interface TenantGate extends TenantCheck, Closable {
+  /** Resolves when tenant-key has spoken once. Thrown: SERVICE_UNAVAILABLE until then. */
+  ready(): Promise<void>;
+}
 
 export interface TenantGateOptions {
   readonly client: Pick<ServiceClient<typeof TenantWorkService>, 'watchTenants'>;
@@ -34,24 +38,38 @@ export interface TenantGateOptions {
   readonly silenceMs?: number;
   /** Pauses between two attempts grow up to this. */
   readonly maxRetryMs?: number;
+  /** After a stream was lost, keys are asked for again within this time: not by all processes at once. */
+  readonly clearSpreadMs?: number;
+  /** From 0 to 1, for pauses. `Math.random` unless told. */
+  readonly random?: () => number;
 }
 
 type Closed = 'TENANT_SUSPENDED' | 'TENANT_OFFBOARDING';
 
 const firstRetryMs = 100;
-const defaults = { silenceMs: 35_000, maxRetryMs: 5_000 };
+const defaults = { silenceMs: 35_000, maxRetryMs: 5_000, clearSpreadMs: 5_000, random: Math.random };
 
-/** Begins to listen. Does not wait: a service starts, and works, while tenant-key is away. */
-export function createTenantGate(options: TenantGateOptions): TenantGate {
-  const { keys, log } = options;
+/** Begins to listen. Does not wait: `ready` tells when it has heard enough to let anybody in. */
+export function createTenantGate(given: TenantGateOptions): TenantGate {
+  const options = { ...defaults, ...given };
+  const { keys } = options;
   const ended = new AbortController();
   let closed = new Map<string, Closed>();
-  let heardBefore = false;
+  let isReady = false;
+  let clearing: NodeJS.Timeout | undefined;
 
   const take = ({ tenantId, state }: TenantStatus, into: Map<string, Closed>): void => {
     const refusal = refusalOf(state);
     if (refusal === undefined) into.delete(tenantId);
     else into.set(tenantId, refusal);
+  };
+
+  /** Versions that changed while nobody listened are not in a snapshot; keys are asked for again. */
+  const clearSoon = (): void => {
+    clearing ??= setTimeout(() => {
+      clearing = undefined;
+      keys.clear();
+    }, options.clearSpreadMs * options.random());
   };
 
   /** One stream from its beginning to its end. */
@@ -63,10 +81,10 @@ export function createTenantGate(options: TenantGateOptions): TenantGate {
       if (event.case === 'snapshotComplete' && snapshot !== undefined) {
         closed = snapshot;
         snapshot = undefined;
-        // Versions that changed while nobody listened are not in a snapshot; keys are asked for again.
-        if (heardBefore) keys.clear();
+        // Those of closed tenants go at once.
         for (const tenantId of closed.keys()) keys.forget(tenantId);
-        heardBefore = true;
+        if (isReady) clearSoon();
+        isReady = true;
       } else if (event.case === 'tenant') {
         take(event.value, snapshot ?? closed);
         if (snapshot !== undefined) continue;
@@ -76,17 +94,26 @@ export function createTenantGate(options: TenantGateOptions): TenantGate {
     }
   };
 
-  const running = listenAgain(listen, { ...defaults, ...options, log, ended: ended.signal });
+  const running = listenAgain(listen, { ...options, ended: ended.signal });
   return {
+    ready: () => (isReady ? Promise.resolve() : Promise.reject(notReady())),
     check: (tenantId) => {
+      if (!isReady) throw notReady();
       const refusal = closed.get(tenantId);
       if (refusal !== undefined) throw new AppError(refusal);
     },
     close: async () => {
       ended.abort();
       await running;
+      clearTimeout(clearing);
     },
   };
+}
+
+function notReady(): AppError {
+  return new AppError('SERVICE_UNAVAILABLE', {
+    cause: new Error('tenant-key has not told yet which tenants are closed'),
+  });
 }
 
 function refusalOf(state: TenantState): Closed | undefined {
@@ -97,9 +124,9 @@ function refusalOf(state: TenantState): Closed | undefined {
 /** Streams one after the other until the end; a stream that fell silent is cut, and a failed one waits before the next. */
 async function listenAgain(
   listen: (onWord: () => void, signal: AbortSignal) => Promise<void>,
-  options: { silenceMs: number; maxRetryMs: number; log: Logger; ended: AbortSignal },
+  options: { silenceMs: number; maxRetryMs: number; random: () => number; log: Logger; ended: AbortSignal },
 ): Promise<void> {
-  const { silenceMs, maxRetryMs, log, ended } = options;
+  const { silenceMs, maxRetryMs, random, log, ended } = options;
   let retryMs = firstRetryMs;
   while (!ended.aborted) {
     const silent = new AbortController();
@@ -116,7 +143,7 @@ async function listenAgain(
     } finally {
       clearTimeout(watchdog);
     }
-    await pause(retryMs * (0.5 + Math.random() / 2), ended);
+    await pause(retryMs * (0.5 + random() / 2), ended);
     retryMs = Math.min(retryMs * 2, maxRetryMs);
   }
 }

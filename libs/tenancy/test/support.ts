@@ -1,7 +1,13 @@
 /** A tenant-key that says what a test tells it to, behind the real chain of interceptors, in memory. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { systemPrincipal } from '@wardstone/access';
-import { callContext, createInMemoryTransport, createServiceClient, type ServiceClient } from '@wardstone/rpc';
+import {
+  AppError,
+  callContext,
+  createInMemoryTransport,
+  createServiceClient,
+  type ServiceClient,
+} from '@wardstone/rpc';
 import type { TenantState } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import {
   type TenantWork,
@@ -32,6 +38,8 @@ export interface ToldTenantKey {
   say(message: Message): void;
   /** Ends the stream that is open. */
   hangUp(): void;
+  /** New streams fail. */
+  away: boolean;
   /** What new streams begin with. */
   snapshot: Message[];
   work: MessageInitShape<typeof TenantWorkService.method.listTenantWork.output>['work'];
@@ -61,6 +69,7 @@ export function tellTenantKey(): ToldTenantKey {
     opened: () => opened,
     say: push,
     hangUp: () => push(undefined),
+    away: false,
     snapshot: [],
     work: [],
     begun: [],
@@ -81,6 +90,7 @@ export function tellTenantKey(): ToldTenantKey {
             watchTenants: async function* (_request, ctx) {
               const { signal } = callContext(ctx);
               opened += 1;
+              if (told.away) throw new AppError('DATABASE_UNAVAILABLE');
               queue = [...told.snapshot, snapshotComplete];
               signal.addEventListener('abort', () => wake?.());
               while (!signal.aborted) {

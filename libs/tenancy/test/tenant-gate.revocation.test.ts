@@ -2,7 +2,7 @@ import { AppError } from '@wardstone/rpc';
 import { TenantState } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
-import { createTenantGate, type TenantGate } from '../src/index.ts';
+import { createTenantGate, type TenantGate, type TenantGateOptions } from '../src/index.ts';
 import { statusOf, tellTenantKey, type ToldTenantKey } from './support.ts';
 
 const one = '01890000-0000-7000-8000-000000000001';
@@ -21,7 +21,7 @@ describe('tenant gate', () => {
     await told.close();
   });
 
-  const open = (options: { silenceMs?: number } = {}): TenantGate =>
+  const open = (options: Partial<TenantGateOptions> = {}): TenantGate =>
     createTenantGate({
       client: told.client,
       service: 'retrieval',
@@ -32,6 +32,7 @@ describe('tenant gate', () => {
       },
       log: told.telemetry.log,
       maxRetryMs: 20,
+      clearSpreadMs: 1,
       ...options,
     });
   const refusalOf = (tenantId: string): string => {
@@ -56,7 +57,7 @@ describe('tenant gate', () => {
 
   it('follows every change: closed, open again, another key version', async () => {
     gate = open();
-    await eventually(() => told.opened() === 1, { timeoutMs: 5_000, description: 'the stream is open' });
+    await becomes(one, 'served');
     told.say(statusOf(one, TenantState.OFFBOARDING));
     await becomes(one, 'TENANT_OFFBOARDING');
     told.say(statusOf(one, TenantState.ACTIVE));
@@ -76,7 +77,41 @@ describe('tenant gate', () => {
     await becomes(one, 'served');
     expect(refusalOf(two)).to.equal('TENANT_SUSPENDED');
     // What changed while nobody listened is unknown: every key is asked for again.
-    expect(keys).to.deep.equal([`forget ${one}`, 'clear', `forget ${two}`]);
+    await eventually(() => keys.length === 3, { timeoutMs: 5_000, description: 'the keys are asked for again' });
+    expect(keys).to.deep.equal([`forget ${one}`, `forget ${two}`, 'clear']);
+  });
+
+  it('lets nobody in, and is not ready, before it has heard which tenants are closed', async () => {
+    const readiness = (): Promise<string> =>
+      gate?.ready().then(
+        () => 'ready',
+        (error: unknown) => AppError.from(error).reason,
+      ) ?? Promise.resolve('');
+    told.away = true;
+    gate = open();
+    await eventually(() => told.opened() >= 2, { timeoutMs: 5_000, description: 'it has asked twice' });
+    expect([refusalOf(one), await readiness()]).to.deep.equal(['SERVICE_UNAVAILABLE', 'SERVICE_UNAVAILABLE']);
+    told.away = false;
+    await becomes(one, 'served');
+    expect(await readiness()).to.equal('ready');
+    told.away = true;
+    told.hangUp();
+    const asked = told.opened();
+    await eventually(() => told.opened() > asked, { timeoutMs: 5_000, description: 'it asks in vain' });
+    expect([refusalOf(one), await readiness()]).to.deep.equal(['served', 'ready']);
+  });
+
+  it('asks for keys again some time after a stream was lost, but wipes those of closed tenants at once', async () => {
+    gate = open({ clearSpreadMs: 3_600_000, random: () => 1, maxRetryMs: 1 });
+    await becomes(one, 'served');
+    told.snapshot = [statusOf(two, TenantState.SUSPENDED)];
+    told.hangUp();
+    await becomes(two, 'TENANT_SUSPENDED');
+    for (let word = 1; word <= 3; word += 1) {
+      told.say(statusOf(one, TenantState.ACTIVE));
+      await eventually(() => keys.length > word, { timeoutMs: 5_000, description: 'a word to the keys' });
+    }
+    expect(keys).to.deep.equal([`forget ${two}`, ...Array.from({ length: 3 }, () => `refresh ${one}`)]);
   });
 
   it('cuts a stream that fell silent, and opens another', async () => {
