@@ -1,4 +1,4 @@
-import { AppError, isTransient, type Reason } from '@wardstone/rpc';
+import { AppError, isTransient, type Reason, type RetryDelays } from '@wardstone/rpc';
 
 /** What becomes of a job whose handler threw. */
 export type Verdict =
@@ -19,6 +19,8 @@ const unsure: ReadonlySet<Reason> = new Set<Reason>([
   'CALLER_NOT_ACCEPTED',
   'KMS_ACCESS_DENIED',
   'OBJECT_STORE_ACCESS_DENIED',
+  'MODEL_ACCESS_DENIED',
+  'MODEL_NOT_FOUND',
   'CREDENTIALS_EXPIRED',
   'CLOCK_SKEW',
 ]);
@@ -32,11 +34,6 @@ export const maxTakeovers = 50;
 /** Attempts that BullMQ is told; about a year at the longest pause. */
 export const practicallyUnlimitedAttempts = 1_000_000;
 
-export interface RetryDelays {
-  readonly firstMs: number;
-  readonly maxMs: number;
-}
-
 export const defaultRetryDelays: RetryDelays = { firstMs: 500, maxMs: 15_000 };
 
 /** The class and the reason of what a handler threw. */
@@ -44,10 +41,4 @@ export function judge(error: unknown): { readonly verdict: Verdict; readonly rea
   const { reason } = AppError.from(error);
   if (unsure.has(reason)) return { verdict: 'unsure', reason };
   return { verdict: isTransient(reason) ? 'wait' : 'permanent', reason };
-}
-
-/** Pause before attempt `attempt + 1`: doubles up to the cap; between half and all of it, so that jobs spread out. */
-export function retryDelayMs(attempt: number, delays: RetryDelays, random: () => number = Math.random): number {
-  const fullMs = Math.min(delays.firstMs * 2 ** Math.min(Math.max(attempt, 1) - 1, 20), delays.maxMs);
-  return Math.round(fullMs * (0.5 + random() / 2));
 }

@@ -1,10 +1,10 @@
-import type { Reason } from '@wardstone/rpc';
+import { retryDelayMs, type Reason, type RetryDelays } from '@wardstone/rpc';
 import type { Telemetry } from '@wardstone/telemetry';
 import { queueClasses, type QueueBackend, type WorkerHandle } from './backend.ts';
 import type { Stage, StageJob } from './job.ts';
 import { jobMetrics } from './metrics.ts';
 import { createProcessor, type RunningJobs } from './process-job.ts';
-import { defaultRetryDelays, practicallyUnlimitedAttempts, retryDelayMs, type RetryDelays } from './retry.ts';
+import { defaultRetryDelays, practicallyUnlimitedAttempts } from './retry.ts';
 import type { Signatures } from './statements.ts';
 
 /** A stage that failed for good before this one. */

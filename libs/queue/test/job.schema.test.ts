@@ -1,7 +1,6 @@
 import { expect } from 'chai';
 import { judge, parseStageJob, stageJobId } from '../src/index.ts';
 import { AppError, reasons, type Reason } from '@wardstone/rpc';
-import { retryDelayMs } from '../src/retry.ts';
 import { newJob } from './support/suite.ts';
 
 describe('stage jobs', () => {
@@ -54,19 +53,14 @@ describe('judging failures', () => {
     expect(verdictOf('CALLER_NOT_ACCEPTED')).to.equal('unsure');
     expect(verdictOf('KMS_THROTTLED')).to.equal('wait');
     expect(verdictOf('OBJECT_STORE_ACCESS_DENIED')).to.equal('unsure');
+    expect(verdictOf('MODEL_ACCESS_DENIED')).to.equal('unsure');
+    expect(verdictOf('MODEL_NOT_FOUND')).to.equal('unsure');
+    expect(verdictOf('MODEL_INPUT_INVALID')).to.equal('permanent');
   });
 
   it('waits for every reason of the catalogue that says when to come back', () => {
     for (const reason of Object.keys(reasons) as Reason[]) {
       if ('retryAfterMs' in reasons[reason]) expect(verdictOf(reason), reason).to.equal('wait');
     }
-  });
-
-  it('doubles the pause up to its cap, and spreads it over its upper half', () => {
-    const delays = { firstMs: 100, maxMs: 1_000 };
-    expect([1, 2, 3, 4, 5, 1_000_000].map((attempt) => retryDelayMs(attempt, delays, () => 1))).to.deep.equal([
-      100, 200, 400, 800, 1_000, 1_000,
-    ]);
-    expect(retryDelayMs(3, delays, () => 0)).to.equal(200);
   });
 });

@@ -4,6 +4,7 @@ export type { CallerCheck, Principal } from './principal.ts';
 export { asPrincipal, callContext, callValues, drainingSignal, forward, tenantOf, type CallContext } from './call.ts';
 export { decodePageToken, encodePageToken, type PageTokenShape, type PageTokenValue } from './page-token.ts';
 export { createSlots, tenantShare, withTenantSlot, type SlotBounds, type Slots } from './slots.ts';
+export { retryDelayMs, withRetry, type RetryDelays, type RetryOptions } from './retry.ts';
 export { runUntilSignal, type Closable } from './run-until-signal.ts';
 export { Scope, type Access, access } from './gen/wardstone/access/v1/access_pb.ts';
 export { startServer } from './server/start-server.ts';

@@ -181,12 +181,31 @@ export const reasons = {
   KMS_THROTTLED: unavailable('The key management service is asked too often at the moment.'),
   OBJECT_STORE_THROTTLED: unavailable('The object store is asked too often at the moment.'),
   MODEL_UNAVAILABLE: unavailable('The model cannot be reached at the moment.'),
+  MODEL_THROTTLED: unavailable('The model is asked too often at the moment.'),
+  MODEL_STREAM_BROKEN: unavailable('The answer of the model broke off.'),
+  MODEL_TIMEOUT: {
+    code: Code.DeadlineExceeded,
+    status: 504,
+    message: 'The model did not answer in time.',
+    retryAfterMs: 2_000,
+  },
+  MODEL_QUOTA_EXCEEDED: {
+    code: Code.Unavailable,
+    status: 503,
+    message: 'The platform’s quota for the model is used up.',
+    retryAfterMs: 60_000,
+  },
   AUDIT_UNAVAILABLE: unavailable('The audit log cannot be written at the moment, so nothing is shown.'),
   SERVICE_UNAVAILABLE: unavailable('A service cannot be reached at the moment.'),
+
+  // What the platform depends on. Waiting does not help.
+  MODEL_INPUT_INVALID: { code: Code.InvalidArgument, status: 422, message: 'The model does not take this input.' },
 
   // What the platform depends on. An operator has to look.
   KMS_ACCESS_DENIED: misconfigured('The platform may not use its key management service as it needs to.'),
   OBJECT_STORE_ACCESS_DENIED: misconfigured('The platform may not use its object store as it needs to.'),
+  MODEL_ACCESS_DENIED: misconfigured('The platform may not use its model as it needs to.'),
+  MODEL_NOT_FOUND: misconfigured('The model that the platform is set up with is not there.'),
   CREDENTIALS_EXPIRED: misconfigured('The credentials of the platform have expired.'),
   CLOCK_SKEW: misconfigured('A clock of the platform is wrong.'),
 
@@ -216,6 +235,7 @@ export const documentFailures = [
   'NO_TEXT',
   'EXTRACTION_TIMEOUT',
   'EXTRACTION_MEMORY',
+  'MODEL_INPUT_INVALID',
   'SEALED_VALUE_INVALID',
   'INTERNAL',
 ] as const satisfies readonly (keyof typeof reasons)[];

@@ -1,4 +1,5 @@
 /** What the double has seen. */
+import type { Exchange } from './exchange.ts';
 import type { Route } from './routes.ts';
 import type { BedrockCall, Json, TokenUsage } from './types.ts';
 
@@ -17,7 +18,7 @@ export interface CallLog {
   concurrent(): number;
   peakConcurrent(): number;
   forget(): void;
-  begin(route: Route | undefined, body: Json, gone: AbortSignal): RunningCall;
+  begin(route: Route | undefined, body: Json, exchange: Pick<Exchange, 'headers' | 'gone'>): RunningCall;
 }
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
@@ -34,10 +35,10 @@ export function createCallLog(maxCalls: number): CallLog {
       calls.length = 0;
       peak = concurrent;
     },
-    begin(route, body, gone) {
+    begin(route, body, { headers, gone }) {
       concurrent += 1;
       peak = Math.max(peak, concurrent);
-      const call = newCall(route, body, concurrent);
+      const call = newCall(route, body, headers, concurrent);
       calls.push(call);
       if (calls.length > maxCalls) calls.shift();
       return {
@@ -59,11 +60,19 @@ export function createCallLog(maxCalls: number): CallLog {
   };
 }
 
-function newCall(route: Route | undefined, body: Json, concurrentAtStart: number): Mutable<BedrockCall> {
+const secret: ReadonlySet<string> = new Set(['authorization', 'x-amz-security-token']);
+
+function newCall(
+  route: Route | undefined,
+  body: Json,
+  headers: Exchange['headers'],
+  concurrentAtStart: number,
+): Mutable<BedrockCall> {
   return {
     operation: route?.operation,
     model: route?.model ?? '',
     body,
+    headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !secret.has(name))),
     startedAtMs: performance.now(),
     endedAtMs: undefined,
     concurrentAtStart,

@@ -148,7 +148,7 @@ async function serve(
   const bytes = await exchange.readBody(options.maxBodyBytes ?? defaultMaxBodyBytes).catch(() => Buffer.alloc(0));
   const body = parse(bytes);
   const route = routeOf(exchange, body ?? {});
-  const call = log.begin(route, body ?? {}, exchange.gone);
+  const call = log.begin(route, body ?? {}, exchange);
   const fault = route === undefined ? undefined : faultOf(route);
   const sending: Sending = {
     exchange,

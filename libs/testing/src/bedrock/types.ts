@@ -22,6 +22,8 @@ export interface BedrockCall {
   readonly operation: BedrockOperation | undefined;
   readonly model: string;
   readonly body: Json;
+  /** In lower case, without those that prove who asks. */
+  readonly headers: Readonly<Record<string, string>>;
   /** In milliseconds of `performance.now()`. */
   readonly startedAtMs: number;
   /** Undefined while it runs. */

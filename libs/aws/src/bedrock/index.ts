@@ -1,0 +1,11 @@
+export { inBedrock, modelJson, openConverseStream, type CallBounds, type StreamBounds } from './calls.ts';
+export { createBedrockAgentRuntime, createBedrockRuntime, type BedrockClientOptions } from './clients.ts';
+export { askedPauseMs, bedrockError, bedrockStreamError } from './errors.ts';
+export {
+  createModelGuard,
+  type CircuitOptions,
+  type CircuitPosition,
+  type GuardedCall,
+  type ModelGuard,
+  type ModelGuardOptions,
+} from './guard.ts';
