@@ -16,6 +16,7 @@ const commands = {
   format: (args) => [['prettier', args.includes('--write') ? '--write' : '--check', ...pathsOf(args)]],
   typecheck: (args) => [['tsc', '-p', 'tsconfig.json', '--noEmit', ...onlyWhatChanged, ...args]],
   generate: () => [
+    ['node', 'libs/rpc/scripts/write-reasons.ts'],
     ['node', 'libs/rpc/scripts/stage-proto-deps.ts'],
     ['buf', 'lint'],
     ['buf', 'format', '--write', 'proto'],
