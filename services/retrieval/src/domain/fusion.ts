@@ -1,7 +1,7 @@
 /** One ranking of two: reciprocal rank fusion (Cormack, Clarke and Büttcher 2009). */
 
 /** How little the first places count more than the next ones; the paper's value. */
-export const rankConstant = 60;
+const rankConstant = 60;
 /** What the ranking by words counts. */
 export const keywordWeight = 1;
 /** What the ranking by vectors counts, of a model that knows meanings: as much. */

@@ -9,9 +9,7 @@ import {
 } from '@wardstone/queue';
 import { AppError, needs } from '@wardstone/rpc';
 import type { SealedObjects } from '@wardstone/storage';
-
-/** Components of the vectors that the index holds. */
-export const dimensions = 1024;
+import { embeddingDimensions } from '../domain/chunk.ts';
 
 /** A chunk with its vector. */
 export interface EmbeddedChunk {
@@ -50,7 +48,7 @@ export async function openArtefacts(
     needs(document?.kind === 'document' && header && 'kind' in header, 'INTERNAL', mismatch('header'));
     const isOfJob = document.documentId === job.documentId && document.version === job.version;
     needs(isOfJob, 'INTERNAL', mismatch('document'));
-    needs(header.dimensions === dimensions, 'INTERNAL', mismatch('dimensions'));
+    needs(header.dimensions === embeddingDimensions, 'INTERNAL', mismatch('dimensions'));
     return { document, header, chunks: pairs(chunks, vectors), close };
   } catch (error) {
     await close();

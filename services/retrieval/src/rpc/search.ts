@@ -1,7 +1,7 @@
 import type { HandlerContext } from '@connectrpc/connect';
-import { AppError, callContext, createSlots, tenantOf, tenantShare, type CallContext } from '@wardstone/rpc';
+import { callContext, createSlots, tenantOf, tenantShare, type CallContext } from '@wardstone/rpc';
 import type { SearchRequest } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
-import { openLabels, openPassage, openTitle } from '../adapters/seals.ts';
+import { ifReadable, openLabels, openPassage, openTitle } from '../adapters/seals.ts';
 import type { LostRows } from '../db/lost-rows.ts';
 import { chunkIdOf, type Passage } from '../domain/chunk.ts';
 import type { DocumentLabels } from '../domain/labels.ts';
@@ -123,18 +123,19 @@ async function openBest(deps: SearchDeps, call: CallContext, found: readonly Can
 async function openHit({ keys }: SearchDeps, call: CallContext, hit: Candidate): Promise<OpenHit | undefined> {
   const tenantId = tenantOf(call);
   const chunkId = chunkIdOf(hit);
-  try {
-    const [passage, title, labels] = await Promise.all([
+  const opened = await ifReadable(
+    Promise.all([
       openPassage(keys, tenantId, hit, hit.passageSealed),
       openTitle(keys, tenantId, hit.documentId, hit.titleSealed),
       openLabels(keys, tenantId, hit.documentId, hit.labelsSealed),
-    ]);
-    return { ...hit, chunkId, passage, title, labels };
-  } catch (error) {
-    if (AppError.from(error).reason !== 'SEALED_VALUE_INVALID') throw error;
+    ]),
+  );
+  if (opened === undefined) {
     call.log.error({ documentId: hit.documentId, version: hit.version, chunkId }, 'a chunk could not be opened');
     return undefined;
   }
+  const [passage, title, labels] = opened;
+  return { ...hit, chunkId, passage, title, labels };
 }
 
 function toWire({ chunkId, documentId, version, title, passage, labels, ...scores }: OpenHit) {

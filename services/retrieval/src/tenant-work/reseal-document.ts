@@ -1,12 +1,19 @@
 /** Re-sealing: a document's rows go to the current versions of the tenant's keys. Key rotation is made of this. */
 import type { KeyRing } from '@wardstone/crypto';
 import { nilUuid } from '@wardstone/db';
-import { AppError } from '@wardstone/rpc';
 import type { EntityManager } from 'typeorm';
 import { currentVersion } from '../adapters/current-version.ts';
 import { createKeywordWriter, type KeywordWriter } from '../adapters/keyword-writer.ts';
 import { unlessLost } from '../adapters/lost-version.ts';
-import { openLabels, openPassage, openTitle, sealLabels, sealPassage, sealTitle } from '../adapters/seals.ts';
+import {
+  ifReadable,
+  openLabels,
+  openPassage,
+  openTitle,
+  sealLabels,
+  sealPassage,
+  sealTitle,
+} from '../adapters/seals.ts';
 import { currentSpace, spaceOfVersion, type TenantSpace } from '../adapters/tenant-space.ts';
 import { currentTerms, type TenantTerms } from '../adapters/tenant-terms.ts';
 import { lockDocument } from '../db/documents.ts';
@@ -230,14 +237,4 @@ async function movedVector(
   const from = spaces.get(vectorKeyVersion);
   if (from === undefined) return { vector, vectorKeyVersion };
   return { vector: space.enter(from.leave(vector)), vectorKeyVersion: space.keyVersion };
-}
-
-/** One damaged value must not keep the document from moving. */
-async function ifReadable<T>(opening: Promise<T>): Promise<T | undefined> {
-  try {
-    return await opening;
-  } catch (error) {
-    if (AppError.from(error).reason === 'SEALED_VALUE_INVALID') return undefined;
-    throw error;
-  }
 }
