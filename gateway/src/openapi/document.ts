@@ -24,11 +24,12 @@ import {
 } from './json-schema.ts';
 
 /** Reasons that every operation may answer with. */
-const everywhere: readonly Reason[] = [
+export const everywhere: readonly Reason[] = [
   'UNAUTHENTICATED',
   'TOKEN_EXPIRED',
   'TOKEN_INVALID',
   'PERMISSION_DENIED',
+  'TENANT_REQUIRED',
   'RATE_LIMITED',
   'NOT_ACCEPTABLE',
   'INVALID_ARGUMENT',
@@ -39,7 +40,12 @@ const everywhere: readonly Reason[] = [
 ];
 
 /** Of whatever may come with a body: a GET's is not read. */
-const withBody: readonly Reason[] = ['MALFORMED_JSON', 'BODY_TOO_LARGE', 'REQUEST_TIMEOUT', 'UNSUPPORTED_MEDIA_TYPE'];
+export const withBody: readonly Reason[] = [
+  'MALFORMED_JSON',
+  'BODY_TOO_LARGE',
+  'REQUEST_TIMEOUT',
+  'UNSUPPORTED_MEDIA_TYPE',
+];
 
 const tags = [
   { name: 'Documents', description: 'What is searched and cited: upload, watch, read, delete.' },

@@ -8,6 +8,7 @@ import type { RouteDeps } from '../deps.ts';
 import { attachment } from '../http/content-disposition.ts';
 import { type Route, route } from '../route.ts';
 import { opensTitles } from './documents.ts';
+import { objectFaults } from './refusals.ts';
 import { documentParams } from '../schemas/document.ts';
 
 /** Handing out the original bytes of a document. */
@@ -33,13 +34,7 @@ export function contentRoute({
       streams: { '*': { description: 'The original, in the media type found at upload.' } },
       headers: { 'Content-Disposition': 'Attachment, with the file name (RFC 6266).' },
     },
-    problems: [
-      'DOCUMENT_NOT_FOUND',
-      ...opensTitles,
-      'DATABASE_UNAVAILABLE',
-      'OBJECT_STORE_UNAVAILABLE',
-      'AUDIT_UNAVAILABLE',
-    ],
+    problems: ['DOCUMENT_NOT_FOUND', ...opensTitles, 'DATABASE_UNAVAILABLE', ...objectFaults, 'AUDIT_UNAVAILABLE'],
     handle: async ({ params, reply, as }) => {
       const stream = ingestion.downloadDocument({ documentId: params.documentId }, as(limits.transferTimeoutMs));
       const messages = stream[Symbol.asyncIterator]();

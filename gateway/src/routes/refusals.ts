@@ -13,3 +13,12 @@ export const keyFaults = [
   'CREDENTIALS_EXPIRED',
   'CLOCK_SKEW',
 ] as const satisfies readonly Reason[];
+
+/** What may go wrong wherever an object is read or written, beside the faults of the key that it is encrypted under. */
+export const objectFaults = [
+  'OBJECT_STORE_UNAVAILABLE',
+  'OBJECT_STORE_THROTTLED',
+  'OBJECT_STORE_ACCESS_DENIED',
+  'CREDENTIALS_EXPIRED',
+  'CLOCK_SKEW',
+] as const satisfies readonly Reason[];

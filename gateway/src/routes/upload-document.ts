@@ -6,6 +6,7 @@ import { idempotencyKeyHeader, idempotencyKeyOf } from '../http/idempotency-key.
 import { jsonField, readUpload } from '../http/multipart-upload.ts';
 import { paceBounds } from '../http/pace.ts';
 import { opensTitles } from './documents.ts';
+import { objectFaults } from './refusals.ts';
 import { Sending, type Upload } from './upload-stream.ts';
 import { refusedBySchema } from '../problem.ts';
 import { type RawCall, type Route, route } from '../route.ts';
@@ -69,7 +70,7 @@ export function uploadRoute(deps: UploadDeps): Route {
       'IDEMPOTENCY_KEY_REUSED',
       ...opensTitles,
       'DATABASE_UNAVAILABLE',
-      'OBJECT_STORE_UNAVAILABLE',
+      ...objectFaults,
       'AUDIT_UNAVAILABLE',
     ],
     handle: async ({ body, ...call }) => {

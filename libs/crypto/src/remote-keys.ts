@@ -23,6 +23,12 @@ const timeoutMs = 3000;
 const answers: readonly string[] = [
   'KEY_VERSION_NOT_FOUND',
   'KEY_VERSION_RETIRED',
+  // Of the tenant's key in KMS, and of the platform's way to it: somebody has to act, and asking again changes nothing.
+  'KEY_DISABLED',
+  'KEY_PENDING_DELETION',
+  'KMS_ACCESS_DENIED',
+  'CREDENTIALS_EXPIRED',
+  'CLOCK_SKEW',
   'TENANT_NOT_FOUND',
   'TENANT_SUSPENDED',
   'TENANT_OFFBOARDING',
@@ -38,7 +44,7 @@ const maxInt32 = 2 ** 31 - 1;
 
 /**
  * Keys from tenant-key, asked for in the name of the service itself: a right to keys is a service's, never a user's. Three
- * attempts; then KEY_UNAVAILABLE (503). Keys that are held go on serving until they expire, unless tenant-key answers that
+ * attempts; then KEY_UNAVAILABLE (503). What KMS says of the key, or of our rights to it, is passed on. Keys that are held go on serving until they expire, unless tenant-key answers that
  * the tenant is gone, suspended or being offboarded: then all of the tenant's are wiped at once.
  */
 export function createRemoteKeyRing(client: ServiceClient<typeof TenantKeyService>, service: string): KeyRing {

@@ -69,6 +69,11 @@ describe('remote key ring', () => {
     'KEY_VERSION_NOT_FOUND',
     'KEY_VERSION_RETIRED',
     'CALLER_NOT_ACCEPTED',
+    'KEY_DISABLED',
+    'KEY_PENDING_DELETION',
+    'KMS_ACCESS_DENIED',
+    'CREDENTIALS_EXPIRED',
+    'CLOCK_SKEW',
   ] as const) {
     it(`does not ask again after ${reason}: it is an answer`, async () => {
       const { client, asked } = tenantKey([new AppError(reason)]);

@@ -52,6 +52,7 @@ describe('judging failures', () => {
     expect(judge('boom')).to.deep.equal({ verdict: 'unsure', reason: 'INTERNAL' });
     expect(verdictOf('CALLER_NOT_ACCEPTED')).to.equal('unsure');
     expect(verdictOf('KMS_THROTTLED')).to.equal('wait');
+    expect(verdictOf('KEY_DISABLED')).to.equal('wait');
     expect(verdictOf('OBJECT_STORE_ACCESS_DENIED')).to.equal('unsure');
     expect(verdictOf('MODEL_ACCESS_DENIED')).to.equal('unsure');
     expect(verdictOf('MODEL_NOT_FOUND')).to.equal('unsure');

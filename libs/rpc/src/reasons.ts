@@ -253,12 +253,17 @@ export function specOf(reason: Reason): ReasonSpec {
   return reasons[reason];
 }
 
-/** Not over until somebody acts, and no fault of the work: the jobs of a suspended tenant wait until it is resumed or gone. */
+/**
+ * Not over until somebody acts, and no fault of the work: the jobs of a suspended tenant, or of one whose key is disabled, wait
+ * until that is taken back, or the tenant is gone.
+ */
 const waits: ReadonlySet<Reason> = new Set<Reason>([
   'DEADLINE_EXCEEDED',
   'CANCELLED',
   'TENANT_SUSPENDED',
   'TENANT_OFFBOARDING',
+  'KEY_DISABLED',
+  'KEY_PENDING_DELETION',
 ]);
 
 /** Whether doing the same again later may succeed: something was down, too slow or too busy. Jobs retry these without end. */
