@@ -21,6 +21,8 @@ export interface WorkStep {
   readonly documentsLeft: number;
   /** What was removed, by kind: a word in lower case with underscores. */
   readonly removed?: Readonly<Record<string, number>>;
+  /** What else this step brought on, such as rows that are no documents. */
+  readonly moved?: number;
 }
 
 /** A tenant whose values are to be sealed again. */
@@ -80,7 +82,7 @@ export function createTenantWorker(options: TenantWorkerOptions): TenantWorker {
       const done = await handle(options.handlers, work, ended.signal);
       metrics.documents.inc({ kind }, done.documentsDone);
       await report(client, service, work, done);
-      return done.documentsLeft > 0 && done.documentsDone > 0;
+      return done.documentsLeft > 0 && hasMoved(done);
     } catch (error) {
       if (ended.signal.aborted) return false;
       metrics.failures.inc({ kind });
@@ -144,6 +146,11 @@ export function createTenantWorker(options: TenantWorkerOptions): TenantWorker {
       await running;
     },
   };
+}
+
+/** Whether another step is likely to bring the work on: rows go before the documents that they belong to. */
+function hasMoved({ documentsDone, removed = {}, moved = 0 }: WorkStep): boolean {
+  return documentsDone + moved > 0 || Object.values(removed).some((count) => count > 0);
 }
 
 async function handle(handlers: TenantWorkHandlers, work: TenantWork, signal: AbortSignal): Promise<WorkStep> {

@@ -89,9 +89,29 @@ describe('tenant worker', () => {
     expect(told.begun, 'once a pass').to.deep.equal(told.work.map(({ workId }) => workId));
   });
 
+  for (const [title, step] of [
+    ['removes rows before it finishes a document', { removed: { chunks: 4_000, documents: 0 } }],
+    ['moves what is no document', { moved: 200 }],
+  ] as const) {
+    it(`goes on in the same pass while a step ${title}`, async () => {
+      told.work = [purge(uuidv7())];
+      let left = 3;
+      const steps = await open({
+        purge: () => {
+          left -= 1;
+          const last = { documentsDone: 1, documentsLeft: 0 };
+          return Promise.resolve(left === 0 ? last : { documentsDone: 0, documentsLeft: 1, ...step });
+        },
+      }).pass();
+      expect(steps).to.equal(3);
+    });
+  }
+
   it('leaves what does not move for the next pass', async () => {
     told.work = [reseal(uuidv7())];
-    const steps = await open({ reseal: () => Promise.resolve({ documentsDone: 0, documentsLeft: 2 }) }).pass();
+    const steps = await open({
+      reseal: () => Promise.resolve({ documentsDone: 0, documentsLeft: 2, removed: { objects: 0 }, moved: 0 }),
+    }).pass();
     expect(steps).to.equal(1);
     expect(told.reports).to.have.length(1);
   });

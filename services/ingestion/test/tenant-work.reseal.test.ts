@@ -19,8 +19,12 @@ describe('sealing a tenant again', () => {
 
   const signal = new AbortController().signal;
   const work = (keyVersion: number): Resealing => ({ tenantId: tenantA, keyVersion, settledAt: new Date() });
-  const step = (keyVersion = 2, deps: Partial<ResealDeps> = {}): Promise<WorkStep> =>
+  const wholeStep = (keyVersion = 2, deps: Partial<ResealDeps> = {}): Promise<WorkStep> =>
     resealStep({ ...harness.deps, ...deps })(work(keyVersion), signal);
+  const step = async (...args: Parameters<typeof wholeStep>): Promise<Omit<WorkStep, 'moved'>> => {
+    const { documentsDone, documentsLeft } = await wholeStep(...args);
+    return { documentsDone, documentsLeft };
+  };
   const end = (documentId: string, reason?: 'NO_TEXT') =>
     harness.database.inTenant(tenantA, (tx) =>
       settle(tx, { documentId, version: 1 }, reason === undefined ? { state: 'READY' } : { state: 'FAILED', reason }),
@@ -95,6 +99,13 @@ describe('sealing a tenant again', () => {
     rotate();
     expect(await step()).to.deep.equal({ documentsDone: 20, documentsLeft: 3 });
     expect(await step()).to.deep.equal({ documentsDone: 3, documentsLeft: 0 });
+  });
+
+  it('says that idempotency keys moved, which are no documents', async () => {
+    await settled('words', { idempotencyKey: 'key-1' });
+    rotate();
+    expect(await wholeStep()).to.deep.equal({ documentsDone: 1, documentsLeft: 0, moved: 1 });
+    expect(await wholeStep()).to.deep.equal({ documentsDone: 0, documentsLeft: 0, moved: 0 });
   });
 
   it('goes on where it was killed, between the object and the row', async () => {

@@ -43,7 +43,7 @@ export function resealStep(deps: ResealDeps) {
   return async (work: Resealing, signal: AbortSignal): Promise<WorkStep> => {
     const { tenantId, keyVersion, settledAt } = work;
     const { inTenant } = deps.database;
-    let documentsDone = 0;
+    let [documentsDone, moved] = [0, 0];
     for (const document of await inTenant(tenantId, (tx) => findToReseal(tx, keyVersion, maxDocumentsPerStep))) {
       if (signal.aborted) throw new AppError('CANCELLED');
       if (await tryDocument(deps, document, keyVersion, signal)) documentsDone += 1;
@@ -51,9 +51,10 @@ export function resealStep(deps: ResealDeps) {
     for (const row of await inTenant(tenantId, (tx) => findKeysToReseal(tx, keyVersion, maxKeysPerStep))) {
       if (signal.aborted) throw new AppError('CANCELLED');
       await resealKey(deps, row, keyVersion);
+      moved += 1;
     }
     const documentsLeft = await inTenant(tenantId, (tx) => countToReseal(tx, keyVersion, settledAt));
-    return { documentsDone, documentsLeft };
+    return { documentsDone, documentsLeft, moved };
   };
 }
 
