@@ -102,9 +102,12 @@ describe('the guard of a model: its circuit', () => {
 
   it('makes no further attempt of a call once it is open', async () => {
     suite.double.fault(away);
-    const guard = createModelGuard({ attempts: 10, delays: quick, circuit: { minAttempts: 4, firstOpenMs: longMs } });
+    let retries = 0;
+    const circuit = { minAttempts: 4, firstOpenMs: longMs };
+    const guard = createModelGuard({ attempts: 10, delays: quick, circuit, onRetry: () => (retries += 1) });
     await refusalOf(guarded(suite, guard));
     expect(suite.double.calls).to.have.length(4);
+    expect(retries).to.equal(4);
   });
 
   for (const type of ['ThrottlingException', 'ValidationException', 'AccessDeniedException'] as const) {

@@ -43,6 +43,20 @@ describe('the Bedrock double: Titan embeddings', () => {
     expect(suite.double.calls[0]).to.include({ operation: 'InvokeModel', model: titan, inputTokens: 3, status: 200 });
   });
 
+  it('tell their tokens in a header', async () => {
+    const { requestHandler } = suite.runtime.config;
+    const handle = requestHandler.handle.bind(requestHandler);
+    let told: string | undefined;
+    requestHandler.handle = async (request, options) => {
+      const answer = await handle(request, options);
+      const { headers } = answer.response as { headers: Readonly<Record<string, string>> };
+      told = headers['x-amzn-bedrock-input-token-count'];
+      return answer;
+    };
+    await embed(suite, 'left knee');
+    expect(told).to.equal('3');
+  });
+
   it('are binary when that is asked for', async () => {
     const { embeddingsByType } = await embed(suite, 'left knee', { embeddingTypes: ['binary'], dimensions: 256 });
     expect(Object.keys(embeddingsByType)).to.deep.equal(['binary']);

@@ -23,7 +23,7 @@ import { createFaultPlan } from './faults.ts';
 import { passingGuardrail, rerank } from './rank.ts';
 import { routeOf, type Route } from './routes.ts';
 import { checkSignature, type SigningCredentials } from './signature.ts';
-import { titanEmbedding } from './titan.ts';
+import { createTitanEmbedding } from './titan.ts';
 import type {
   BedrockCall,
   BedrockFault,
@@ -110,7 +110,7 @@ export async function startBedrockDouble(options: BedrockDoubleOptions = {}): Pr
   const plan = createFaultPlan();
   const handlers: Handlers = {
     Converse: createScripts<ConverseHandler>(extractiveAnswer),
-    InvokeModel: createScripts<InvokeHandler>(titanOnly),
+    InvokeModel: createScripts<InvokeHandler>(titanOnly()),
     Rerank: createScripts<JsonHandler>(rerank),
     ApplyGuardrail: createScripts<JsonHandler>(passingGuardrail),
   };
@@ -244,10 +244,14 @@ function checkModel({ operation, model }: Route, body: Json, options: BedrockDou
   }
 }
 
-const titanOnly: InvokeHandler = (request) => {
-  if (!request.model.includes('titan-embed')) throw invalid('The double invokes Titan embeddings alone: see onInvoke.');
-  return titanEmbedding(request);
-};
+function titanOnly(): InvokeHandler {
+  const titan = createTitanEmbedding();
+  return (request) => {
+    if (!request.model.includes('titan-embed'))
+      throw invalid('The double invokes Titan embeddings alone: see onInvoke.');
+    return titan(request);
+  };
+}
 
 function parse(bytes: Buffer | undefined): Json | undefined {
   if (bytes === undefined) return undefined;
