@@ -74,6 +74,8 @@ async function* events(answer: AsyncIterable<AnswerResponse>): AsyncGenerator<St
       case 'done':
         yield { event: 'done', data: answerDoneSchema.parse(toDone(event.value)) };
         return;
+      case 'usage':
+        break;
       default:
         throw new AppError('INTERNAL', { message: 'The answering service sent an event that is not known here.' });
     }

@@ -144,6 +144,19 @@ export const reasons = {
   EXTRACTION_TIMEOUT: { code: Code.InvalidArgument, status: 422, message: 'Reading the document took too long.' },
   EXTRACTION_MEMORY: { code: Code.InvalidArgument, status: 422, message: 'Reading the document took too much memory.' },
 
+  // Answers.
+  MODEL_NOT_ALLOWED: {
+    code: Code.InvalidArgument,
+    status: 400,
+    message: 'The model is not one that may be used here.',
+  },
+  BUDGET_EXCEEDED: {
+    code: Code.ResourceExhausted,
+    status: 429,
+    message: 'The budget of the tenant for this month is used up.',
+  },
+  CONVERSATION_NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is no such conversation.' },
+
   // Keys and sealed values.
   KEY_UNAVAILABLE: unavailable('A key that is needed cannot be had at the moment.'),
   KEY_DISABLED: { code: Code.FailedPrecondition, status: 409, message: 'The key of the tenant is disabled.' },

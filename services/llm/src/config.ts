@@ -17,6 +17,8 @@ const schema = z.object({
   WARDSTONE_AUDIT_URL: fields.url,
   /** Answers in flight; one more is told to come back later. */
   WARDSTONE_LLM_MAX_ANSWERS: fields.positiveInt.default(64),
+  /** What happens to a statement that the sources do not bear out. */
+  WARDSTONE_LLM_CITATION_POLICY: z.enum(['mark', 'drop', 'refuse']).default('drop'),
 });
 
 /** The service's configuration, by variable name. */

@@ -4,9 +4,12 @@ import { peerHealth, runUntilSignal } from '@wardstone/rpc';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { loadConfig } from './config.ts';
-import { createExtractiveAnswerer } from './domain/extractive-answerer.ts';
+import { asRetrieved } from './domain/as-retrieved.ts';
+import { createExtractiveAnswerer, extractiveCard } from './domain/extractive-answerer.ts';
+import { createModels } from './domain/installed-models.ts';
+import { noConversations, unmetered } from './domain/without-store.ts';
 import { createMetrics } from './metrics.ts';
-import type { Deps } from './ports.ts';
+import type { AnswerSettings, Deps } from './ports.ts';
 import { routes } from './rpc/routes.ts';
 
 const service = 'llm';
@@ -24,8 +27,18 @@ await runUntilSignal(async () => {
   // Model.
   const model = createExtractiveAnswerer();
   telemetry.log.warn({ model: model.id }, 'the embedded extractive model is in use: it quotes, it does not reason');
+  const settings: AnswerSettings = {
+    model: 'quality',
+    citationPolicy: config.WARDSTONE_LLM_CITATION_POLICY,
+    completionsEnabled: false,
+    monthlyBudgetMicroUsd: undefined,
+  };
   const deps: Deps = {
-    model,
+    models: createModels([{ card: extractiveCard, model }]),
+    settings: { of: () => Promise.resolve(settings) },
+    ledger: unmetered(),
+    conversations: noConversations(),
+    reranker: asRetrieved(),
     retrieval,
     auditor,
     metrics: createMetrics(telemetry.metrics),

@@ -1,6 +1,6 @@
 /** Counters of this service. Labels are words of fixed lists: never an id, never content. */
 import { Counter, Gauge, Histogram, type Registry } from '@wardstone/telemetry';
-import type { AnswerOutcome } from './ports.ts';
+import type { AnswerOutcome } from './domain/outcomes.ts';
 
 export interface AnswerMetrics {
   /** Answers in flight changed by this much. */

@@ -1,5 +1,5 @@
 import type { Auditor } from '@wardstone/access';
-import type { ServiceClient } from '@wardstone/rpc';
+import type { CallContext, ServiceClient } from '@wardstone/rpc';
 import type { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import type { AnswerMetrics } from './metrics.ts';
 
@@ -22,44 +22,172 @@ export interface AnswerSource {
   readonly charStart: number;
   /** Pages the chunk's text runs over, in order; never empty. */
   readonly pageBreaks: readonly PageBreak[];
-  /** Similarity to the question, by which sources are ordered. */
+  /** Similarity to the question. */
   readonly score: number;
 }
 
-/** How an answer ended. */
-export type AnswerOutcome = 'answered' | 'not-in-documents';
+/** One question of a conversation with its answer. PHI. */
+export interface ConversationTurn {
+  readonly question: string;
+  readonly answer: string;
+}
 
-/** What an answering model tells, in this order: text, then the citations that bear it out, and `done` last. */
-export type AnswerEvent =
-  | { readonly kind: 'delta'; readonly text: string }
-  | {
-      readonly kind: 'citation';
-      readonly sourceNumber: number;
-      /** The quote is `source.text.slice(quoteStart, quoteEnd)`. */
-      readonly quoteStart: number;
-      readonly quoteEnd: number;
-      /** The statement borne out, in the answer's text so far. */
-      readonly answerStart: number;
-      readonly answerEnd: number;
-    }
-  | { readonly kind: 'done'; readonly outcome: AnswerOutcome };
+/** A place that a model says bears a statement out. What it says is a claim until the verifier has found it. */
+export interface ModelQuote {
+  /** The source's `number`. */
+  readonly sourceNumber: number;
+  /** The words, as the model gives them. */
+  readonly quote: string;
+  /** Page of the document, when the model names one. */
+  readonly page?: number;
+}
 
-/** A model that answers from sources. Adapters: the embedded extractive one here; Claude on Bedrock later. */
+/** What a model used for one call. */
+export interface ModelUsage {
+  readonly modelId: string;
+  /** Tokens that were read, without those from the cache. */
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly cacheReadTokens: number;
+  readonly cacheWriteTokens: number;
+  /** Whole millionths of a US dollar. */
+  readonly costMicroUsd: number;
+}
+
+/** How a model ended. blocked: a guardrail stopped it; cut: it ran out of output tokens. */
+export type ModelOutcome = 'answered' | 'not-in-documents' | 'blocked' | 'cut';
+
+/**
+ * What an answering model tells: statements in order, each whole and without white space around it, usage as often as it is
+ * known (a fallback is another call; the handler sums), and `done` last, once.
+ */
+export type ModelEvent =
+  | { readonly kind: 'statement'; readonly text: string; readonly quotes: readonly ModelQuote[] }
+  | { readonly kind: 'usage'; readonly usage: ModelUsage }
+  | { readonly kind: 'done'; readonly outcome: ModelOutcome };
+
+/** What a model answers from. */
+export interface AnswerInput {
+  /** The question, which stands alone. */
+  readonly question: string;
+  /** Turns before it, oldest first; empty without a conversation. */
+  readonly history: readonly ConversationTurn[];
+  readonly sources: readonly AnswerSource[];
+  /** Language to answer in (BCP 47); the question's own when not given. */
+  readonly language?: string;
+}
+
+/** A model that answers from sources. Adapters: the embedded extractive one, Claude on Bedrock. One contract suite holds for all. */
 export interface AnswerModel {
   readonly id: string;
+  /** Version of the prompt that it is given; empty for a model without one. */
+  readonly promptVersion: string;
+  /** Texts that belong into no answer: the system prompt with its canary. The output guard looks for their words. */
+  readonly confidential: readonly string[];
+  /** Those of the sources, best first and in their order, that the model's context has room for. Pure. */
+  fit(input: AnswerInput): readonly AnswerSource[];
   /**
-   * Answers from the sources alone. Stops soon after the signal fires, with the signal's reason.
-   * Thrown: AppError MODEL_UNAVAILABLE when the model cannot be had.
+   * Answers from the sources alone. Stops soon after the signal fires, with the signal's reason. Usage of a call that is cut
+   * off is told before the error, when it is known.
+   * Thrown: AppError MODEL_UNAVAILABLE when the model cannot be had; what it told before that stands.
    */
-  answer(
-    input: { readonly question: string; readonly sources: readonly AnswerSource[] },
+  answer(input: AnswerInput, signal: AbortSignal): AsyncIterable<ModelEvent>;
+  /** The question in words that need no conversation. Called only with history. Thrown: as `answer`. */
+  rewrite(
+    question: string,
+    history: readonly ConversationTurn[],
     signal: AbortSignal,
-  ): AsyncIterable<AnswerEvent>;
+  ): Promise<{ readonly question: string; readonly usage?: ModelUsage }>;
+}
+
+/** A name that stands for a model: the best one, or the quick and cheap one. */
+export type ModelAlias = 'quality' | 'fast';
+
+/** A model as it is listed. */
+export interface ModelCard {
+  readonly id: string;
+  /** Names that stand for it here. */
+  readonly aliases: readonly ModelAlias[];
+  /** Tokens that question, history, sources and answer share. */
+  readonly contextTokens: number;
+  readonly maxOutputTokens: number;
+}
+
+/** The models that this installation may use. */
+export interface AnswerModels {
+  readonly known: readonly ModelCard[];
+  /**
+   * The model of an alias or an id. Thrown: AppError MODEL_NOT_ALLOWED for a name that is not known here.
+   */
+  pick(wanted: string): AnswerModel;
+}
+
+/** Puts sources into the order in which they bear on a question. Adapters: as retrieved, a local one, Bedrock's. */
+export interface Reranker {
+  readonly id: string;
+  /** How many sources it wants to choose `topK` from; at least `topK`, at most 100. */
+  candidates(topK: number): number;
+  /**
+   * At most `topK` of the sources, best first, otherwise unchanged (the handler numbers them). Stops soon after the signal
+   * fires. Thrown: AppError MODEL_UNAVAILABLE.
+   */
+  rerank(
+    question: string,
+    sources: readonly AnswerSource[],
+    topK: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly sources: readonly AnswerSource[]; readonly usage?: ModelUsage }>;
+}
+
+/** What happens to a statement that the sources do not bear out: it is marked, left out, or the whole answer refused. */
+export type CitationPolicy = 'mark' | 'drop' | 'refuse';
+
+/** How a tenant wants to be answered. Total: the source of it has put in the defaults. */
+export interface AnswerSettings {
+  /** An alias, or the id of a model. */
+  readonly model: string;
+  readonly citationPolicy: CitationPolicy;
+  /** Whether the tenant's programs may use the OpenAI-compatible API. */
+  readonly completionsEnabled: boolean;
+  /** What answers may cost in a calendar month (UTC); undefined: without a bound. */
+  readonly monthlyBudgetMicroUsd: number | undefined;
+}
+
+/** Where a tenant's settings come from. */
+export interface SettingsSource {
+  of(call: CallContext): Promise<AnswerSettings>;
+}
+
+/** What the tenant has used. */
+export interface UsageLedger {
+  /** Thrown: AppError BUDGET_EXCEEDED when the month's budget is used up. */
+  admit(call: CallContext, settings: AnswerSettings): Promise<void>;
+  /** Counts what one call of a model used. Called for every call that was paid for, also of an answer that failed or was left. */
+  count(call: CallContext, usage: ModelUsage): Promise<void>;
+}
+
+/** A conversation that a question goes on with. */
+export interface Conversation {
+  readonly id: string;
+  /** Turns before, oldest first, no more than a model is to read. */
+  readonly history: readonly ConversationTurn[];
+  /** Keeps one more turn, sealed. Returns its number, from 1. */
+  keep(turn: ConversationTurn): Promise<number>;
+}
+
+/** The tenant's conversations. */
+export interface Conversations {
+  /** Thrown: AppError CONVERSATION_NOT_FOUND when the id is nobody's of whom the caller may know. */
+  open(call: CallContext, conversationId: string): Promise<Conversation>;
 }
 
 /** What handlers need. main.ts fills it in; tests fill in real or failing parts. */
 export interface Deps {
-  readonly model: AnswerModel;
+  readonly models: AnswerModels;
+  readonly settings: SettingsSource;
+  readonly ledger: UsageLedger;
+  readonly conversations: Conversations;
+  readonly reranker: Reranker;
   readonly retrieval: Pick<ServiceClient<typeof RetrievalService>, 'search'>;
   readonly auditor: Pick<Auditor, 'record'>;
   readonly metrics: AnswerMetrics;

@@ -7,6 +7,7 @@ import { eventually, testIdentities, type TestIdentities } from '@wardstone/test
 import { createExtractiveAnswerer } from '../src/domain/extractive-answerer.ts';
 import type { AnswerModel } from '../src/ports.ts';
 import { routes } from '../src/rpc/routes.ts';
+import { says } from './support/scripted-model.ts';
 import { clinician, collect, createHarness, type Harness, reasonOf, untilAborted } from './support/harness.ts';
 
 const question = 'Why was warfarin stopped?';
@@ -19,7 +20,7 @@ describe('Answer over sockets', () => {
   let modelStopped = false;
   /** Tells a little and then waits for the caller to go, for questions about nothing else. */
   const holding: AnswerModel['answer'] = async function* (_input, signal) {
-    yield { kind: 'delta', text: 'Something' };
+    yield says('Warfarin was stopped.', [1, 'Warfarin was stopped because of bleeding.']);
     await untilAborted(signal).catch(() => {
       modelStopped = true;
     });
@@ -27,7 +28,7 @@ describe('Answer over sockets', () => {
   };
   const extractive = createExtractiveAnswerer();
   const model: AnswerModel = {
-    id: extractive.id,
+    ...extractive,
     answer: (input, signal) => (input.question === 'hold' ? holding(input, signal) : extractive.answer(input, signal)),
   };
 
@@ -66,7 +67,7 @@ describe('Answer over sockets', () => {
 
   it('streams an answer to the gateway for a clinician', async () => {
     const events = await answerAs('gateway', clinician);
-    expect(events.map((event) => event.case)).to.deep.equal(['sources', 'delta', 'citation', 'done']);
+    expect(events.map((event) => event.case)).to.deep.equal(['sources', 'delta', 'citation', 'usage', 'done']);
   });
 
   it('refuses a service that is not listed', async () => {

@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import { asPrincipal } from '@wardstone/rpc';
 import { AnswerOutcome } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { eventually } from '@wardstone/testing';
-import { notInDocuments } from '../src/domain/extractive-answerer.ts';
-import type { AnswerEvent, AnswerModel } from '../src/ports.ts';
+import { notInDocuments } from '../src/domain/outcomes.ts';
+import { says, scriptedModel } from './support/scripted-model.ts';
 import {
   clinician,
   collect,
@@ -24,8 +24,8 @@ describe('Answer: the stream', () => {
   it('sends sources, the statement, its citation, and how it ended', async () => {
     const { client } = createHarness();
     const events = await collect(client.answer({ question }, as()));
-    expect(events.map((event) => event.case)).to.deep.equal(['sources', 'delta', 'citation', 'done']);
-    const [sources, delta, citation, done] = events.map((event) => event.value);
+    expect(events.map((event) => event.case)).to.deep.equal(['sources', 'delta', 'citation', 'usage', 'done']);
+    const [sources, delta, citation, , done] = events.map((event) => event.value);
     expect(sources).to.have.property('sources').with.length(2);
     expect(delta).to.have.property('text', quote);
     expect(citation).to.deep.include({
@@ -69,9 +69,9 @@ describe('Answer: the stream', () => {
       const { client, scene } = createHarness();
       scene.found = { hits };
       const events = await collect(client.answer({ question }, as()));
-      expect(events.map((event) => event.case)).to.deep.equal(['sources', 'delta', 'done']);
+      expect(events.map((event) => event.case)).to.deep.equal(['sources', 'delta', 'usage', 'done']);
       expect(events[1]?.value).to.have.property('text', notInDocuments);
-      expect(events[2]?.value).to.have.property('outcome', AnswerOutcome.NOT_IN_DOCUMENTS);
+      expect(events[3]?.value).to.have.property('outcome', AnswerOutcome.NOT_IN_DOCUMENTS);
     });
   }
 
@@ -153,8 +153,8 @@ describe('Answer: refusals and faults', () => {
 
   it('ends with the deadline', async () => {
     const { client } = createHarness(
-      modelOf(async function* (signal) {
-        yield { kind: 'delta', text: 'Something' };
+      scriptedModel(async function* (_input, signal) {
+        yield says(quote, [1, quote]);
         await untilAborted(signal);
       }),
     );
@@ -173,7 +173,7 @@ describe('Answer: refusals and faults', () => {
     expect(await reasonOf(first)).to.equal('CANCELLED');
     scene.searchHolds = false;
     const next = await eventually(async () => (await collect(client.answer({ question }, as()))).length);
-    expect(next).to.equal(4);
+    expect(next).to.equal(5);
   });
 
   it('answers another tenant while one asks for more than its share', async () => {
@@ -185,38 +185,15 @@ describe('Answer: refusals and faults', () => {
     expect(await reasonOf(collect(client.answer({ question }, as())))).to.equal('RATE_LIMITED');
     scene.searchHolds = false;
     const other = asPrincipal({ ...clinician, tenantId: '0199a0c2-7a3e-7c1d-9a55-0d4c3b2a1f0f' });
-    expect(await collect(client.answer({ question }, other))).to.have.length(4);
+    expect(await collect(client.answer({ question }, other))).to.have.length(5);
     caller.abort();
     expect(await Promise.all(held)).to.deep.equal(['CANCELLED', 'CANCELLED']);
     const next = await eventually(async () => (await collect(client.answer({ question }, as()))).length);
-    expect(next).to.equal(4);
+    expect(next).to.equal(5);
   });
 
   it('says MODEL_UNAVAILABLE when the model stops without saying how it ended', async () => {
-    const { client } = createHarness(modelOf(() => told({ kind: 'delta', text: 'Something' })));
+    const { client } = createHarness(scriptedModel([says(quote, [1, quote])]));
     expect(await reasonOf(collect(client.answer({ question }, as())))).to.equal('MODEL_UNAVAILABLE');
   });
-
-  for (const [what, cited] of [
-    ['a source that is none', { sourceNumber: 3, quoteStart: 0, quoteEnd: 5 }],
-    ['words beyond the source', { sourceNumber: 1, quoteStart: 0, quoteEnd: 5_000 }],
-    ['no words', { sourceNumber: 1, quoteStart: 5, quoteEnd: 5 }],
-  ] as const) {
-    it(`does not send a citation of ${what}`, async () => {
-      const citation = { kind: 'citation', ...cited, answerStart: 0, answerEnd: 1 } as const;
-      const { client } = createHarness(modelOf(() => told(citation)));
-      expect(await reasonOf(collect(client.answer({ question }, as())))).to.equal('INTERNAL');
-    });
-  }
 });
-
-function modelOf(answer: (signal: AbortSignal) => AsyncIterable<AnswerEvent>): AnswerModel {
-  return { id: 'scripted', answer: (_input, signal) => answer(signal) };
-}
-
-async function* told(...events: AnswerEvent[]): AsyncGenerator<AnswerEvent> {
-  for (const event of events) {
-    await Promise.resolve();
-    yield event;
-  }
-}

@@ -1,19 +1,18 @@
 import { expect } from 'chai';
-import { createExtractiveAnswerer, notInDocuments } from '../src/domain/extractive-answerer.ts';
-import type { AnswerEvent, AnswerSource } from '../src/ports.ts';
+import { createExtractiveAnswerer } from '../src/domain/extractive-answerer.ts';
+import type { AnswerSource, ModelEvent } from '../src/ports.ts';
 import { sourceOf } from './support/sources.ts';
 
 const signal = new AbortController().signal;
 
 async function ask(question: string, sources: readonly AnswerSource[]) {
-  const events: AnswerEvent[] = [];
-  for await (const event of createExtractiveAnswerer().answer({ question, sources }, signal)) events.push(event);
-  const text = events.map((event) => (event.kind === 'delta' ? event.text : '')).join('');
-  const citations = events.filter((event) => event.kind === 'citation');
-  const quotes = citations.map(({ sourceNumber, quoteStart, quoteEnd }) =>
-    sources[sourceNumber - 1]?.text.slice(quoteStart, quoteEnd),
-  );
-  return { events, text, citations, quotes, done: events.at(-1) };
+  const events: ModelEvent[] = [];
+  const input = { question, history: [], sources };
+  for await (const event of createExtractiveAnswerer().answer(input, signal)) events.push(event);
+  const statements = events.filter((event) => event.kind === 'statement');
+  const text = statements.map((statement) => statement.text).join(' ');
+  const quotes = statements.flatMap((statement) => statement.quotes.map(({ quote }) => quote));
+  return { events, text, statements, quotes, done: events.at(-1) };
 }
 
 const medication = sourceOf({
@@ -47,16 +46,12 @@ describe('extractive answerer: answers', () => {
     });
   }
 
-  it('cites every statement, by a place in the answer that holds just that statement', async () => {
-    const { text, events, citations, quotes } = await ask('metformin warfarin diabetes bleeding admitted', [
-      medication,
-    ]);
-    expect(citations.length).to.be.greaterThan(1);
-    expect(events.filter(({ kind }) => kind === 'delta')).to.have.length(citations.length);
-    for (const [index, { answerStart, answerEnd }] of citations.entries()) {
-      expect(text.slice(answerStart, answerEnd)).to.equal(quotes[index]?.replace(/\s+/gu, ' '));
+  it('quotes for every statement just the words that it tells', async () => {
+    const { statements } = await ask('metformin warfarin diabetes bleeding admitted', [medication]);
+    expect(statements.length).to.be.greaterThan(1);
+    for (const { text, quotes } of statements) {
+      expect(quotes.map(({ quote }) => quote.replace(/\s+/gu, ' '))).to.deep.equal([text]);
     }
-    expect(citations.at(-1)?.answerEnd).to.equal(text.length);
   });
 
   for (const question of [
@@ -67,21 +62,21 @@ describe('extractive answerer: answers', () => {
     '???',
   ]) {
     it(`says that the documents do not answer "${question}"`, async () => {
-      const { text, citations, done } = await ask(question, [medication, other]);
-      expect(text).to.equal(notInDocuments);
-      expect(citations).to.deep.equal([]);
+      const { statements, done } = await ask(question, [medication, other]);
+      expect(statements).to.deep.equal([]);
       expect(done).to.deep.equal({ kind: 'done', outcome: 'not-in-documents' });
     });
   }
 
   it('says so without sources, and with empty ones', async () => {
-    expect((await ask('Why was warfarin stopped?', [])).text).to.equal(notInDocuments);
-    expect((await ask('Why was warfarin stopped?', [sourceOf({ text: ' \n ' })])).text).to.equal(notInDocuments);
+    const none: ModelEvent = { kind: 'done', outcome: 'not-in-documents' };
+    expect((await ask('Why was warfarin stopped?', [])).events).to.deep.equal([none]);
+    expect((await ask('Why was warfarin stopped?', [sourceOf({ text: ' \n ' })])).events).to.deep.equal([none]);
   });
 
   it('says the same thing once', async () => {
     const copies = [1, 2, 3].map((number) => sourceOf({ number, text: 'Warfarin was stopped because of bleeding.' }));
-    expect((await ask('Why was warfarin stopped?', copies)).citations).to.have.length(1);
+    expect((await ask('Why was warfarin stopped?', copies)).statements).to.have.length(1);
   });
 
   it('says four things at most', async () => {
@@ -91,7 +86,7 @@ describe('extractive answerer: answers', () => {
           `Warfarin was stopped ${how} ${'abcdefg'.slice(at, at + 1).repeat(6)} ${'hijklmn'.slice(at, at + 1).repeat(6)}.`,
       )
       .join(' ');
-    expect((await ask('When was warfarin stopped?', [sourceOf({ text })])).citations).to.have.length(4);
+    expect((await ask('When was warfarin stopped?', [sourceOf({ text })])).statements).to.have.length(4);
   });
 
   it('keeps a negation with what it negates', async () => {
@@ -119,7 +114,7 @@ describe('extractive answerer: answers', () => {
 
   it('stops with the signal', async () => {
     const answer = createExtractiveAnswerer().answer(
-      { question: 'Why was warfarin stopped?', sources: [medication] },
+      { question: 'Why was warfarin stopped?', history: [], sources: [medication] },
       AbortSignal.abort(new Error('left')),
     );
     const caught: unknown = await answer[Symbol.asyncIterator]()

@@ -3,12 +3,9 @@
  * statement that the documents do not answer it. Deterministic; it rewords nothing and obeys nothing it reads.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { AnswerEvent, AnswerModel, AnswerSource } from '../ports.ts';
+import type { AnswerModel, AnswerSource, ModelCard, ModelEvent } from '../ports.ts';
 import { type Candidate, coverageOf, rankSentences } from './rank-sentences.ts';
 import { readQuestion } from './terms.ts';
-
-/** The whole answer when the documents do not answer. */
-export const notInDocuments = 'The documents do not answer this question.';
 
 /**
  * Share of the question (its words weighed by rarity) that the best sentence must hold, what stands around it counting
@@ -20,26 +17,35 @@ const maxSentences = 4;
 const minShareOfBest = 0.6;
 /** Sentences that share more of their words than this say the same. */
 const maxOverlap = 0.6;
+/** A question with fewer content words than this does not stand alone. */
+const fewTerms = 3;
 
-/** The embedded model. */
+/** The embedded model as it is listed. It reads what retrieval gives it, which is bounded. */
+export const extractiveCard: ModelCard = {
+  id: 'wardstone-extractive-1',
+  aliases: ['quality', 'fast'],
+  contextTokens: 1_000_000,
+  maxOutputTokens: 4_096,
+};
+
+/** The embedded model. It has no prompt, reads no conversation, and costs nothing. */
 export function createExtractiveAnswerer(): AnswerModel {
   return {
-    id: 'wardstone-extractive-1',
+    id: extractiveCard.id,
+    promptVersion: '',
+    confidential: [],
+    fit: ({ sources }) => sources,
     async *answer({ question, sources }, signal) {
       await setImmediate();
       signal.throwIfAborted();
       const chosen = chooseSentences(question, sources);
-      if (chosen.length === 0) {
-        yield { kind: 'delta', text: notInDocuments };
-        yield { kind: 'done', outcome: 'not-in-documents' };
-        return;
-      }
-      for (const event of tell(chosen)) {
+      for (const candidate of chosen) {
         signal.throwIfAborted();
-        yield event;
+        yield tell(candidate);
       }
-      yield { kind: 'done', outcome: 'answered' };
+      yield { kind: 'done', outcome: chosen.length === 0 ? 'not-in-documents' : 'answered' };
     },
+    rewrite: (question, history) => Promise.resolve({ question: standAlone(question, history.at(-1)?.question) }),
   };
 }
 
@@ -58,23 +64,10 @@ export function chooseSentences(question: string, sources: readonly AnswerSource
   return inTellingOrder(chosen);
 }
 
-function* tell(chosen: readonly Candidate[]): Generator<AnswerEvent> {
-  let length = 0;
-  for (const { source, start, end } of chosen) {
-    const statement = statementOf(source.text.slice(start, end));
-    const gap = length === 0 ? '' : ' ';
-    yield { kind: 'delta', text: gap + statement };
-    const answerStart = length + gap.length;
-    length = answerStart + statement.length;
-    yield {
-      kind: 'citation',
-      sourceNumber: source.number,
-      quoteStart: start,
-      quoteEnd: end,
-      answerStart,
-      answerEnd: length,
-    };
-  }
+/** A sentence of a source as a statement that quotes it whole. */
+function tell({ source, start, end }: Candidate): ModelEvent {
+  const quote = source.text.slice(start, end);
+  return { kind: 'statement', text: statementOf(quote), quotes: [{ sourceNumber: source.number, quote }] };
 }
 
 /** A quote as it reads in an answer: on one line, words joined that a line end had broken, with a full stop. */
@@ -84,6 +77,12 @@ function statementOf(quote: string): string {
     .replace(/\s+/gu, ' ')
     .trim();
   return /[.!?…。！？:]["'”’»)\]]*$/u.test(line) ? line : `${line}.`;
+}
+
+/** A question that only points at the one before is read together with it: "And the dose?" has too few words to search by. */
+function standAlone(question: string, before: string | undefined): string {
+  if (before === undefined || readQuestion(question).terms.length >= fewTerms) return question;
+  return `${before} ${question}`;
 }
 
 /** The best sentence first, then the others as they read, those of its own document before those of the next best. */

@@ -9,91 +9,117 @@ import {
   tenantShare,
   withTenantSlot,
 } from '@wardstone/rpc';
-import type { AnswerOutcome as WireOutcome } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import type { AnswerRequest } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
-import type { AnswerSource, Deps } from '../ports.ts';
-import { placeOf } from '../domain/places.ts';
-import { outcomeToWire, sourceFromHit, sourceToWire } from './wire.ts';
+import { type AnswerSummary, composeAnswer } from '../domain/compose-answer.ts';
+import { createSpending, type Spending } from '../domain/spending.ts';
+import { readModel } from '../domain/read-model.ts';
+import type { AnswerInput, AnswerModel, AnswerSettings, Conversation, Deps } from '../ports.ts';
+import { citationToWire, doneToWire, sourceFromHit, sourceToWire, statementToWire, usageToWire } from './wire.ts';
 
 const defaultTopK = 8;
 
 /**
- * Sources first, then each piece of the answer with the citations that bear it out, then how it ended. The audit event is
- * durable before anything of a document leaves; a caller who goes stops the search and the model.
+ * Sources first, then each checked statement with the citations that bear it out, then what was used and how it ended. The
+ * audit event is durable before anything of a document leaves; a caller who goes stops the search and the model.
  */
 export function answer(deps: Deps) {
   const { maxAnswers, tenantSlotPercent } = deps.limits;
   const slots = createSlots(tenantShare(maxAnswers, tenantSlotPercent));
   return withTenantSlot(slots, async function* (request: AnswerRequest, context: HandlerContext) {
+    const call = callContext(context);
+    const spending = createSpending();
     deps.metrics.answering(1);
     try {
-      yield* answerOne(deps, request, callContext(context));
+      yield* answerOne(deps, request, call, spending);
     } finally {
       deps.metrics.answering(-1);
+      // What was used is counted however the answer ended: a caller who leaves has not left the bill.
+      for (const usage of spending.all) await deps.ledger.count(call, usage);
     }
   });
 }
 
-async function* answerOne(deps: Deps, request: AnswerRequest, call: CallContext) {
+async function* answerOne(deps: Deps, request: AnswerRequest, call: CallContext, spending: Spending) {
   tenantOf(call);
   const startedMs = performance.now();
-  const sources = await findSources(deps, request, call);
+  const settings = await deps.settings.of(call);
+  const model = deps.models.pick(request.model === '' ? settings.model : request.model);
+  await deps.ledger.admit(call, settings);
+  const { conversationId } = request;
+  const conversation = conversationId === '' ? undefined : await deps.conversations.open(call, conversationId);
+  const input = await gather(deps, { request, model, conversation, spending }, call);
   await deps.auditor.record(call, {
     action: 'answer.create',
     resourceType: 'document',
-    resourceIds: [...new Set(sources.map(({ documentId }) => documentId))],
+    resourceIds: [...new Set(input.sources.map(({ documentId }) => documentId))],
     outcome: 'success',
-    attributes: { sources: String(sources.length), model: deps.model.id },
+    attributes: { sources: String(input.sources.length), model: model.id },
   });
-  yield { event: { case: 'sources' as const, value: { sources: sources.map(sourceToWire) } } };
+  yield { event: { case: 'sources' as const, value: { sources: input.sources.map(sourceToWire) } } };
 
-  let citations = 0;
-  for await (const event of deps.model.answer({ question: request.question, sources }, call.signal)) {
-    switch (event.kind) {
-      case 'delta':
-        yield { event: { case: 'delta' as const, value: { text: event.text } } };
-        break;
-      case 'citation':
-        citations += 1;
-        yield { event: { case: 'citation' as const, value: citationOf(event, sources) } };
-        break;
-      case 'done': {
-        deps.metrics.answered(event.outcome, citations, (performance.now() - startedMs) / 1000);
-        const outcome: WireOutcome = outcomeToWire(event.outcome);
-        yield { event: { case: 'done' as const, value: { outcome, modelId: deps.model.id } } };
-        return;
-      }
-    }
-  }
-  throw new AppError('MODEL_UNAVAILABLE', { cause: new Error('the model stopped without saying how it ended') });
+  const { summary, citations } = yield* tell(model, { input, settings, spending }, call);
+  const turn = await conversation?.keep({ question: request.question, answer: summary.text });
+  yield { event: { case: 'usage' as const, value: usageToWire(model.id, spending.total()) } };
+  deps.metrics.answered(summary.outcome, citations, (performance.now() - startedMs) / 1000);
+  const done = doneToWire(summary, { model, conversationId, turn: turn ?? 0 });
+  yield { event: { case: 'done' as const, value: done } };
 }
 
-async function findSources(deps: Pick<Deps, 'retrieval'>, request: AnswerRequest, call: CallContext) {
-  const { question, topK, documentIds } = request;
+/** What the model answers from: a question that stands alone, and the best sources that it has room for. */
+async function gather(
+  deps: Deps,
+  asked: {
+    readonly request: AnswerRequest;
+    readonly model: AnswerModel;
+    readonly conversation: Conversation | undefined;
+    readonly spending: Spending;
+  },
+  call: CallContext,
+): Promise<AnswerInput> {
+  const { request, model, spending } = asked;
+  const history = asked.conversation?.history ?? [];
+  let { question } = request;
+  if (history.length > 0) {
+    const rewritten = await model.rewrite(question, history, call.signal);
+    if (rewritten.usage) spending.add(rewritten.usage);
+    question = rewritten.question;
+  }
+  const topK = request.topK === 0 ? defaultTopK : request.topK;
   const found = await deps.retrieval.search(
-    { query: question, topK: topK === 0 ? defaultTopK : topK, documentIds },
+    {
+      query: question,
+      topK: deps.reranker.candidates(topK),
+      documentIds: request.documentIds,
+      filters: request.filters,
+    },
     forward(call),
   );
-  return found.hits.map(sourceFromHit);
+  const ranked = await deps.reranker.rerank(question, found.hits.map(sourceFromHit), topK, call.signal);
+  if (ranked.usage) spending.add(ranked.usage);
+  const sources = ranked.sources.map((source, index) => ({ ...source, number: index + 1 }));
+  return { question, history, sources: model.fit({ question, history, sources }) };
 }
 
-/** A citation as it is sent: the quote is cut from the source here, so that no model can make one up. */
-function citationOf(
-  cited: { sourceNumber: number; quoteStart: number; quoteEnd: number; answerStart: number; answerEnd: number },
-  sources: readonly AnswerSource[],
+/** Sends the answer as it is checked; tells what came of it. */
+async function* tell(
+  model: AnswerModel,
+  asked: { readonly input: AnswerInput; readonly settings: AnswerSettings; readonly spending: Spending },
+  call: CallContext,
 ) {
-  const source = sources.find(({ number }) => number === cited.sourceNumber);
-  const { quoteStart, quoteEnd } = cited;
-  if (!source || quoteStart < 0 || quoteEnd <= quoteStart || quoteEnd > source.text.length) {
-    throw new AppError('INTERNAL', { cause: new Error('the model cited a place that is not in its sources') });
+  const { input, settings, spending } = asked;
+  const readings = readModel(model, input, call.signal, (usage) => spending.add(usage));
+  let [citations, summary]: [number, AnswerSummary | undefined] = [0, undefined];
+  for await (const piece of composeAnswer(readings, { sources: input.sources, policy: settings.citationPolicy })) {
+    if (piece.kind === 'end') {
+      ({ summary } = piece);
+      continue;
+    }
+    yield { event: { case: 'delta' as const, value: statementToWire(piece) } };
+    for (const quote of piece.quotes) {
+      citations += 1;
+      yield { event: { case: 'citation' as const, value: citationToWire(quote, piece) } };
+    }
   }
-  return {
-    sourceNumber: source.number,
-    quote: source.text.slice(quoteStart, quoteEnd),
-    span: placeOf(source, quoteStart, quoteEnd),
-    answerStart: cited.answerStart,
-    answerEnd: cited.answerEnd,
-    documentId: source.documentId,
-    version: source.version,
-  };
+  if (summary === undefined) throw new AppError('INTERNAL', { cause: new Error('an answer ended without a summary') });
+  return { summary, citations };
 }

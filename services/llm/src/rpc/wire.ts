@@ -1,8 +1,16 @@
 /** Between the wire's messages and the domain's values; nowhere else. */
 import type { SearchHit } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
-import { AnswerOutcome as WireOutcome } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
+import {
+  AnswerOutcome as WireOutcome,
+  QuoteMatch,
+  StatementProblem as WireProblem,
+  StatementSupport,
+} from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
+import type { AnswerSummary, CheckedStatement } from '../domain/compose-answer.ts';
+import type { AnswerOutcome } from '../domain/outcomes.ts';
 import { placeOf } from '../domain/places.ts';
-import type { AnswerOutcome, AnswerSource } from '../ports.ts';
+import type { FoundQuote, StatementProblem } from '../domain/verify/verify-statement.ts';
+import type { AnswerModel, AnswerSource, ModelUsage } from '../ports.ts';
 
 /** A hit as a source with its number, by the order in which retrieval ranked it. */
 export function sourceFromHit(hit: SearchHit, index: number): AnswerSource {
@@ -31,6 +39,82 @@ export function sourceToWire(source: AnswerSource) {
   };
 }
 
-export function outcomeToWire(outcome: AnswerOutcome): WireOutcome {
-  return outcome === 'answered' ? WireOutcome.ANSWERED : WireOutcome.NOT_IN_DOCUMENTS;
+export function statementToWire({ text, support, problems, answerStart, answerEnd }: CheckedStatement) {
+  return {
+    text,
+    support: supports[support],
+    problems: problems.map((problem) => wireProblems[problem]),
+    answerStart,
+    answerEnd,
+  };
 }
+
+/** A citation as it is sent: the quote is cut from the source here, so that no model can make one up. */
+export function citationToWire(
+  { source, start, end, match, similarity }: FoundQuote,
+  { answerStart, answerEnd }: Pick<CheckedStatement, 'answerStart' | 'answerEnd'>,
+) {
+  return {
+    sourceNumber: source.number,
+    quote: source.text.slice(start, end),
+    span: placeOf(source, start, end),
+    answerStart,
+    answerEnd,
+    documentId: source.documentId,
+    version: source.version,
+    match: match === 'exact' ? QuoteMatch.EXACT : QuoteMatch.FUZZY,
+    similarity,
+  };
+}
+
+export function usageToWire(modelId: string, usage: ModelUsage) {
+  return {
+    modelId: usage.modelId === '' ? modelId : usage.modelId,
+    inputTokens: BigInt(usage.inputTokens),
+    outputTokens: BigInt(usage.outputTokens),
+    cacheReadTokens: BigInt(usage.cacheReadTokens),
+    cacheWriteTokens: BigInt(usage.cacheWriteTokens),
+    costMicroUsd: BigInt(usage.costMicroUsd),
+  };
+}
+
+export function doneToWire(
+  { outcome, grounding, statements, supported, withheld, truncated }: AnswerSummary,
+  { model, ...conversation }: { readonly model: AnswerModel; readonly conversationId: string; readonly turn: number },
+) {
+  return {
+    outcome: outcomes[outcome],
+    modelId: model.id,
+    promptVersion: model.promptVersion,
+    grounding,
+    statements,
+    supported,
+    withheld,
+    truncated,
+    ...conversation,
+  };
+}
+
+const outcomes: Record<AnswerOutcome, WireOutcome> = {
+  answered: WireOutcome.ANSWERED,
+  'not-in-documents': WireOutcome.NOT_IN_DOCUMENTS,
+  unsupported: WireOutcome.UNSUPPORTED,
+  blocked: WireOutcome.BLOCKED,
+};
+
+const supports: Record<CheckedStatement['support'], StatementSupport> = {
+  supported: StatementSupport.SUPPORTED,
+  unsupported: StatementSupport.UNSUPPORTED,
+  notice: StatementSupport.NOTICE,
+};
+
+const wireProblems: Record<StatementProblem, WireProblem> = {
+  'no-quote': WireProblem.NO_QUOTE,
+  'quote-not-found': WireProblem.QUOTE_NOT_FOUND,
+  'wrong-source': WireProblem.WRONG_SOURCE,
+  'wrong-page': WireProblem.WRONG_PAGE,
+  'number-not-in-source': WireProblem.NUMBER_NOT_IN_SOURCE,
+  'date-not-in-source': WireProblem.DATE_NOT_IN_SOURCE,
+  'negation-differs': WireProblem.NEGATION_DIFFERS,
+  'not-borne-out': WireProblem.NOT_BORNE_OUT,
+};

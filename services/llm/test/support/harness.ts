@@ -15,9 +15,12 @@ import {
 import { type AnswerResponse, LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { SearchResponseSchema } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { createTelemetry, Registry } from '@wardstone/telemetry';
-import { createExtractiveAnswerer } from '../../src/domain/extractive-answerer.ts';
+import { createExtractiveAnswerer, extractiveCard } from '../../src/domain/extractive-answerer.ts';
 import { createMetrics } from '../../src/metrics.ts';
-import type { AnswerModel, Deps } from '../../src/ports.ts';
+import { createModels } from '../../src/domain/installed-models.ts';
+import { asRetrieved } from '../../src/domain/as-retrieved.ts';
+import { noConversations } from '../../src/domain/without-store.ts';
+import type { AnswerModel, AnswerSettings, Conversations, Deps, ModelUsage } from '../../src/ports.ts';
 import { routes } from '../../src/rpc/routes.ts';
 
 export const tenantId = '0199a0c2-7a3e-7c1d-9a55-0d4c3b2a1f00';
@@ -55,6 +58,13 @@ export const found: Hit = {
   ],
 };
 
+export const settings: AnswerSettings = {
+  model: 'quality',
+  citationPolicy: 'drop',
+  completionsEnabled: false,
+  monthlyBudgetMicroUsd: undefined,
+};
+
 export interface Asked {
   readonly query: string;
   readonly topK: number;
@@ -69,8 +79,18 @@ export interface Harness {
   readonly asked: Asked[];
   readonly events: (NewAuditEvent & { readonly principal: Principal })[];
   readonly logs: string[];
-  /** What retrieval and audit do next. */
-  readonly scene: { found: Hit; searchFails: Reason | undefined; auditFails: boolean; searchHolds: boolean };
+  /** What was counted. */
+  readonly counted: ModelUsage[];
+  /** What its peers do next. */
+  readonly scene: {
+    found: Hit;
+    searchFails: Reason | undefined;
+    auditFails: boolean;
+    searchHolds: boolean;
+    settings: AnswerSettings;
+    budgetUsedUp: boolean;
+    conversations: Conversations;
+  };
 }
 
 export function createHarness(
@@ -80,9 +100,20 @@ export function createHarness(
   const asked: Asked[] = [];
   const events: Harness['events'] = [];
   const logs: string[] = [];
-  const scene: Harness['scene'] = { found, searchFails: undefined, auditFails: false, searchHolds: false };
+  const counted: ModelUsage[] = [];
+  const scene: Harness['scene'] = {
+    ...{ found, searchFails: undefined, auditFails: false, searchHolds: false, settings, budgetUsedUp: false },
+    conversations: noConversations(),
+  };
   const deps: Deps = {
-    model,
+    models: createModels([{ card: { ...extractiveCard, id: model.id }, model }]),
+    settings: { of: () => Promise.resolve(scene.settings) },
+    ledger: {
+      admit: () => (scene.budgetUsedUp ? Promise.reject(new AppError('BUDGET_EXCEEDED')) : Promise.resolve()),
+      count: (_call, usage) => Promise.resolve(void counted.push(usage)),
+    },
+    conversations: { open: (call, id) => scene.conversations.open(call, id) },
+    reranker: asRetrieved(),
     retrieval: {
       search: async ({ query = '', topK = 0, documentIds = [] }, options) => {
         asked.push({ query, topK, documentIds, options });
@@ -113,7 +144,7 @@ export function createHarness(
       callerCheck: trustingCheck,
     }),
   });
-  return { deps, client, asked, events, logs, scene };
+  return { deps, client, asked, events, logs, counted, scene };
 }
 
 /** Believes the principal that the test names; libs/access tests who may come this far. */

@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
 import { file_wardstone_access_v1_access } from "../../access/v1/access_pb.ts";
-import type { Span } from "../../retrieval/v1/retrieval_pb.ts";
+import type { EqualityFilter, Span } from "../../retrieval/v1/retrieval_pb.ts";
 import { file_wardstone_retrieval_v1_retrieval } from "../../retrieval/v1/retrieval_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file wardstone/llm/v1/llm.proto.
  */
 export const file_wardstone_llm_v1_llm: GenFile = /*@__PURE__*/
-  fileDesc("Chp3YXJkc3RvbmUvbGxtL3YxL2xsbS5wcm90bxIQd2FyZHN0b25lLmxsbS52MSJxCg1BbnN3ZXJSZXF1ZXN0Eh8KCHF1ZXN0aW9uGAEgASgJQg2AAQG6SAdyBRABGKAfEhgKBXRvcF9rGAIgASgFQgm6SAYaBBgyKAASJQoMZG9jdW1lbnRfaWRzGAMgAygJQg+6SAySAQkQZCIFcgOwAQEi2wEKDkFuc3dlclJlc3BvbnNlEjIKB3NvdXJjZXMYASABKAsyHy53YXJkc3RvbmUubGxtLnYxLkFuc3dlclNvdXJjZXNIABIuCgVkZWx0YRgCIAEoCzIdLndhcmRzdG9uZS5sbG0udjEuQW5zd2VyRGVsdGFIABIuCghjaXRhdGlvbhgDIAEoCzIaLndhcmRzdG9uZS5sbG0udjEuQ2l0YXRpb25IABIsCgRkb25lGAQgASgLMhwud2FyZHN0b25lLmxsbS52MS5BbnN3ZXJEb25lSABCBwoFZXZlbnQiqAEKBlNvdXJjZRIOCgZudW1iZXIYASABKAUSEwoLZG9jdW1lbnRfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBRIbCg5kb2N1bWVudF90aXRsZRgEIAEoCUIDgAEBEioKBHNwYW4YBSABKAsyHC53YXJkc3RvbmUucmV0cmlldmFsLnYxLlNwYW4SDQoFc2NvcmUYBiABKAESEAoIY2h1bmtfaWQYByABKAkiOgoNQW5zd2VyU291cmNlcxIpCgdzb3VyY2VzGAEgAygLMhgud2FyZHN0b25lLmxsbS52MS5Tb3VyY2UiIAoLQW5zd2VyRGVsdGESEQoEdGV4dBgBIAEoCUIDgAEBIrEBCghDaXRhdGlvbhIVCg1zb3VyY2VfbnVtYmVyGAEgASgFEhIKBXF1b3RlGAIgASgJQgOAAQESKgoEc3BhbhgDIAEoCzIcLndhcmRzdG9uZS5yZXRyaWV2YWwudjEuU3BhbhIUCgxhbnN3ZXJfc3RhcnQYBCABKAUSEgoKYW5zd2VyX2VuZBgFIAEoBRITCgtkb2N1bWVudF9pZBgGIAEoCRIPCgd2ZXJzaW9uGAcgASgFIlAKCkFuc3dlckRvbmUSMAoHb3V0Y29tZRgBIAEoDjIfLndhcmRzdG9uZS5sbG0udjEuQW5zd2VyT3V0Y29tZRIQCghtb2RlbF9pZBgCIAEoCSpxCg1BbnN3ZXJPdXRjb21lEh4KGkFOU1dFUl9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGwoXQU5TV0VSX09VVENPTUVfQU5TV0VSRUQQARIjCh9BTlNXRVJfT1VUQ09NRV9OT1RfSU5fRE9DVU1FTlRTEAIyggEKCkxsbVNlcnZpY2USdAoGQW5zd2VyEh8ud2FyZHN0b25lLmxsbS52MS5BbnN3ZXJSZXF1ZXN0GiAud2FyZHN0b25lLmxsbS52MS5BbnN3ZXJSZXNwb25zZSIlirUYIQoGYW5zd2VyEgZjcmVhdGUaB2dhdGV3YXkaBmNsaWVudDABYgZwcm90bzM", [file_buf_validate_validate, file_wardstone_access_v1_access, file_wardstone_retrieval_v1_retrieval]);
+  fileDesc("Chp3YXJkc3RvbmUvbGxtL3YxL2xsbS5wcm90bxIQd2FyZHN0b25lLmxsbS52MSKIAgoNQW5zd2VyUmVxdWVzdBIfCghxdWVzdGlvbhgBIAEoCUINgAEBukgHcgUQARigHxIYCgV0b3BfaxgCIAEoBUIJukgGGgQYMigAEiUKDGRvY3VtZW50X2lkcxgDIAMoCUIPukgMkgEJEGQiBXIDsAEBEiwKBW1vZGVsGAQgASgJQh26SBpyGBjIATITXltBLVphLXowLTkuXzovLV0qJBIkCg9jb252ZXJzYXRpb25faWQYBSABKAlCC7pICNgBAXIDsAEBEkEKB2ZpbHRlcnMYBiADKAsyJi53YXJkc3RvbmUucmV0cmlldmFsLnYxLkVxdWFsaXR5RmlsdGVyQgi6SAWSAQIQFCKLAgoOQW5zd2VyUmVzcG9uc2USMgoHc291cmNlcxgBIAEoCzIfLndhcmRzdG9uZS5sbG0udjEuQW5zd2VyU291cmNlc0gAEi4KBWRlbHRhGAIgASgLMh0ud2FyZHN0b25lLmxsbS52MS5BbnN3ZXJEZWx0YUgAEi4KCGNpdGF0aW9uGAMgASgLMhoud2FyZHN0b25lLmxsbS52MS5DaXRhdGlvbkgAEiwKBGRvbmUYBCABKAsyHC53YXJkc3RvbmUubGxtLnYxLkFuc3dlckRvbmVIABIuCgV1c2FnZRgFIAEoCzIdLndhcmRzdG9uZS5sbG0udjEuQW5zd2VyVXNhZ2VIAEIHCgVldmVudCKoAQoGU291cmNlEg4KBm51bWJlchgBIAEoBRITCgtkb2N1bWVudF9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgFEhsKDmRvY3VtZW50X3RpdGxlGAQgASgJQgOAAQESKgoEc3BhbhgFIAEoCzIcLndhcmRzdG9uZS5yZXRyaWV2YWwudjEuU3BhbhINCgVzY29yZRgGIAEoARIQCghjaHVua19pZBgHIAEoCSI6Cg1BbnN3ZXJTb3VyY2VzEikKB3NvdXJjZXMYASADKAsyGC53YXJkc3RvbmUubGxtLnYxLlNvdXJjZSK1AQoLQW5zd2VyRGVsdGESEQoEdGV4dBgBIAEoCUIDgAEBEjMKB3N1cHBvcnQYAiABKA4yIi53YXJkc3RvbmUubGxtLnYxLlN0YXRlbWVudFN1cHBvcnQSNAoIcHJvYmxlbXMYAyADKA4yIi53YXJkc3RvbmUubGxtLnYxLlN0YXRlbWVudFByb2JsZW0SFAoMYW5zd2VyX3N0YXJ0GAQgASgFEhIKCmFuc3dlcl9lbmQYBSABKAUi8gEKCENpdGF0aW9uEhUKDXNvdXJjZV9udW1iZXIYASABKAUSEgoFcXVvdGUYAiABKAlCA4ABARIqCgRzcGFuGAMgASgLMhwud2FyZHN0b25lLnJldHJpZXZhbC52MS5TcGFuEhQKDGFuc3dlcl9zdGFydBgEIAEoBRISCgphbnN3ZXJfZW5kGAUgASgFEhMKC2RvY3VtZW50X2lkGAYgASgJEg8KB3ZlcnNpb24YByABKAUSKwoFbWF0Y2gYCCABKA4yHC53YXJkc3RvbmUubGxtLnYxLlF1b3RlTWF0Y2gSEgoKc2ltaWxhcml0eRgJIAEoASKbAQoLQW5zd2VyVXNhZ2USEAoIbW9kZWxfaWQYASABKAkSFAoMaW5wdXRfdG9rZW5zGAIgASgDEhUKDW91dHB1dF90b2tlbnMYAyABKAMSGQoRY2FjaGVfcmVhZF90b2tlbnMYBCABKAMSGgoSY2FjaGVfd3JpdGVfdG9rZW5zGAUgASgDEhYKDmNvc3RfbWljcm9fdXNkGAYgASgDIqYCCgpBbnN3ZXJEb25lEjAKB291dGNvbWUYASABKA4yHy53YXJkc3RvbmUubGxtLnYxLkFuc3dlck91dGNvbWUSEAoIbW9kZWxfaWQYAiABKAkSEQoJZ3JvdW5kaW5nGAMgASgBEhIKCnN0YXRlbWVudHMYBCABKAUSEQoJc3VwcG9ydGVkGAUgASgFEhAKCHdpdGhoZWxkGAYgASgFEjYKDmd1YXJkX2ZpbmRpbmdzGAcgAygOMh4ud2FyZHN0b25lLmxsbS52MS5HdWFyZEZpbmRpbmcSFgoOcHJvbXB0X3ZlcnNpb24YCCABKAkSEQoJdHJ1bmNhdGVkGAkgASgIEhcKD2NvbnZlcnNhdGlvbl9pZBgKIAEoCRIMCgR0dXJuGAsgASgFKpcBChBTdGF0ZW1lbnRTdXBwb3J0EiEKHVNUQVRFTUVOVF9TVVBQT1JUX1VOU1BFQ0lGSUVEEAASHwobU1RBVEVNRU5UX1NVUFBPUlRfU1VQUE9SVEVEEAESIQodU1RBVEVNRU5UX1NVUFBPUlRfVU5TVVBQT1JURUQQAhIcChhTVEFURU1FTlRfU1VQUE9SVF9OT1RJQ0UQAyrlAgoQU3RhdGVtZW50UHJvYmxlbRIhCh1TVEFURU1FTlRfUFJPQkxFTV9VTlNQRUNJRklFRBAAEh4KGlNUQVRFTUVOVF9QUk9CTEVNX05PX1FVT1RFEAESJQohU1RBVEVNRU5UX1BST0JMRU1fUVVPVEVfTk9UX0ZPVU5EEAISIgoeU1RBVEVNRU5UX1BST0JMRU1fV1JPTkdfU09VUkNFEAMSIAocU1RBVEVNRU5UX1BST0JMRU1fV1JPTkdfUEFHRRAEEioKJlNUQVRFTUVOVF9QUk9CTEVNX05VTUJFUl9OT1RfSU5fU09VUkNFEAUSKAokU1RBVEVNRU5UX1BST0JMRU1fREFURV9OT1RfSU5fU09VUkNFEAYSJgoiU1RBVEVNRU5UX1BST0JMRU1fTkVHQVRJT05fRElGRkVSUxAHEiMKH1NUQVRFTUVOVF9QUk9CTEVNX05PVF9CT1JORV9PVVQQCCpXCgpRdW90ZU1hdGNoEhsKF1FVT1RFX01BVENIX1VOU1BFQ0lGSUVEEAASFQoRUVVPVEVfTUFUQ0hfRVhBQ1QQARIVChFRVU9URV9NQVRDSF9GVVpaWRACKq0BCg1BbnN3ZXJPdXRjb21lEh4KGkFOU1dFUl9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGwoXQU5TV0VSX09VVENPTUVfQU5TV0VSRUQQARIjCh9BTlNXRVJfT1VUQ09NRV9OT1RfSU5fRE9DVU1FTlRTEAISHgoaQU5TV0VSX09VVENPTUVfVU5TVVBQT1JURUQQAxIaChZBTlNXRVJfT1VUQ09NRV9CTE9DS0VEEAQq2gEKDEd1YXJkRmluZGluZxIdChlHVUFSRF9GSU5ESU5HX1VOU1BFQ0lGSUVEEAASHwobR1VBUkRfRklORElOR19MRUFLRURfUFJPTVBUEAESIQodR1VBUkRfRklORElOR19GT1JFSUdOX0FERFJFU1MQAhIgChxHVUFSRF9GSU5ESU5HX0FDVElWRV9DT05URU5UEAMSIwofR1VBUkRfRklORElOR19ISURERU5fQ0hBUkFDVEVSUxAEEiAKHEdVQVJEX0ZJTkRJTkdfQ09OVFJPTF9TWU5UQVgQBTKCAQoKTGxtU2VydmljZRJ0CgZBbnN3ZXISHy53YXJkc3RvbmUubGxtLnYxLkFuc3dlclJlcXVlc3QaIC53YXJkc3RvbmUubGxtLnYxLkFuc3dlclJlc3BvbnNlIiWKtRghCgZhbnN3ZXISBmNyZWF0ZRoHZ2F0ZXdheRoGY2xpZW50MAFiBnByb3RvMw", [file_buf_validate_validate, file_wardstone_access_v1_access, file_wardstone_retrieval_v1_retrieval]);
 
 /**
  * A question.
@@ -44,6 +44,27 @@ export type AnswerRequest = Message<"wardstone.llm.v1.AnswerRequest"> & {
    * @generated from field: repeated string document_ids = 3;
    */
   documentIds: string[];
+
+  /**
+   * Which model answers: `quality`, `fast`, or the id of one that the tenant may use. Empty means the one of its settings.
+   *
+   * @generated from field: string model = 4;
+   */
+  model: string;
+
+  /**
+   * UUID of the conversation that the question goes on with; empty when it stands alone.
+   *
+   * @generated from field: string conversation_id = 5;
+   */
+  conversationId: string;
+
+  /**
+   * Only from documents that pass all of these.
+   *
+   * @generated from field: repeated wardstone.retrieval.v1.EqualityFilter filters = 6;
+   */
+  filters: EqualityFilter[];
 };
 
 /**
@@ -74,7 +95,7 @@ export type AnswerResponse = Message<"wardstone.llm.v1.AnswerResponse"> & {
     case: "sources";
   } | {
     /**
-     * A piece of the answer's text.
+     * The next statement of the answer, checked.
      *
      * @generated from field: wardstone.llm.v1.AnswerDelta delta = 2;
      */
@@ -82,7 +103,7 @@ export type AnswerResponse = Message<"wardstone.llm.v1.AnswerResponse"> & {
     case: "delta";
   } | {
     /**
-     * Words of a source that bear out the text sent so far.
+     * Words of a source that bear out the statement sent last.
      *
      * @generated from field: wardstone.llm.v1.Citation citation = 3;
      */
@@ -96,6 +117,14 @@ export type AnswerResponse = Message<"wardstone.llm.v1.AnswerResponse"> & {
      */
     value: AnswerDone;
     case: "done";
+  } | {
+    /**
+     * Before the last: what the answer used.
+     *
+     * @generated from field: wardstone.llm.v1.AnswerUsage usage = 5;
+     */
+    value: AnswerUsage;
+    case: "usage";
   } | { case: undefined; value?: undefined };
 };
 
@@ -191,17 +220,45 @@ export const AnswerSourcesSchema: GenMessage<AnswerSources> = /*@__PURE__*/
   messageDesc(file_wardstone_llm_v1_llm, 3);
 
 /**
- * A piece of the answer.
+ * One whole statement of the answer, checked: nothing that was not checked ever leaves.
  *
  * @generated from message wardstone.llm.v1.AnswerDelta
  */
 export type AnswerDelta = Message<"wardstone.llm.v1.AnswerDelta"> & {
   /**
-   * Text to append. PHI.
+   * Text to append: the statement, after a blank when it is not the first. PHI.
    *
    * @generated from field: string text = 1;
    */
   text: string;
+
+  /**
+   * Whether the sources bear it out.
+   *
+   * @generated from field: wardstone.llm.v1.StatementSupport support = 2;
+   */
+  support: StatementSupport;
+
+  /**
+   * Why they do not; empty when they do.
+   *
+   * @generated from field: repeated wardstone.llm.v1.StatementProblem problems = 3;
+   */
+  problems: StatementProblem[];
+
+  /**
+   * Start of the statement in the answer's text, in UTF-16 code units.
+   *
+   * @generated from field: int32 answer_start = 4;
+   */
+  answerStart: number;
+
+  /**
+   * End (exclusive) of the statement in the answer's text, in UTF-16 code units.
+   *
+   * @generated from field: int32 answer_end = 5;
+   */
+  answerEnd: number;
 };
 
 /**
@@ -265,6 +322,20 @@ export type Citation = Message<"wardstone.llm.v1.Citation"> & {
    * @generated from field: int32 version = 7;
    */
   version: number;
+
+  /**
+   * How the quote that the model gave was found. `quote` is the source's own words in either case.
+   *
+   * @generated from field: wardstone.llm.v1.QuoteMatch match = 8;
+   */
+  match: QuoteMatch;
+
+  /**
+   * How alike the model's words and the source's are, 0 to 1; 1 when exact.
+   *
+   * @generated from field: double similarity = 9;
+   */
+  similarity: number;
 };
 
 /**
@@ -273,6 +344,62 @@ export type Citation = Message<"wardstone.llm.v1.Citation"> & {
  */
 export const CitationSchema: GenMessage<Citation> = /*@__PURE__*/
   messageDesc(file_wardstone_llm_v1_llm, 5);
+
+/**
+ * What the answer used, all calls of the model together.
+ *
+ * @generated from message wardstone.llm.v1.AnswerUsage
+ */
+export type AnswerUsage = Message<"wardstone.llm.v1.AnswerUsage"> & {
+  /**
+   * Model that was used; the last one when there were several.
+   *
+   * @generated from field: string model_id = 1;
+   */
+  modelId: string;
+
+  /**
+   * Tokens that were read, without those from the cache.
+   *
+   * @generated from field: int64 input_tokens = 2;
+   */
+  inputTokens: bigint;
+
+  /**
+   * Tokens that were written.
+   *
+   * @generated from field: int64 output_tokens = 3;
+   */
+  outputTokens: bigint;
+
+  /**
+   * Tokens that were read from the prompt cache.
+   *
+   * @generated from field: int64 cache_read_tokens = 4;
+   */
+  cacheReadTokens: bigint;
+
+  /**
+   * Tokens that were written to the prompt cache.
+   *
+   * @generated from field: int64 cache_write_tokens = 5;
+   */
+  cacheWriteTokens: bigint;
+
+  /**
+   * What it cost, in millionths of a US dollar.
+   *
+   * @generated from field: int64 cost_micro_usd = 6;
+   */
+  costMicroUsd: bigint;
+};
+
+/**
+ * Describes the message wardstone.llm.v1.AnswerUsage.
+ * Use `create(AnswerUsageSchema)` to create a new message.
+ */
+export const AnswerUsageSchema: GenMessage<AnswerUsage> = /*@__PURE__*/
+  messageDesc(file_wardstone_llm_v1_llm, 6);
 
 /**
  * How the answer ended.
@@ -293,6 +420,69 @@ export type AnswerDone = Message<"wardstone.llm.v1.AnswerDone"> & {
    * @generated from field: string model_id = 2;
    */
   modelId: string;
+
+  /**
+   * Share of the model's statements that the sources bear out, 0 to 1; 0 when it made none.
+   *
+   * @generated from field: double grounding = 3;
+   */
+  grounding: number;
+
+  /**
+   * Statements that the model made.
+   *
+   * @generated from field: int32 statements = 4;
+   */
+  statements: number;
+
+  /**
+   * How many of them the sources bear out.
+   *
+   * @generated from field: int32 supported = 5;
+   */
+  supported: number;
+
+  /**
+   * How many of them were not sent, by the policy or by the output guard.
+   *
+   * @generated from field: int32 withheld = 6;
+   */
+  withheld: number;
+
+  /**
+   * What the output guard found, without repetition; empty when it withheld nothing.
+   *
+   * @generated from field: repeated wardstone.llm.v1.GuardFinding guard_findings = 7;
+   */
+  guardFindings: GuardFinding[];
+
+  /**
+   * Version of the prompt that the model was given; empty for a model without one.
+   *
+   * @generated from field: string prompt_version = 8;
+   */
+  promptVersion: string;
+
+  /**
+   * Whether the model ran out of output before its end.
+   *
+   * @generated from field: bool truncated = 9;
+   */
+  truncated: boolean;
+
+  /**
+   * Conversation that the answer was added to; empty when the question stood alone.
+   *
+   * @generated from field: string conversation_id = 10;
+   */
+  conversationId: string;
+
+  /**
+   * Number of the turn in the conversation, from 1; 0 without a conversation.
+   *
+   * @generated from field: int32 turn = 11;
+   */
+  turn: number;
 };
 
 /**
@@ -300,7 +490,179 @@ export type AnswerDone = Message<"wardstone.llm.v1.AnswerDone"> & {
  * Use `create(AnswerDoneSchema)` to create a new message.
  */
 export const AnswerDoneSchema: GenMessage<AnswerDone> = /*@__PURE__*/
-  messageDesc(file_wardstone_llm_v1_llm, 6);
+  messageDesc(file_wardstone_llm_v1_llm, 7);
+
+/**
+ * Whether the sources bear a statement out.
+ *
+ * @generated from enum wardstone.llm.v1.StatementSupport
+ */
+export const StatementSupport = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: STATEMENT_SUPPORT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Every claim that is checked occurs in the words that are cited.
+   *
+   * @generated from enum value: STATEMENT_SUPPORT_SUPPORTED = 1;
+   */
+  SUPPORTED: 1,
+
+  /**
+   * It was checked and is not borne out; `problems` say why. Only sent under the policy `mark`.
+   *
+   * @generated from enum value: STATEMENT_SUPPORT_UNSUPPORTED = 2;
+   */
+  UNSUPPORTED: 2,
+
+  /**
+   * Not the model's: the sentence that says that the documents do not answer, or that the answer is withheld.
+   *
+   * @generated from enum value: STATEMENT_SUPPORT_NOTICE = 3;
+   */
+  NOTICE: 3,
+} as const;
+
+/**
+ * Whether the sources bear a statement out.
+ *
+ * @generated from enum wardstone.llm.v1.StatementSupport
+ */
+export type StatementSupport = (typeof StatementSupport)[keyof typeof StatementSupport] | UnknownEnum;
+
+/**
+ * Describes the enum wardstone.llm.v1.StatementSupport.
+ */
+export const StatementSupportSchema: GenEnum<StatementSupport> = /*@__PURE__*/
+  enumDesc(file_wardstone_llm_v1_llm, 0);
+
+/**
+ * Why a statement is not borne out.
+ *
+ * @generated from enum wardstone.llm.v1.StatementProblem
+ */
+export const StatementProblem = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: STATEMENT_PROBLEM_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The model gave no quote.
+   *
+   * @generated from enum value: STATEMENT_PROBLEM_NO_QUOTE = 1;
+   */
+  NO_QUOTE: 1,
+
+  /**
+   * The words that the model gave as a quote stand in no source.
+   *
+   * @generated from enum value: STATEMENT_PROBLEM_QUOTE_NOT_FOUND = 2;
+   */
+  QUOTE_NOT_FOUND: 2,
+
+  /**
+   * They stand in another source than the model said.
+   *
+   * @generated from enum value: STATEMENT_PROBLEM_WRONG_SOURCE = 3;
+   */
+  WRONG_SOURCE: 3,
+
+  /**
+   * They stand on another page than the model said.
+   *
+   * @generated from enum value: STATEMENT_PROBLEM_WRONG_PAGE = 4;
+   */
+  WRONG_PAGE: 4,
+
+  /**
+   * A number, dose, percentage or range of the statement does not occur in what it cites.
+   *
+   * @generated from enum value: STATEMENT_PROBLEM_NUMBER_NOT_IN_SOURCE = 5;
+   */
+  NUMBER_NOT_IN_SOURCE: 5,
+
+  /**
+   * A date or time of the statement does not occur in what it cites.
+   *
+   * @generated from enum value: STATEMENT_PROBLEM_DATE_NOT_IN_SOURCE = 6;
+   */
+  DATE_NOT_IN_SOURCE: 6,
+
+  /**
+   * The statement denies what it cites says, or says what it cites denies.
+   *
+   * @generated from enum value: STATEMENT_PROBLEM_NEGATION_DIFFERS = 7;
+   */
+  NEGATION_DIFFERS: 7,
+
+  /**
+   * Too few of the statement's words occur in what it cites.
+   *
+   * @generated from enum value: STATEMENT_PROBLEM_NOT_BORNE_OUT = 8;
+   */
+  NOT_BORNE_OUT: 8,
+} as const;
+
+/**
+ * Why a statement is not borne out.
+ *
+ * @generated from enum wardstone.llm.v1.StatementProblem
+ */
+export type StatementProblem = (typeof StatementProblem)[keyof typeof StatementProblem] | UnknownEnum;
+
+/**
+ * Describes the enum wardstone.llm.v1.StatementProblem.
+ */
+export const StatementProblemSchema: GenEnum<StatementProblem> = /*@__PURE__*/
+  enumDesc(file_wardstone_llm_v1_llm, 1);
+
+/**
+ * How a quote was found in its source.
+ *
+ * @generated from enum wardstone.llm.v1.QuoteMatch
+ */
+export const QuoteMatch = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: QUOTE_MATCH_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The model gave the source's own words; case, white space, hyphenation and typography do not count.
+   *
+   * @generated from enum value: QUOTE_MATCH_EXACT = 1;
+   */
+  EXACT: 1,
+
+  /**
+   * The model gave nearly the source's words, with the same numbers and negations.
+   *
+   * @generated from enum value: QUOTE_MATCH_FUZZY = 2;
+   */
+  FUZZY: 2,
+} as const;
+
+/**
+ * How a quote was found in its source.
+ *
+ * @generated from enum wardstone.llm.v1.QuoteMatch
+ */
+export type QuoteMatch = (typeof QuoteMatch)[keyof typeof QuoteMatch] | UnknownEnum;
+
+/**
+ * Describes the enum wardstone.llm.v1.QuoteMatch.
+ */
+export const QuoteMatchSchema: GenEnum<QuoteMatch> = /*@__PURE__*/
+  enumDesc(file_wardstone_llm_v1_llm, 2);
 
 /**
  * How an answer ended.
@@ -328,6 +690,21 @@ export const AnswerOutcome = {
    * @generated from enum value: ANSWER_OUTCOME_NOT_IN_DOCUMENTS = 2;
    */
   NOT_IN_DOCUMENTS: 2,
+
+  /**
+   * The model answered, and the sources bear nothing of it out, or not all of it under the policy `refuse`. The text says so
+   * and cites nothing.
+   *
+   * @generated from enum value: ANSWER_OUTCOME_UNSUPPORTED = 3;
+   */
+  UNSUPPORTED: 3,
+
+  /**
+   * A guardrail stopped the answer, or the output guard withheld all of it. What was sent before stands.
+   *
+   * @generated from enum value: ANSWER_OUTCOME_BLOCKED = 4;
+   */
+  BLOCKED: 4,
 } as const;
 
 /**
@@ -341,17 +718,80 @@ export type AnswerOutcome = (typeof AnswerOutcome)[keyof typeof AnswerOutcome] |
  * Describes the enum wardstone.llm.v1.AnswerOutcome.
  */
 export const AnswerOutcomeSchema: GenEnum<AnswerOutcome> = /*@__PURE__*/
-  enumDesc(file_wardstone_llm_v1_llm, 0);
+  enumDesc(file_wardstone_llm_v1_llm, 3);
 
 /**
- * Owns prompts and the answering model. Keeps nothing: retrieved text lives in memory for the length of the call.
+ * What the output guard found in a statement that it withheld.
+ *
+ * @generated from enum wardstone.llm.v1.GuardFinding
+ */
+export const GuardFinding = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: GUARD_FINDING_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Words of the system prompt.
+   *
+   * @generated from enum value: GUARD_FINDING_LEAKED_PROMPT = 1;
+   */
+  LEAKED_PROMPT: 1,
+
+  /**
+   * An address (link, host, e-mail) that stands in none of the sources that the statement cites.
+   *
+   * @generated from enum value: GUARD_FINDING_FOREIGN_ADDRESS = 2;
+   */
+  FOREIGN_ADDRESS: 2,
+
+  /**
+   * Markdown or HTML that makes a reader's program load or show something: an image, a link, a tag.
+   *
+   * @generated from enum value: GUARD_FINDING_ACTIVE_CONTENT = 3;
+   */
+  ACTIVE_CONTENT: 3,
+
+  /**
+   * Characters that are not seen, or that turn the direction of text.
+   *
+   * @generated from enum value: GUARD_FINDING_HIDDEN_CHARACTERS = 4;
+   */
+  HIDDEN_CHARACTERS: 4,
+
+  /**
+   * Syntax that steers programs around a model: a tool call, the mark of a role.
+   *
+   * @generated from enum value: GUARD_FINDING_CONTROL_SYNTAX = 5;
+   */
+  CONTROL_SYNTAX: 5,
+} as const;
+
+/**
+ * What the output guard found in a statement that it withheld.
+ *
+ * @generated from enum wardstone.llm.v1.GuardFinding
+ */
+export type GuardFinding = (typeof GuardFinding)[keyof typeof GuardFinding] | UnknownEnum;
+
+/**
+ * Describes the enum wardstone.llm.v1.GuardFinding.
+ */
+export const GuardFindingSchema: GenEnum<GuardFinding> = /*@__PURE__*/
+  enumDesc(file_wardstone_llm_v1_llm, 4);
+
+/**
+ * Owns prompts and the answering models. Retrieved text lives in memory for the length of the call.
  *
  * @generated from service wardstone.llm.v1.LlmService
  */
 export const LlmService: GenService<{
   /**
    * Answers a question from the tenant's documents. Sends the sources first, then the answer's statements as they come,
-   * each with its citations, and one last message that says how it ended.
+   * each checked against the sources and followed by its citations, then what it used, and one last message that says how
+   * it ended.
    *
    * @generated from rpc wardstone.llm.v1.LlmService.Answer
    */
