@@ -1,7 +1,7 @@
 import type { AnswerSource, CitationPolicy } from '../ports.ts';
 import { type AnswerOutcome, blocked, notInDocuments, unsupported } from './outcomes.ts';
 import type { ModelReading } from './read-model.ts';
-import { type FoundQuote, type StatementProblem, verifyStatement } from './verify/verify-statement.ts';
+import { createVerifier, type FoundQuote, type StatementProblem } from './verify/verify-statement.ts';
 
 /** A checked statement in its place in the answer: `answer.slice(answerStart, answerEnd)`. */
 export interface CheckedStatement {
@@ -39,12 +39,13 @@ export async function* composeAnswer(
   readings: AsyncIterable<ModelReading>,
   { sources, policy }: { readonly sources: readonly AnswerSource[]; readonly policy: CitationPolicy },
 ): AsyncGenerator<AnswerPiece> {
+  const verifier = createVerifier(sources);
   const held: CheckedStatement[] = [];
   let [text, statements, supported, sent] = ['', 0, 0, 0];
   for await (const reading of readings) {
     if (reading.kind === 'statement') {
       statements += 1;
-      const { problems, quotes } = verifyStatement(reading, sources);
+      const { problems, quotes } = verifier.verify(reading);
       const isSupported = problems.length === 0;
       if (isSupported) supported += 1;
       else if (policy === 'drop') continue;

@@ -21,6 +21,16 @@ const stopWords = new Set(
   ).split(' '),
 );
 
+/** Whether a word (in lower case) says nothing of what is asked or told. */
+export function isStopWord(word: string): boolean {
+  return stopWords.has(word);
+}
+
+/** The stem of a word in lower case; what is not a plain English word stays as it is. */
+export function stemOf(word: string): string {
+  return /^[a-z]+$/.test(word) ? stemmer(word) : word;
+}
+
 /** Spellings of the same negation, so that a question with "without" finds a sentence with "no". */
 const negations = new Map([
   ['no', 'not'],
@@ -44,7 +54,7 @@ export function termsOf(text: string): string[] {
   for (const [found] of plain.matchAll(word)) {
     const term = negations.get(found) ?? found;
     if (stopWords.has(term)) continue;
-    terms.push(/^[a-z]+$/.test(term) ? stemmer(term) : term);
+    terms.push(stemOf(term));
   }
   return terms;
 }

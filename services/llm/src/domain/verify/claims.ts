@@ -1,0 +1,84 @@
+import { type DateFact, readDates, saysDate, saysTime, type TimeFact } from './dates.ts';
+import { compact, type NumberFact, type Numbers, readNumbers, sameAmount, saysNumber } from './numbers.ts';
+
+/** What a text says that can be counted or dated. */
+export interface Claims extends Numbers {
+  readonly dates: readonly DateFact[];
+  readonly times: readonly TimeFact[];
+  /** The text as it was read: one form of dashes, digits and widths. */
+  readonly plain: string;
+}
+
+/** Which kinds of a statement's claims are not in what it cites. */
+export interface MissingClaims {
+  readonly number: boolean;
+  readonly date: boolean;
+}
+
+/** Numbers that can only be years are told as dates. */
+const isYear = ({ value, unit }: NumberFact): boolean =>
+  unit === undefined && Number.isInteger(value) && value >= 1800 && value <= 2100;
+
+export function readClaims(text: string): Claims {
+  const plain = plainText(text);
+  const { dates, times, rest } = readDates(plain);
+  const numbers = readNumbers(rest);
+  // Whoever says a date has said its year.
+  const years = dates.flatMap(({ readings }) =>
+    readings.flatMap(({ year }) => (year === undefined ? [] : [yearFact(year)])),
+  );
+  return { ...numbers, facts: [...numbers.facts, ...years], dates, times, plain };
+}
+
+/**
+ * What of a statement's claims the cited text does not say. References in brackets ([1], [2, 3]) claim nothing. Names with
+ * numbers in them may also be among those that stand around.
+ */
+export function missingClaims(statement: string, cited: Claims, around?: ReadonlySet<string>): MissingClaims {
+  const { facts, ranges, pairs, names, dates, times } = readClaims(statement.replaceAll(reference, ' '));
+  const missing = facts.filter((fact) => fact.isFirm && !saysNumber(fact, cited.facts));
+  const undated =
+    dates.some((date) => !saysDate(date, cited.dates)) || times.some((time) => !saysTime(time, cited.times));
+  return {
+    number:
+      missing.some((fact) => !isYear(fact)) ||
+      ranges.some(([from, to]) => !cited.ranges.some(([low, high]) => sameAmount(from, low) && sameAmount(to, high))) ||
+      pairs.some((pair) => !cited.pairs.includes(pair)) ||
+      names.some((found) => !around?.has(found) && !saysName(found, cited)),
+    date: undated || missing.some(isYear),
+  };
+}
+
+/** Whether two texts have the same numbers, dates and times. */
+export function sameFigures(a: string, b: string): boolean {
+  const [left, right] = [missingClaims(a, readClaims(b)), missingClaims(b, readClaims(a))];
+  return !left.number && !left.date && !right.number && !right.date;
+}
+
+const reference = /\[\s*\d{1,3}(?:\s*[,;-]\s*\d{1,3})*\s*\]/g;
+
+function yearFact(value: number): NumberFact {
+  return { value, unit: undefined, per: undefined, bound: undefined, isFirm: false, start: 0, end: 0 };
+}
+
+function saysName(name: string, cited: Claims): boolean {
+  if (cited.names.includes(name)) return true;
+  // "IL 6" for "IL-6".
+  const [, letters = '', figures = ''] = /^(\p{L}+)(\d+)$/u.exec(name) ?? [];
+  if (letters === '') return false;
+  return [...cited.plain.matchAll(/(?<![\p{L}\d])(\p{L}{1,24})[\s-]?(\d{1,9})(?![\p{L}\d])/gu)].some(
+    ([, word = '', number = '']) => compact(word) === letters && number === figures,
+  );
+}
+
+function plainText(text: string): string {
+  return text
+    .replaceAll(/(?<=\d)[\u2009\u202f\u00a0](?=\d{3}(?!\d))/gu, ',')
+    .replaceAll(/(?<=\d)[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]+/gu, (found) => `^${found}`)
+    .replaceAll(/(?<=\d)(?=[\u00bc-\u00be\u2150-\u215e])/gu, ' ')
+    .normalize('NFKC')
+    .replaceAll(/\u03bc/gu, '\u00b5')
+    .replaceAll(/[\u2010-\u2015\u2212]/gu, '-')
+    .replaceAll('\u00ad', '')
+    .replaceAll('\u2044', '/');
+}
