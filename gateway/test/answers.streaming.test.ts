@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { AppError } from '@wardstone/rpc';
+import { AnswerOutcome, GuardFinding, StatementSupport } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { eventually } from '@wardstone/testing';
 import { expectProblem, postJson } from './support/http.ts';
 import { failing } from './support/in-test-services.ts';
@@ -71,15 +72,94 @@ describe('answers and search', () => {
     const response = await ask('application/json');
     expect(response.headers.get('content-type')).to.match(/^application\/json/);
     const answer = (await response.json()) as { answer: string; sources: object[]; citations: object[] };
-    expect(answer).to.include({ answer: 'Aspirin 100 mg.', outcome: 'ANSWERED', modelId: 'in-test' });
     expect(answer.sources).to.have.length(1);
     expect(answer.citations[0]).to.deep.include({
-      sourceNumber: 1,
-      quote: 'Aspirin 100 mg',
-      answerStart: 0,
-      answerEnd: 15,
+      ...{ sourceNumber: 1, quote: 'Aspirin 100 mg', answerStart: 0, answerEnd: 15, match: 'EXACT', similarity: 1 },
+    });
+    const { sources: _sources, citations: _citations, ...told } = answer;
+    expect(told).to.deep.equal({
+      answer: 'Aspirin 100 mg. Every 8 hours.',
+      outcome: 'ANSWERED',
+      modelId: 'in-test',
+      grounding: 0.5,
+      checked: { statements: 2, supported: 1, withheld: 0 },
+      guardFindings: [],
+      promptVersion: 'answer-1',
+      truncated: false,
+      statements: [
+        { text: 'Aspirin 100 mg.', answerStart: 0, answerEnd: 15, support: 'SUPPORTED', problems: [] },
+        {
+          ...{ text: 'Every 8 hours.', answerStart: 16, answerEnd: 30 },
+          ...{ support: 'UNSUPPORTED', problems: ['NUMBER_NOT_IN_SOURCE'] },
+        },
+      ],
+      usage: {
+        ...{ modelId: 'in-test', inputTokens: 900, outputTokens: 20 },
+        ...{ cacheReadTokens: 700, cacheWriteTokens: 0, costMicroUsd: 3_000 },
+      },
     });
   });
+
+  it('says in words of its own why there is no answer, and calls that no statement', async () => {
+    world.state.instead.answer = async function* () {
+      yield { event: { case: 'sources', value: { sources: [] } } };
+      const value = { text: 'The documents do not answer this question.', answerEnd: 42 };
+      yield { event: { case: 'delta', value: { ...value, support: StatementSupport.NOTICE } } };
+      const findings = [GuardFinding.FOREIGN_ADDRESS];
+      const done = {
+        outcome: AnswerOutcome.BLOCKED,
+        modelId: 'm',
+        guardFindings: findings,
+        statements: 1,
+        withheld: 1,
+      };
+      yield { event: { case: 'done', value: done } };
+    };
+    const answer = (await (await ask('application/json')).json()) as object;
+    expect(answer).to.deep.include({
+      ...{ answer: 'The documents do not answer this question.', statements: [], outcome: 'BLOCKED' },
+      ...{ guardFindings: ['FOREIGN_ADDRESS'], checked: { statements: 1, supported: 0, withheld: 1 } },
+    });
+    const events = await readEvents(await ask('text/event-stream'));
+    expect(events[1]?.data).to.include({ support: 'NOTICE' });
+  });
+
+  it('passes on what is asked', async () => {
+    const request = {
+      question: 'How much aspirin?',
+      topK: 3,
+      documentIds: ['01970000-0000-7000-8000-000000000001'],
+      filters: [{ field: 'label', value: 'letter' }],
+      model: 'fast',
+      conversationId: '01970000-0000-7000-8000-000000000009',
+    };
+    expect((await postJson(`${world.url}/v1/answers`, headers, request)).status).to.equal(200);
+    const { filters, ...asked } = request;
+    expect(world.state.questions.at(-1)).to.deep.include(asked);
+    expect(world.state.questions.at(-1)?.filters[0]).to.deep.include(filters[0]);
+  });
+
+  for (const [what, wrong] of [
+    ['a model that is no name', { model: 'a model' }],
+    ['a conversation that is no id', { conversationId: 'x' }],
+    ['a filter that is none', { filters: [{ field: 'title', value: 'x' }] }],
+  ] as const) {
+    it(`refuses ${what}`, async () => {
+      const response = await postJson(`${world.url}/v1/answers`, headers, { question: 'x', ...wrong });
+      await expectProblem(response, 400, 'INVALID_ARGUMENT');
+    });
+  }
+
+  for (const [reason, status] of [
+    ['MODEL_NOT_ALLOWED', 400],
+    ['CONVERSATION_NOT_FOUND', 404],
+    ['BUDGET_EXCEEDED', 429],
+  ] as const) {
+    it(`answers ${String(status)} for ${reason}`, async () => {
+      world.state.instead.answer = failing(reason);
+      await expectProblem(await ask('application/json'), status, reason);
+    });
+  }
 
   it('answers as it goes, as named events', async () => {
     const response = await ask('text/event-stream');
@@ -87,8 +167,17 @@ describe('answers and search', () => {
     expect(response.headers.get('content-type')).to.equal('text/event-stream');
     expect(response.headers.get('cache-control')).to.equal('no-store');
     const events = await readEvents(response);
-    expect(events.map(({ event }) => event)).to.deep.equal(['sources', 'delta', 'delta', 'citation', 'done']);
-    expect(events.at(-1)?.data).to.deep.equal({ outcome: 'ANSWERED', modelId: 'in-test' });
+    expect(events.map(({ event }) => event)).to.deep.equal([
+      ...['sources', 'delta', 'citation', 'delta', 'usage', 'done'],
+    ]);
+    const deltas = events.filter(({ event }) => event === 'delta').map(({ data }) => data as { text: string });
+    expect(deltas.map(({ text }) => text).join('')).to.equal('Aspirin 100 mg. Every 8 hours.');
+    expect(deltas[1]).to.deep.include({ support: 'UNSUPPORTED', problems: ['NUMBER_NOT_IN_SOURCE'] });
+    expect(events.at(-2)?.data).to.include({ modelId: 'in-test', inputTokens: 900, costMicroUsd: 3_000 });
+    expect(events.at(-1)?.data).to.deep.include({
+      ...{ outcome: 'ANSWERED', modelId: 'in-test', grounding: 0.5, promptVersion: 'answer-1', truncated: false },
+    });
+    expect(events.at(-1)?.data).not.to.have.property('conversationId');
   });
 
   it('keeps a silent stream alive with comments', async () => {
@@ -105,7 +194,8 @@ describe('answers and search', () => {
       if (comments === 2) go();
     });
     expect(comments).to.be.at.least(2);
-    expect(events.at(-1)).to.deep.equal({ event: 'done', data: { outcome: 'NOT_IN_DOCUMENTS', modelId: 'm' } });
+    expect(events.at(-1)?.event).to.equal('done');
+    expect(events.at(-1)?.data).to.include({ outcome: 'NOT_IN_DOCUMENTS', modelId: 'm' });
   });
 
   it('answers with the right status when the service fails before the first event', async () => {
@@ -117,15 +207,18 @@ describe('answers and search', () => {
     }
   });
 
-  it('sends an error after the first event as an event with the problem', async () => {
+  it('sends an error in the middle as an event with the problem, and keeps what was sent', async () => {
     world.state.instead.answer = async function* () {
       yield { event: { case: 'sources', value: { sources: [] } } };
+      const value = { text: 'Aspirin 100 mg.', answerEnd: 15, support: StatementSupport.SUPPORTED };
+      yield { event: { case: 'delta', value } };
       throw new AppError('MODEL_UNAVAILABLE');
     };
     const response = await ask('text/event-stream');
     const events = await readEvents(response);
-    expect(events.map(({ event }) => event)).to.deep.equal(['sources', 'error']);
-    expect(events[1]?.data).to.include({
+    expect(events.map(({ event }) => event)).to.deep.equal(['sources', 'delta', 'error']);
+    expect(events[1]?.data).to.include({ text: 'Aspirin 100 mg.' });
+    expect(events[2]?.data).to.include({
       reason: 'MODEL_UNAVAILABLE',
       status: 503,
       requestId: response.headers.get('x-request-id'),

@@ -115,6 +115,11 @@ describe('a tenant asks for what another tenant has', function () {
     const events = await readEvents(response);
     expect(events[0]?.event).to.equal('sources');
     expect(events.at(-1)).to.deep.include({ event: 'done' });
+    expect(events.at(-1)?.data).to.include({ outcome: 'ANSWERED', grounding: 1 });
+    expect(events.at(-2)).to.deep.include({ event: 'usage' });
+    for (const { data } of events.filter(({ event }) => event === 'delta')) {
+      expect(data).to.deep.include({ support: 'SUPPORTED', problems: [] });
+    }
     const citation = events.find(({ event }) => event === 'citation')?.data as { quote: string; documentId: string };
     expect(citation.documentId).to.equal(owned.documentId);
     expect(note.pages.join(' ')).to.include(citation.quote.replace(/\s+/g, ' ').split('. ')[0]);

@@ -4,8 +4,15 @@ import { requiredPermission } from '../auth/permission.ts';
 import { problemMediaType } from '../problem.ts';
 import { requestIdPattern } from '../http/request-id.ts';
 import type { HeaderSpec, Route, StreamSpec, Success } from '../route.ts';
-import { deltaSchema, sourcesSchema } from '../schemas/answer-event.ts';
-import { answerDoneSchema, citationSchema, sourceSchema } from '../schemas/answer.ts';
+import { sourcesSchema } from '../schemas/answer-event.ts';
+import {
+  answerDoneSchema,
+  citationSchema,
+  deltaSchema,
+  sourceSchema,
+  statementSchema,
+  usageSchema,
+} from '../schemas/answer.ts';
 import { auditEventSchema } from '../schemas/audit-event.ts';
 import { watchDoneSchema } from '../schemas/document-event.ts';
 import { documentSchema } from '../schemas/document.ts';
@@ -111,6 +118,8 @@ const parts = {
   Citation: citationSchema,
   Sources: sourcesSchema,
   Delta: deltaSchema,
+  Statement: statementSchema,
+  AnswerUsage: usageSchema,
   AnswerDone: answerDoneSchema,
   WatchDone: watchDoneSchema,
   Tenant: tenantSchema,

@@ -3,9 +3,16 @@ import { type AnswerResponse, LlmService } from '@wardstone/rpc/gen/wardstone/ll
 import type { RouteDeps } from '../deps.ts';
 import { type StreamEvent, eventStreamMediaType, frame } from '../http/event-stream.ts';
 import { type Route, route } from '../route.ts';
-import { answerEventSchema, answerEventsExample, deltaSchema, sourcesSchema } from '../schemas/answer-event.ts';
-import { answerDoneSchema, answerRequestSchema, answerSchema, citationSchema } from '../schemas/answer.ts';
-import { toCitation, toDone, toSource } from '../wire/answer.ts';
+import { answerEventSchema, answerEventsExample, sourcesSchema } from '../schemas/answer-event.ts';
+import {
+  answerDoneSchema,
+  answerRequestSchema,
+  answerSchema,
+  citationSchema,
+  deltaSchema,
+  usageSchema,
+} from '../schemas/answer.ts';
+import { toCitation, toDelta, toDone, toSource, toUsage } from '../wire/answer.ts';
 import { closedTenant, keyFaults } from './refusals.ts';
 import { maxJsonBytes } from './search.ts';
 import { streamEvents } from './stream-events.ts';
@@ -20,9 +27,11 @@ export function answersRoute(deps: Pick<RouteDeps, 'services' | 'limits' | 'stre
     operationId: 'createAnswer',
     summary: 'Answer a question',
     description: [
-      'With Accept: text/event-stream the answer is streamed: `sources` first, then `delta` and `citation` as they come,',
-      '`done` at the end, or `error` with a problem as data. A comment every 15 s keeps the connection. A client that leaves',
-      'stops the work.',
+      'Every statement of the answer is checked against the words that it cites before it is sent. What the documents do not bear',
+      'out is marked, left out, or refuses the answer, as the tenant has it.',
+      'With Accept: text/event-stream the answer is streamed: `sources` first, then each statement as a `delta` with its',
+      '`citation`s, `usage`, and `done` at the end, or `error` with a problem as data: what was sent before it stands, and the',
+      'answer is not complete. A comment every 15 s keeps the connection. A client that leaves stops the work.',
     ].join(' '),
     tag: 'Answers',
     body: {
@@ -38,7 +47,7 @@ export function answersRoute(deps: Pick<RouteDeps, 'services' | 'limits' | 'stre
       name: 'Answer',
       streams: {
         [eventStreamMediaType]: {
-          description: 'Events `sources`, `delta`, `citation`, `done` and `error`.',
+          description: 'Events `sources`, `delta`, `citation`, `usage`, `done` and `error`.',
           events: { name: 'AnswerEvent', schema: answerEventSchema, example: answerEventsExample.map(frame).join('') },
         },
       },
@@ -46,14 +55,18 @@ export function answersRoute(deps: Pick<RouteDeps, 'services' | 'limits' | 'stre
     problems: [
       'TENANT_NOT_FOUND',
       ...closedTenant,
+      'MODEL_NOT_ALLOWED',
+      'CONVERSATION_NOT_FOUND',
+      'BUDGET_EXCEEDED',
       'MODEL_UNAVAILABLE',
       ...keyFaults,
       'DATABASE_UNAVAILABLE',
       'AUDIT_UNAVAILABLE',
     ],
     handle: async (call) => {
-      const { question, topK = 0, documentIds = [] } = call.body;
-      const answer = services.llm.answer({ question, topK, documentIds }, call.as(limits.answerTimeoutMs));
+      const { question, topK = 0, documentIds = [], filters = [], model = '', conversationId = '' } = call.body;
+      const asked = { question, topK, documentIds, filters, model, conversationId };
+      const answer = services.llm.answer(asked, call.as(limits.answerTimeoutMs));
       return call.accepted === eventStreamMediaType ? streamEvents(deps, call, events(answer)) : whole(answer);
     },
   });
@@ -66,7 +79,7 @@ async function* events(answer: AsyncIterable<AnswerResponse>): AsyncGenerator<St
         yield { event: 'sources', data: sourcesSchema.parse({ sources: event.value.sources.map(toSource) }) };
         break;
       case 'delta':
-        yield { event: 'delta', data: deltaSchema.parse({ text: event.value.text }) };
+        yield { event: 'delta', data: deltaSchema.parse(toDelta(event.value)) };
         break;
       case 'citation':
         yield { event: 'citation', data: citationSchema.parse(toCitation(event.value)) };
@@ -75,6 +88,7 @@ async function* events(answer: AsyncIterable<AnswerResponse>): AsyncGenerator<St
         yield { event: 'done', data: answerDoneSchema.parse(toDone(event.value)) };
         return;
       case 'usage':
+        yield { event: 'usage', data: usageSchema.parse(toUsage(event.value)) };
         break;
       default:
         throw new AppError('INTERNAL', { message: 'The answering service sent an event that is not known here.' });
@@ -86,15 +100,25 @@ async function* events(answer: AsyncIterable<AnswerResponse>): AsyncGenerator<St
 
 async function whole(answer: AsyncIterable<AnswerResponse>) {
   const texts: string[] = [];
+  const statements: ReturnType<typeof toDelta>[] = [];
   const citations: ReturnType<typeof toCitation>[] = [];
   let sources: ReturnType<typeof toSource>[] = [];
-  let done: ReturnType<typeof toDone> | undefined;
+  let [usage, done]: [ReturnType<typeof toUsage>?, ReturnType<typeof toDone>?] = [];
   for await (const { event } of answer) {
     if (event.case === 'sources') sources = event.value.sources.map(toSource);
-    else if (event.case === 'delta') texts.push(event.value.text);
-    else if (event.case === 'citation') citations.push(toCitation(event.value));
+    else if (event.case === 'delta') {
+      texts.push(event.value.text);
+      const delta = toDelta(event.value);
+      if (delta.support !== 'NOTICE') statements.push({ ...delta, text: delta.text.trimStart() });
+    } else if (event.case === 'citation') citations.push(toCitation(event.value));
+    else if (event.case === 'usage') usage = toUsage(event.value);
     else if (event.case === 'done') done = toDone(event.value);
   }
   needs(done, 'SERVICE_UNAVAILABLE');
-  return { answer: texts.join(''), ...done, sources, citations };
+  return { answer: texts.join(''), ...done, statements, sources, citations, usage: usage ?? unused(done.modelId) };
+}
+
+/** A service that does not tell what an answer used has used nothing that it knows of. */
+function unused(modelId: string): ReturnType<typeof toUsage> {
+  return { modelId, inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0, costMicroUsd: 0 };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { answerDoneSchema, answerExample, citationSchema, sourceSchema } from './answer.ts';
+import { answerDoneSchema, answerExample, citationSchema, deltaSchema, sourceSchema, usageSchema } from './answer.ts';
 import { eventOf } from './event.ts';
 import { problemSchema } from './problem.ts';
 
@@ -8,29 +8,25 @@ export const sourcesSchema = z
   .object({ sources: z.array(sourceSchema).meta({ description: 'What the answer may cite, best first.' }) })
   .meta({ description: 'Data of the event `sources`.' });
 
-/** Data of the event `delta`. */
-export const deltaSchema = z
-  .object({ text: z.string().meta({ description: 'The next words of the answer, to be put behind those before.' }) })
-  .meta({ description: 'Data of the event `delta`.' });
-
 /** An event of an answer as it is written. */
 export const answerEventSchema = z
   .discriminatedUnion('event', [
     eventOf('sources', 'First, once.', sourcesSchema),
-    eventOf('delta', 'As the answer is written.', deltaSchema),
+    eventOf('delta', 'A statement, when it has been checked.', deltaSchema),
     eventOf('citation', 'After the statement that it bears out.', citationSchema),
+    eventOf('usage', 'Once, before the last.', usageSchema),
     eventOf('done', 'The last one; without it the answer is not complete.', answerDoneSchema),
     eventOf('error', 'The last one, when the answer cannot be completed.', problemSchema),
   ])
   .meta({ description: 'An event of an answer as it is written.' });
 
-const { answer, outcome, modelId, sources, citations } = answerExample;
+const { answer: _answer, statements, sources, citations, usage, ...done } = answerExample;
 
 /** A whole answer, event by event. */
 export const answerEventsExample = [
   { event: 'sources', data: { sources } },
-  { event: 'delta', data: { text: answer.slice(0, 18) } },
-  { event: 'delta', data: { text: answer.slice(18) } },
+  ...statements.map((statement) => ({ event: 'delta', data: statement })),
   ...citations.map((citation) => ({ event: 'citation', data: citation })),
-  { event: 'done', data: { outcome, modelId } },
+  { event: 'usage', data: usage },
+  { event: 'done', data: done },
 ];

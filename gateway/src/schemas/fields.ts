@@ -9,6 +9,9 @@ export const instant = z.iso.datetime({ precision: 3 });
 /** A whole number that is never negative. */
 export const count = z.int().nonnegative();
 
+/** A share of a whole, 0 to 1. */
+export const share = z.number().min(0).max(1);
+
 /**
  * Text that comes in from outside: bounded in Unicode code points (as the protos bound it and as JSON Schema counts), and
  * without what cannot be stored or sent on faithfully: lone surrogates and NUL.

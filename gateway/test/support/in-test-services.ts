@@ -10,7 +10,14 @@ import {
   IngestionService,
   type UploadMetadata,
 } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
-import { AnswerOutcome, LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
+import {
+  AnswerOutcome,
+  type AnswerRequest,
+  LlmService,
+  QuoteMatch,
+  StatementProblem,
+  StatementSupport,
+} from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { RetrievalService, type SearchRequest } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import {
   TenantKeyService,
@@ -53,7 +60,7 @@ export interface InTestState {
   readonly offboardings: Offboarding[];
   readonly auditEvents: (NewEvent & { readonly subject: string })[];
   readonly searches: SearchRequest[];
-  readonly questions: string[];
+  readonly questions: AnswerRequest[];
   /** Runs instead of a method when set, under the method's name. */
   readonly instead: {
     watchDocument?: ServiceImpl<typeof IngestionService>['watchDocument'];
@@ -238,7 +245,7 @@ export function llmInTest(state: InTestState): (router: ConnectRouter) => void {
   return (router) =>
     void router.service(LlmService, {
       async *answer(request, context) {
-        state.questions.push(request.question);
+        state.questions.push(request);
         if (state.instead.answer) return yield* state.instead.answer(request, context);
         const documentId = uuidv7();
         const span = { pageStart: 1, pageEnd: 1, charStart: 0, charEnd: 14 };
@@ -252,11 +259,19 @@ export function llmInTest(state: InTestState): (router: ConnectRouter) => void {
           chunkId: uuidv7(),
         };
         yield { event: { case: 'sources', value: { sources: [source] } } };
-        yield { event: { case: 'delta', value: { text: 'Aspirin ' } } };
-        yield { event: { case: 'delta', value: { text: '100 mg.' } } };
+        const stands = { answerStart: 0, answerEnd: 15 };
+        const supported = { ...stands, support: StatementSupport.SUPPORTED };
+        yield { event: { case: 'delta', value: { ...supported, text: 'Aspirin 100 mg.' } } };
         const place = { sourceNumber: 1, documentId, version: 1, quote: 'Aspirin 100 mg', span };
-        yield { event: { case: 'citation', value: { ...place, answerStart: 0, answerEnd: 15 } } };
-        yield { event: { case: 'done', value: { outcome: AnswerOutcome.ANSWERED, modelId: 'in-test' } } };
+        const found = { match: QuoteMatch.EXACT, similarity: 1 };
+        yield { event: { case: 'citation', value: { ...place, ...stands, ...found } } };
+        const problems = [StatementProblem.NUMBER_NOT_IN_SOURCE];
+        const unsupported = { answerStart: 16, answerEnd: 30, support: StatementSupport.UNSUPPORTED, problems };
+        yield { event: { case: 'delta', value: { ...unsupported, text: ' Every 8 hours.' } } };
+        const tokens = { inputTokens: 900n, outputTokens: 20n, cacheReadTokens: 700n, costMicroUsd: 3_000n };
+        yield { event: { case: 'usage', value: { modelId: 'in-test', ...tokens } } };
+        const checked = { grounding: 0.5, statements: 2, supported: 1, promptVersion: 'answer-1' };
+        yield { event: { case: 'done', value: { outcome: AnswerOutcome.ANSWERED, modelId: 'in-test', ...checked } } };
       },
     });
 }

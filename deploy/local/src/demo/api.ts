@@ -14,6 +14,10 @@ const spanSchema = z.object({ pageStart: z.number(), pageEnd: z.number() });
 const answerSchema = z.object({
   answer: z.string(),
   outcome: z.string(),
+  grounding: z.number(),
+  checked: z.object({ statements: z.number(), supported: z.number(), withheld: z.number() }),
+  statements: z.array(z.object({ text: z.string(), support: z.string(), problems: z.array(z.string()) })),
+  usage: z.object({ modelId: z.string(), inputTokens: z.number(), outputTokens: z.number(), costMicroUsd: z.number() }),
   sources: z.array(z.object({ number: z.number(), documentTitle: z.string(), span: spanSchema, score: z.number() })),
   citations: z.array(z.object({ sourceNumber: z.number(), quote: z.string(), span: spanSchema })),
 });

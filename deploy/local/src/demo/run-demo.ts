@@ -39,6 +39,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     const answer = await clinician.answer(question);
     printAnswer(question, answer, print);
     if (answer.citations.length === 0) throw new Error('An answer that the documents hold came without a citation.');
+    if (answer.grounding < 1) throw new Error('The embedded model quotes, and what it quoted was not borne out.');
   }
   print('\nA question that the documents do not answer');
   const none = await clinician.answer(material.unanswerable);
@@ -107,6 +108,18 @@ function printAnswer(question: string, answer: DemoAnswer, print: (line: string)
     const quote = citation.quote.replaceAll(/\s+/g, ' ');
     print(`     [${citation.sourceNumber}] ${titles.get(citation.sourceNumber) ?? '?'}, ${pages}: “${quote}”`);
   }
+  printCheck(answer, print);
+}
+
+/** What the check of the answer came to: what of it the documents bear out, and what is wrong with the rest. */
+function printCheck({ outcome, checked, statements, usage }: DemoAnswer, print: (line: string) => void): void {
+  for (const { text, problems } of statements.filter(({ support }) => support !== 'SUPPORTED')) {
+    print(`     not borne out (${problems.join(', ')}): ${text}`);
+  }
+  const { supported, withheld } = checked;
+  const borneOut = `${supported} of ${checked.statements} statements borne out, ${withheld} withheld`;
+  const { modelId, inputTokens, outputTokens } = usage;
+  print(`     ${outcome}: ${borneOut}; ${modelId}, ${inputTokens} tokens read, ${outputTokens} written`);
 }
 
 async function tryOtherTenant(

@@ -1,5 +1,7 @@
-import type { AnswerSource, CitationPolicy } from '../ports.ts';
+import type { AnswerSource, CitationPolicy, ModelOutcome } from '../ports.ts';
 import { type AnswerOutcome, blocked, notInDocuments, unsupported } from './outcomes.ts';
+import type { GuardFinding, OutputGuard } from './output-guard.ts';
+import { leadsOn, standAlone } from './read-on.ts';
 import type { ModelReading } from './read-model.ts';
 import { createVerifier, type FoundQuote, type StatementProblem } from './verify/verify-statement.ts';
 
@@ -24,6 +26,10 @@ export interface AnswerSummary {
   readonly withheld: number;
   /** Share of the statements that are borne out, 0 to 1; 0 when there are none. */
   readonly grounding: number;
+  /** What the output guard found, without repetition. */
+  readonly findings: readonly GuardFinding[];
+  /** What was wrong with the statements that are not borne out, with how many of them it was wrong with. */
+  readonly problems: ReadonlyMap<StatementProblem, number>;
   readonly truncated: boolean;
   /** The whole answer, as it was sent. */
   readonly text: string;
@@ -31,70 +37,135 @@ export interface AnswerSummary {
 
 export type AnswerPiece = CheckedStatement | { readonly kind: 'end'; readonly summary: AnswerSummary };
 
+type Checked = Pick<CheckedStatement, 'problems' | 'quotes'> & { readonly text: string };
+
 /**
- * Turns what a model says into what is sent: each statement is checked against the sources, and what is not borne out is
- * marked, left out, or refuses the whole, as the policy says. Under `refuse` nothing comes before all was checked.
+ * Turns what a model says into what is sent: each statement is looked at by the output guard and checked against the sources;
+ * what is not borne out is marked, left out, or refuses the whole, as the policy says. Under `refuse` nothing comes before all
+ * was checked. The last piece is the summary.
  */
 export async function* composeAnswer(
   readings: AsyncIterable<ModelReading>,
-  { sources, policy }: { readonly sources: readonly AnswerSource[]; readonly policy: CitationPolicy },
+  given: { readonly sources: readonly AnswerSource[]; readonly policy: CitationPolicy; readonly guard: OutputGuard },
 ): AsyncGenerator<AnswerPiece> {
+  const { sources, policy, guard } = given;
   const verifier = createVerifier(sources);
-  const held: CheckedStatement[] = [];
-  let [text, statements, supported, sent] = ['', 0, 0, 0];
+  const tally = createTally();
+  const draft = createDraft();
   for await (const reading of readings) {
-    if (reading.kind === 'statement') {
-      statements += 1;
-      const { problems, quotes } = verifier.verify(reading);
-      const isSupported = problems.length === 0;
-      if (isSupported) supported += 1;
-      else if (policy === 'drop') continue;
-      const piece = place(reading.text, text, isSupported ? 'supported' : 'unsupported', { problems, quotes });
-      text += piece.text;
-      if (policy === 'refuse') held.push(piece);
-      else {
-        sent += 1;
-        yield piece;
-      }
-      continue;
+    if (reading.kind === 'done') {
+      yield* conclude(reading.outcome, { tally, draft, policy });
+      return;
     }
-    const refused = policy === 'refuse' && (supported < statements || reading.outcome === 'blocked');
-    if (!refused) {
-      sent += held.length;
-      yield* held;
-    }
-    const outcome = outcomeOf(reading.outcome, { statements, sent });
-    if (sent === 0) {
-      text = '';
-      const notice = place(noticeOf(outcome), text, 'notice', { problems: [], quotes: [] });
-      text = notice.text;
-      yield notice;
-    }
-    const grounding = statements === 0 ? 0 : supported / statements;
-    const truncated = reading.outcome === 'cut';
-    const summary = { outcome, statements, supported, withheld: statements - sent, grounding, truncated, text };
-    yield { kind: 'end', summary };
+    const { problems, quotes } = verifier.verify(reading);
+    const findings = guard.inspect(reading.text, [...new Set(quotes.map(({ source }) => source))]);
+    tally.add(findings, problems);
+    const isKept = findings.length === 0 && (problems.length === 0 || policy === 'mark');
+    draft.add(isKept ? { text: reading.text, problems, quotes } : undefined);
+    if (policy !== 'refuse') yield* draft.release();
   }
 }
 
-function place(
-  statement: string,
-  before: string,
-  support: CheckedStatement['support'],
-  found: Pick<CheckedStatement, 'problems' | 'quotes'>,
-): CheckedStatement {
-  const gap = before === '' ? '' : ' ';
-  const answerStart = before.length + gap.length;
-  const answerEnd = answerStart + statement.length;
-  return { kind: 'statement', text: gap + statement, answerStart, answerEnd, support, ...found };
+function* conclude(
+  ended: ModelOutcome,
+  so: { readonly tally: Tally; readonly draft: Draft; readonly policy: CitationPolicy },
+): Generator<AnswerPiece> {
+  const { tally, draft, policy } = so;
+  const isRefused = policy === 'refuse' && (tally.supported < tally.statements || ended === 'blocked');
+  if (!isRefused) yield* draft.release();
+  const outcome = outcomeOf(ended, { ...tally, sent: draft.sent });
+  if (draft.sent === 0) yield* draft.notice(noticeOf(outcome));
+  const { statements, supported, findings, problems } = tally;
+  const summary: AnswerSummary = {
+    ...{ outcome, statements, supported, withheld: statements - draft.sent },
+    grounding: statements === 0 ? 0 : supported / statements,
+    findings: [...findings],
+    problems,
+    truncated: ended === 'cut',
+    text: draft.text,
+  };
+  yield { kind: 'end', summary };
+}
+
+interface Tally {
+  statements: number;
+  supported: number;
+  readonly findings: Set<GuardFinding>;
+  readonly problems: Map<StatementProblem, number>;
+  add(findings: readonly GuardFinding[], problems: readonly StatementProblem[]): void;
+}
+
+function createTally(): Tally {
+  return {
+    statements: 0,
+    supported: 0,
+    findings: new Set(),
+    problems: new Map(),
+    add(findings, problems) {
+      this.statements += 1;
+      if (findings.length === 0 && problems.length === 0) this.supported += 1;
+      for (const finding of findings) this.findings.add(finding);
+      for (const problem of problems) this.problems.set(problem, (this.problems.get(problem) ?? 0) + 1);
+    },
+  };
+}
+
+/** The answer's text as far as it goes, and the statements that wait to be sent. */
+interface Draft {
+  text: string;
+  /** Statements that were sent; a notice is none. */
+  sent: number;
+  /** The next statement, or undefined for one that is left out. */
+  add(statement: Checked | undefined): void;
+  /** What may be sent now: a statement that leads up to the next waits for it. */
+  release(): Generator<CheckedStatement>;
+  notice(text: string): Generator<CheckedStatement>;
+}
+
+function createDraft(): Draft {
+  let waiting: Checked[] = [];
+  let isBroken = false;
+  return {
+    text: '',
+    sent: 0,
+    add(statement) {
+      const text = statement && (isBroken ? standAlone(statement.text) : statement.text);
+      isBroken = text === undefined;
+      // What led up to a statement that is left out leads nowhere.
+      if (text === undefined) waiting = waiting.filter((other, at) => at < waiting.length - 1 || !leadsOn(other.text));
+      else if (statement) waiting.push({ ...statement, text });
+    },
+    *release() {
+      while (waiting.length > 0) {
+        const [next] = waiting;
+        if (!next || (waiting.length === 1 && leadsOn(next.text))) return;
+        waiting.shift();
+        this.sent += 1;
+        yield place(this, next, next.problems.length === 0 ? 'supported' : 'unsupported');
+      }
+    },
+    *notice(text) {
+      yield place(this, { text, problems: [], quotes: [] }, 'notice');
+    },
+  };
+}
+
+/** Puts a statement behind what the answer has so far. */
+function place(draft: { text: string }, statement: Checked, support: CheckedStatement['support']): CheckedStatement {
+  const gap = draft.text === '' ? '' : ' ';
+  const answerStart = draft.text.length + gap.length;
+  const answerEnd = answerStart + statement.text.length;
+  draft.text += gap + statement.text;
+  return { kind: 'statement', ...statement, text: gap + statement.text, answerStart, answerEnd, support };
 }
 
 function outcomeOf(
-  ended: (ModelReading & { readonly kind: 'done' })['outcome'],
-  { statements, sent }: { readonly statements: number; readonly sent: number },
+  ended: ModelOutcome,
+  { statements, sent, findings }: Pick<Tally, 'statements' | 'findings'> & { readonly sent: number },
 ): AnswerOutcome {
   if (ended === 'blocked') return 'blocked';
   if (sent > 0) return 'answered';
+  if (findings.size > 0) return 'blocked';
   return statements > 0 ? 'unsupported' : 'not-in-documents';
 }
 

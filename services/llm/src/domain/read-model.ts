@@ -35,6 +35,7 @@ export async function* readModel(
       const event = next.value;
       if (event.kind === 'usage') spent(event.usage);
       else if (event.kind === 'done') {
+        ended = true;
         yield event;
         return;
       } else {
@@ -45,7 +46,8 @@ export async function* readModel(
     }
     yield { kind: 'done', outcome: 'cut' };
   } finally {
-    if (!ended) {
+    if (ended) await events.return?.();
+    else {
       stop.abort(new AppError('CANCELLED'));
       await hearUsage(events, spent);
     }

@@ -11,6 +11,7 @@ import {
 } from '@wardstone/rpc';
 import type { AnswerRequest } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { type AnswerSummary, composeAnswer } from '../domain/compose-answer.ts';
+import { createOutputGuard } from '../domain/output-guard.ts';
 import { createSpending, type Spending } from '../domain/spending.ts';
 import { readModel } from '../domain/read-model.ts';
 import type { AnswerInput, AnswerModel, AnswerSettings, Conversation, Deps } from '../ports.ts';
@@ -60,7 +61,7 @@ async function* answerOne(deps: Deps, request: AnswerRequest, call: CallContext,
   const { summary, citations } = yield* tell(model, { input, settings, spending }, call);
   const turn = await conversation?.keep({ question: request.question, answer: summary.text });
   yield { event: { case: 'usage' as const, value: usageToWire(model.id, spending.total()) } };
-  deps.metrics.answered(summary.outcome, citations, (performance.now() - startedMs) / 1000);
+  deps.metrics.answered(summary, citations, (performance.now() - startedMs) / 1000);
   const done = doneToWire(summary, { model, conversationId, turn: turn ?? 0 });
   yield { event: { case: 'done' as const, value: done } };
 }
@@ -109,7 +110,9 @@ async function* tell(
   const { input, settings, spending } = asked;
   const readings = readModel(model, input, call.signal, (usage) => spending.add(usage));
   let [citations, summary]: [number, AnswerSummary | undefined] = [0, undefined];
-  for await (const piece of composeAnswer(readings, { sources: input.sources, policy: settings.citationPolicy })) {
+  const guard = createOutputGuard(model.confidential);
+  const { sources } = input;
+  for await (const piece of composeAnswer(readings, { sources, policy: settings.citationPolicy, guard })) {
     if (piece.kind === 'end') {
       ({ summary } = piece);
       continue;

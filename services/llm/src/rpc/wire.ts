@@ -2,12 +2,14 @@
 import type { SearchHit } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import {
   AnswerOutcome as WireOutcome,
+  GuardFinding as WireFinding,
   QuoteMatch,
   StatementProblem as WireProblem,
   StatementSupport,
 } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import type { AnswerSummary, CheckedStatement } from '../domain/compose-answer.ts';
 import type { AnswerOutcome } from '../domain/outcomes.ts';
+import type { GuardFinding } from '../domain/output-guard.ts';
 import { placeOf } from '../domain/places.ts';
 import type { FoundQuote, StatementProblem } from '../domain/verify/verify-statement.ts';
 import type { AnswerModel, AnswerSource, ModelUsage } from '../ports.ts';
@@ -79,7 +81,7 @@ export function usageToWire(modelId: string, usage: ModelUsage) {
 }
 
 export function doneToWire(
-  { outcome, grounding, statements, supported, withheld, truncated }: AnswerSummary,
+  { outcome, grounding, statements, supported, withheld, findings, truncated }: AnswerSummary,
   { model, ...conversation }: { readonly model: AnswerModel; readonly conversationId: string; readonly turn: number },
 ) {
   return {
@@ -90,6 +92,7 @@ export function doneToWire(
     statements,
     supported,
     withheld,
+    guardFindings: findings.map((finding) => wireFindings[finding]),
     truncated,
     ...conversation,
   };
@@ -117,4 +120,12 @@ const wireProblems: Record<StatementProblem, WireProblem> = {
   'date-not-in-source': WireProblem.DATE_NOT_IN_SOURCE,
   'negation-differs': WireProblem.NEGATION_DIFFERS,
   'not-borne-out': WireProblem.NOT_BORNE_OUT,
+};
+
+const wireFindings: Record<GuardFinding, WireFinding> = {
+  'leaked-prompt': WireFinding.LEAKED_PROMPT,
+  'foreign-address': WireFinding.FOREIGN_ADDRESS,
+  'active-content': WireFinding.ACTIVE_CONTENT,
+  'hidden-characters': WireFinding.HIDDEN_CHARACTERS,
+  'control-syntax': WireFinding.CONTROL_SYNTAX,
 };

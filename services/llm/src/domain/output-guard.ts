@@ -1,0 +1,137 @@
+/**
+ * Looks at every statement before it leaves, whoever made it and whatever the verifier says of it: a document can hold
+ * instructions, and a model can obey them. What is found here is never sent; only the class is told.
+ */
+import type { AnswerSource } from '../ports.ts';
+
+/** Classes of what a statement may not hold. */
+export type GuardFinding =
+  'leaked-prompt' | 'foreign-address' | 'active-content' | 'hidden-characters' | 'control-syntax';
+
+export interface OutputGuard {
+  /** What is wrong with a statement that cites these sources; empty when it may be sent. */
+  inspect(statement: string, cited: readonly AnswerSource[]): readonly GuardFinding[];
+}
+
+/** So many words in a row as in the prompt are no accident. */
+const leakedWords = 8;
+/** A word of the prompt that is as long and has digits in it is its canary. */
+const minCanaryChars = 12;
+
+/** @param confidential Texts of which no answer may hold words in a row: the system prompt, with its canary. */
+export function createOutputGuard(confidential: readonly string[]): OutputGuard {
+  const words = confidential.map(wordsOf);
+  const runs = new Set(words.flatMap((text) => runsOf(text, leakedWords)));
+  const canaries = words.flat().filter((word) => word.length >= minCanaryChars && /\d/.test(word));
+  return {
+    inspect(statement, cited) {
+      const findings: GuardFinding[] = [];
+      if (leaks(statement, runs, canaries)) findings.push('leaked-prompt');
+      if (hasForeignAddress(statement, cited)) findings.push('foreign-address');
+      if (activeContent.some((pattern) => pattern.test(statement))) findings.push('active-content');
+      if (hidden.some((pattern) => pattern.test(statement))) findings.push('hidden-characters');
+      if (steersPrograms(statement, cited)) findings.push('control-syntax');
+      return findings;
+    },
+  };
+}
+
+function leaks(statement: string, runs: ReadonlySet<string>, canaries: readonly string[]): boolean {
+  if (runs.size === 0 && canaries.length === 0) return false;
+  const words = wordsOf(statement);
+  if (runsOf(words, leakedWords).some((run) => runs.has(run))) return true;
+  // A canary that is spelled out with blanks or hyphens is one as well.
+  const closed = words.join('');
+  return canaries.some((canary) => closed.includes(canary));
+}
+
+function wordsOf(text: string): string[] {
+  return Array.from(
+    text
+      .normalize('NFKC')
+      .toLowerCase()
+      .matchAll(/[\p{L}\p{N}]+/gu),
+    ([word]) => word,
+  );
+}
+
+function runsOf(words: readonly string[], length: number): string[] {
+  return Array.from({ length: Math.max(0, words.length - length + 1) }, (_, at) =>
+    words.slice(at, at + length).join(' '),
+  );
+}
+
+const hostLabel = '[\\p{L}\\p{N}](?:[\\p{L}\\p{N}-]{0,62})';
+/** Top-level domains that are no words: "pain.it" may be a missing blank. */
+const topLevel =
+  'com|org|net|info|biz|io|co|ai|app|dev|xyz|top|site|online|club|shop|live|link|click|page|web|cloud|tech|store|gov|edu|mil|int|eu|uk|de|fr|es|nl|ch|se|pl|ru|cn|jp|kr|br|au|ca|us|tv|cc|tk|ml|ga|cf|gq|ly|sh|gg|onion';
+const addresses: readonly RegExp[] = [
+  /(?<![\p{L}\p{N}])(?:https?|ftp|wss?|file|data|javascript|vbscript|mailto|tel|sms):[^\s<>"')\]]{1,2048}/giu,
+  new RegExp(`(?<![\\p{L}\\p{N}.-])[\\p{L}\\p{N}._%+-]{1,64}@${hostLabel}(?:\\.${hostLabel}){1,8}`, 'giu'),
+  new RegExp(`(?<![\\p{L}\\p{N}@.-])www\\.${hostLabel}(?:\\.${hostLabel}){0,8}[^\\s<>"')\\]]{0,2048}`, 'giu'),
+  new RegExp(
+    `(?<![\\p{L}\\p{N}@.-])(?:${hostLabel}\\.){1,8}(?:(?:${topLevel})(?![\\p{L}\\p{N}-])[^\\s<>"')\\]]{0,2048}|\\p{L}{2,24}/[^\\s<>"')\\]]{1,2048})`,
+    'giu',
+  ),
+  /(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]\d)(?::\d{1,5})?/gu,
+];
+
+/** Whether a statement holds an address that stands, whole, in none of the sources that it cites. */
+function hasForeignAddress(statement: string, cited: readonly AnswerSource[]): boolean {
+  const plain = undisguise(statement);
+  const found = addresses.flatMap((pattern) => Array.from(plain.matchAll(pattern), ([address]) => address));
+  if (found.length === 0) return false;
+  const texts = cited.map(({ text }) => undisguise(text));
+  return found.some((address) => !texts.some((text) => text.includes(address.replace(/[.,;:!?]+$/u, ''))));
+}
+
+/** Dots and schemes as they are, however they were written to slip through. */
+function undisguise(text: string): string {
+  return text
+    .normalize('NFKC')
+    .toLowerCase()
+    .replaceAll(/\p{Cf}/gu, '')
+    .replaceAll(/\s?[[({]\s?(?:\.|dot|punkt)\s?[\])}]\s?|(?<=[\p{L}\p{N}]) dot (?=[\p{L}\p{N}])/gu, '.')
+    .replaceAll(/\s?[[({]\s?(?:@|at)\s?[\])}]\s?/gu, '@')
+    .replaceAll(/\bhxxp(s?):/gu, 'http$1:');
+}
+
+/**
+ * Withheld even where it stands in a source: a reader's program would load an image at once, and run a script. "[11C](R)-PK" is
+ * chemistry, and "p <a" a comparison.
+ */
+const activeContent: readonly RegExp[] = [
+  /!\[[^\]]{0,500}\]\s?[[(]/u,
+  /\]\(\s*<?(?:[a-z][a-z\d+.-]{1,20}:|\/|\.\.?\/|#|www\.|[\w-]{1,63}(?:\.[\w-]{1,63})+[/?#:)\s])/iu,
+  /^\s*\[[^\]]{1,200}\]:\s*<?[a-z][a-z\d+.-]{1,20}:/imu,
+  /<\/?(?:a|img|script|iframe|frame|svg|style|link|meta|object|embed|form|input|button|video|audio|base|body|html|head|div|span|table|details|math|template|marquee|p|br|b|i|u|h[1-6])(?:\s[^<>]{0,2000})?\/?>/iu,
+  /<(?:a|img|script|iframe|svg|style|link|meta|object|embed|form|input|video|audio|base|body|details)\s+[a-z-]{1,40}\s*=/iu,
+  /<[a-z][a-z\d+.-]{1,20}:\/\//iu,
+  /(?:javascript|vbscript)\s*:|data\s*:\s*(?:text|image|application)\//iu,
+  /&(?:lt|#0*60|#x0*3c);\/?(?:script|img|iframe|svg|a)\b/iu,
+];
+
+const hidden: readonly RegExp[] = [
+  // A soft hyphen, tab or line end is typography; joiners are where a script needs them, and in emoji.
+  /[[\p{Cf}\p{Cc}]--[\t\n\r\u00ad\u200c\u200d]]/v,
+  /(?<![\p{Script=Arabic}\p{Script=Devanagari}\p{Script=Bengali}\p{Script=Tamil}\p{Script=Malayalam}\p{Script=Sinhala}\p{Emoji_Presentation}\p{M}\ufe0f])[\u200c\u200d]/u,
+  // Selectors that choose nothing carry data.
+  /[\ufe00-\ufe0e\u{e0100}-\u{e01ef}]{2}|[A-Za-z\d\s][\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/u,
+];
+
+const controlSyntax: readonly RegExp[] = [
+  /<\|[^|<>]{1,60}\|>/u,
+  /\[\/?(?:INST|SYS|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]|<<\/?SYS>>/u,
+  /<\/?(?:antml:)?(?:system|assistant|user|human|tool|tools|tool_call|tool_use|tool_result|tool_response|function|function_calls?|function_results?|invoke|parameter|thinking|instructions?|documents?|sources?)(?:\s[^<>]{0,500})?>/iu,
+  /"(?:tool_use|tool_calls?|function_call|tool_choice)"\s*:|"type"\s*:\s*"(?:tool_use|tool_result|function)"/u,
+  /\{\s*"name"\s*:\s*"[^"]{1,100}"\s*,\s*"(?:arguments|parameters|input)"\s*:/u,
+  /^\s*\{\s*"(?:s|q|none)"\s*:/u,
+];
+const role = /(?:^|\n)\s*(?:human|assistant|user|system|developer)\s*:/iu;
+
+/** A role's name with a colon may also be a label of a form, and then stands in the source. */
+function steersPrograms(statement: string, cited: readonly AnswerSource[]): boolean {
+  if (controlSyntax.some((pattern) => pattern.test(statement))) return true;
+  const mark = role.exec(statement)?.[0].trim();
+  return mark !== undefined && !cited.some(({ text }) => text.includes(mark));
+}
