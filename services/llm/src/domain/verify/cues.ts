@@ -28,7 +28,7 @@ const nounCues = new Set(
     ' ',
   ),
 );
-const verbCues = new Set("not never cannot unable fails failed n't nicht nie jamais nunca".split(' '));
+const verbCues = new Set('not never unable fails failed nicht nie jamais nunca'.split(' '));
 const phraseCues: readonly (readonly [string, Omit<Cue, 'length'>])[] = [
   ['absence of', { reach: nounReach, back: 0 }],
   ['lack of', { reach: nounReach, back: 0 }],
@@ -67,7 +67,9 @@ export function tokensOf(text: string): Token[] {
     .normalize('NFKC')
     .toLowerCase()
     .replaceAll(/\u00ad|(?<=\p{Ll})[-\u2010]\n\s*(?=\p{Ll})/gu, '')
-    .replaceAll(/(can|wo|sha|[\p{L}]+)n['’]t\b/gu, '$1 not');
+    .replaceAll(/\bwon['’]t\b/gu, 'will not')
+    .replaceAll(/\bcan(?:['’]t|not)\b/gu, 'can not')
+    .replaceAll(/(?<=\p{L})n['’]t\b/gu, ' not');
   const tokens: Token[] = [];
   for (const [found] of plain.matchAll(token)) {
     tokens.push({ text: found, isWord: /^[\p{L}\p{N}]/u.test(found) });

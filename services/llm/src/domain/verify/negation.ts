@@ -22,6 +22,9 @@ const prepositions = new Set(
 );
 const subjects = new Set('was were is are has have had he she they it we will should can could may must'.split(' '));
 
+/** What stands further from a cue is none of its. */
+const maxScopeTokens = 40;
+
 /** Reads which content words of a text are affirmed, denied, or may be either. */
 export function readPolarities(text: string): Polarities {
   const tokens = tokensOf(text);
@@ -73,7 +76,8 @@ export function countNegations(text: string): number {
 
 function markForward(tokens: readonly Token[], marks: number[], from: number, reach: number): void {
   let [left, isSure] = [reach, true];
-  for (let at = from; at < tokens.length; at += 1) {
+  const end = Math.min(tokens.length, from + maxScopeTokens);
+  for (let at = from; at < end; at += 1) {
     const { text } = tokens[at] ?? { text: '.' };
     if (boundaries.has(text) || startsClause(tokens, at)) return;
     if (prepositions.has(text) && left < reach) isSure = false;
@@ -86,7 +90,8 @@ function markForward(tokens: readonly Token[], marks: number[], from: number, re
 
 function markBack(tokens: readonly Token[], marks: number[], from: number, reach: number): void {
   let left = reach;
-  for (let at = from; at >= 0 && left > 0; at -= 1) {
+  const end = Math.max(0, from - maxScopeTokens);
+  for (let at = from; at >= end && left > 0; at -= 1) {
     const { text } = tokens[at] ?? { text: '.' };
     if (boundaries.has(text) && text !== ':') return;
     if (!isContent(text)) continue;

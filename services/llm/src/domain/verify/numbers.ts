@@ -61,7 +61,8 @@ const number = new RegExp(
   'giu',
 );
 /** A name with a number in it: the digits say which one, not how many. */
-const name = /(?<![\p{L}\d])(?=[\p{L}\d-]*\p{L})(?=[\p{L}\d-]*\d)\p{L}[\p{L}\d]*(?:-[\p{L}\d]+)*(?![\p{L}\d])/gu;
+const name =
+  /(?<![\p{L}\d]|[\p{L}\d]-)(?=[\p{L}-]{0,40}\d)\p{L}[\p{L}\d]{0,40}(?:-[\p{L}\d]{1,40}){0,8}(?![\p{L}\d])/gu;
 const pair =
   /(?<![\p{L}\d./:])\d{1,4}(?:\.\d+)?\s?(?:\/|:)\s?\d{1,4}(?:\.\d+)?(?![\d/:]|\.\d)|(?<![\d.])\d{2,3}\s+over\s+\d{2,3}(?!\d)/gu;
 

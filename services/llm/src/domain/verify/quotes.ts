@@ -33,7 +33,7 @@ export const minSimilarity = 0.85;
 /** Quotes below this many characters are found exactly or not at all: a few edits would make any short text any other. */
 const minFuzzyChars = 20;
 /** Longer ones are too. */
-const maxFuzzyChars = 800;
+const maxFuzzyChars = 400;
 /** Longer quotes are not looked up. */
 export const maxQuoteChars = 4_000;
 /** Places of one quote that are looked at. */
@@ -55,9 +55,12 @@ function once<Value>(make: () => Value): () => Value {
   return () => (made ??= { value: make() }).value;
 }
 
-/** Work that fuzzy lookups may still do: quote characters times source characters. */
+/**
+ * Work that fuzzy lookups may still do. A lookup is charged what it takes at worst, when the quote nearly stands at every place of
+ * the source: source characters times quote characters times words of 32 quote characters.
+ */
 export interface FuzzyBudget {
-  cells: number;
+  steps: number;
 }
 
 /**
@@ -91,8 +94,8 @@ export function findFuzzy(quote: string, read: ReadSource, budget: FuzzyBudget):
   const pattern = quote.length > maxFuzzyChars ? '' : trimQuote(normalise(quote).text);
   if (pattern.length < minFuzzyChars) return undefined;
   const { text, starts, ends } = read.normal();
-  budget.cells -= pattern.length * text.length;
-  if (budget.cells < 0) return undefined;
+  budget.steps -= text.length * pattern.length * Math.ceil(pattern.length / 32);
+  if (budget.steps < 0) return undefined;
   const maxErrors = Math.floor(pattern.length * (1 - minSimilarity));
   for (const match of search(text, pattern, maxErrors).slice(0, maxPlaces)) {
     const [from, to] = wholeWords(text, match.start, match.end);

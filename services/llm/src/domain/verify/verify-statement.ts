@@ -46,10 +46,12 @@ export interface Verifier {
  */
 export const minOverlap = 0.5;
 const nearbyWorth = 0.5;
+/** Longer statements are not borne out: nobody could check them either. */
+export const maxStatementChars = 4_000;
 /** Quotes of one statement that are looked at; the others are as if they were not found. */
 export const maxQuotes = 16;
-/** Fuzzy comparisons of one answer, quote characters times source characters: half a second at most on one core. */
-const maxFuzzyCells = 40_000_000;
+/** Steps of fuzzy lookups in one answer: a hundred of ordinary length, and about half a second at worst. */
+const maxFuzzySteps = 100_000_000;
 /** Words that say that something is said. */
 const framing = new Set(
   termsOf(
@@ -59,7 +61,7 @@ const framing = new Set(
 
 export function createVerifier(sources: readonly AnswerSource[]): Verifier {
   const reads = sources.map(readSource);
-  const budget: FuzzyBudget = { cells: maxFuzzyCells };
+  const budget: FuzzyBudget = { steps: maxFuzzySteps };
   return { verify: (statement) => verify(statement, reads, budget) };
 }
 
@@ -70,7 +72,7 @@ function verify(
 ): Verdict {
   const problems = new Set<StatementProblem>();
   const quotes: FoundQuote[] = [];
-  const terms = contentOf(text);
+  const terms = contentOf(text.slice(0, maxStatementChars));
   if (claimed.length === 0) problems.add('no-quote');
   if (claimed.length > maxQuotes) problems.add('quote-not-found');
   for (const quote of claimed.slice(0, maxQuotes)) {
@@ -78,7 +80,8 @@ function verify(
     if (problem !== undefined) problems.add(problem);
     quotes.push(...places.flatMap((alternatives) => bestPlace(alternatives, terms, reads) ?? []));
   }
-  if (quotes.length > 0) for (const problem of compare(text, terms, citedBy(quotes, reads))) problems.add(problem);
+  if (text.length > maxStatementChars) problems.add('not-borne-out');
+  else if (quotes.length > 0) for (const problem of compare(text, terms, citedBy(quotes, reads))) problems.add(problem);
   return { problems: [...problems], quotes };
 }
 
