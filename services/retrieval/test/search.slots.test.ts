@@ -18,7 +18,7 @@ describe('search: slots of a tenant', () => {
   let asked: Asked[];
   const [greedy, modest] = [uuidv7(), uuidv7()];
   before(async () => {
-    harness = await openHarness({ maxSearches: 4, tenantSlotPercent: 50 });
+    harness = await openHarness({ limits: { maxSearches: 4, tenantSlotPercent: 50 } });
     ({ vectorOf } = harness.deps.vectors);
     for (const tenantId of [greedy, modest]) {
       await harness.index({ tenantId, chunks: [{ text: 'carditis', vector: seededVector(1) }] });

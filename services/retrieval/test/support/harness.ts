@@ -22,7 +22,7 @@ import { createTestDatabase, type TestDatabase } from '@wardstone/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { entities } from '../../src/db/entities.ts';
 import { migrations } from '../../src/db/migrations.ts';
-import { defaultBitsMaxChunks, vectorSteps } from '../../src/domain/vector-steps.ts';
+import { defaultBitsMaxChunks, type VectorSteps, vectorSteps } from '../../src/domain/vector-steps.ts';
 import { indexJob } from '../../src/jobs/index-document.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import type { Deps, Limits } from '../../src/ports.ts';
@@ -94,7 +94,10 @@ export function seededVector(seed: number): Float32Array {
   return vector.map((value) => value / length);
 }
 
-export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness> {
+export async function openHarness({
+  limits = {},
+  steps = vectorSteps(defaultBitsMaxChunks),
+}: { readonly limits?: Partial<Limits>; readonly steps?: VectorSteps } = {}): Promise<Harness> {
   const testDatabase = await createTestDatabase({ schemas: ['retrieval'] });
   const { ownerUrl, appRole, appUrl } = testDatabase.schema('retrieval');
   await migrate({ ownerUrl, appRole, schema: 'retrieval', migrations });
@@ -124,7 +127,7 @@ export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness
     keys,
     objects,
     vectors: { vectorOf: () => Promise.resolve({ ...question }) },
-    vectorSteps: vectorSteps(defaultBitsMaxChunks),
+    vectorSteps: steps,
     auditor: {
       record: (call, event) => {
         if (faults.audit) return Promise.reject(new AppError('AUDIT_UNAVAILABLE'));
