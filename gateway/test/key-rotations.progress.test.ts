@@ -55,8 +55,8 @@ describe('key rotations', () => {
       cause: 'REQUESTED',
       requestedBy: 'admin-a',
       progress: [
-        { service: 'ingestion', ...idle },
-        { service: 'retrieval', ...idle },
+        { holder: 'ingestion', ...idle },
+        { holder: 'retrieval', ...idle },
       ],
     });
     expect(rotation).not.to.have.property('completedAt');
@@ -83,7 +83,7 @@ describe('key rotations', () => {
       state: 'COMPLETED',
       cause: 'USE_LIMIT',
       completedAt: '2026-11-22T09:30:00.000Z',
-      progress: [{ service: 'retrieval', done: true, documentsDone: 4_000_000_000, documentsLeft: 0 }],
+      progress: [{ holder: 'retrieval', done: true, documentsDone: 4_000_000_000, documentsLeft: 0 }],
     });
   });
 

@@ -65,7 +65,7 @@ describe('the offboarding of a tenant', () => {
     offboarding.progress = [create(WorkProgressSchema, progress)];
     expect(await (await fetch(url(tenantA), { headers: one })).json()).to.deep.include({
       state: 'PURGING',
-      progress: [{ service: 'ingestion', done: false, documentsDone: 12, documentsLeft: 30 }],
+      progress: [{ holder: 'ingestion', done: false, documentsDone: 12, documentsLeft: 30 }],
     });
     offboarding.state = OffboardingState.COMPLETED;
     offboarding.certificate = 'header.payload.signature';

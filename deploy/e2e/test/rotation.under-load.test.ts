@@ -9,7 +9,7 @@ interface RotationView {
   readonly rotationId: string;
   readonly keyVersion: number;
   readonly state: string;
-  readonly progress: readonly { readonly service: string; readonly done: boolean; readonly documentsDone: number }[];
+  readonly progress: readonly { readonly holder: string; readonly done: boolean; readonly documentsDone: number }[];
 }
 
 const before = 12;
@@ -102,7 +102,7 @@ describe('a key rotation of a tenant that is used meanwhile', function () {
     await load;
     expect(failures).to.deep.equal([]);
     expect(Math.min(...Object.values(counts))).to.be.greaterThan(0);
-    expect(complete.progress.map(({ service, done }) => [service, done])).to.deep.equal([
+    expect(complete.progress.map(({ holder, done }) => [holder, done])).to.deep.equal([
       ['ingestion', true],
       ['retrieval', true],
     ]);
@@ -119,7 +119,7 @@ describe('a key rotation of a tenant that is used meanwhile', function () {
         async () => {
           const { body } = await admin.call<RotationView>('GET', `${rotations()}/${rotationId}`);
           // tenant-key does no such work itself: it dies while the others report to it.
-          const moved = body.progress.filter(({ documentsDone }) => documentsDone > 0).map(({ service }) => service);
+          const moved = body.progress.filter(({ documentsDone }) => documentsDone > 0).map(({ holder }) => holder);
           return victim === 'tenant-key' ? moved.length > 0 : moved.includes(victim);
         },
         { ...wait, intervalMs: 20, description: 'work to be under way' },

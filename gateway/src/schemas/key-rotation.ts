@@ -12,8 +12,8 @@ const keyRotationExample = {
   requestedBy: 'user-1',
   startedAt: '2026-11-22T09:00:00.000Z',
   progress: [
-    { service: 'ingestion', done: true, documentsDone: 200, documentsLeft: 0 },
-    { service: 'retrieval', done: false, documentsDone: 120, documentsLeft: 80 },
+    { holder: 'ingestion', done: true, documentsDone: 200, documentsLeft: 0 },
+    { holder: 'retrieval', done: false, documentsDone: 120, documentsLeft: 80 },
   ],
 };
 

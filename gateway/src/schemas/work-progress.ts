@@ -4,12 +4,12 @@ import { count } from './fields.ts';
 /** How far one service is with a tenant's data. */
 export const workProgressSchema = z
   .object({
-    service: z.string().meta({ description: 'Service whose rows or objects they are.' }),
+    holder: z.string().meta({ description: 'Service whose rows or objects they are.' }),
     done: z.boolean().meta({ description: 'Whether it is finished.' }),
     documentsDone: count.meta({ description: 'Documents finished so far.' }),
     documentsLeft: count.meta({ description: 'Documents left when it last reported.' }),
   })
   .meta({
     description: "How far one service is with a tenant's data.",
-    examples: [{ service: 'retrieval', done: false, documentsDone: 120, documentsLeft: 80 }],
+    examples: [{ holder: 'retrieval', done: false, documentsDone: 120, documentsLeft: 80 }],
   });

@@ -2,5 +2,5 @@ import type { WorkProgress } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/te
 
 /** How far one service is, as the API shows it. */
 export function toWorkProgress({ holder, done, documentsDone, documentsLeft }: WorkProgress) {
-  return { service: holder, done, documentsDone: Number(documentsDone), documentsLeft: Number(documentsLeft) };
+  return { holder, done, documentsDone: Number(documentsDone), documentsLeft: Number(documentsLeft) };
 }

@@ -10,13 +10,13 @@ export interface Metrics {
 export function createMetrics(registry: Registry): Metrics {
   return {
     keysIssued: new Counter({
-      name: 'tenant_key_keys_issued_total',
+      name: 'wardstone_tenant_key_keys_issued_total',
       help: 'Purpose keys given to services.',
       labelNames: ['peer', 'purpose'],
       registers: [registry],
     }),
     lifecycleFailures: new Counter({
-      name: 'tenant_key_lifecycle_failures_total',
+      name: 'wardstone_tenant_key_lifecycle_failures_total',
       help: 'Steps of rotations and offboardings that failed and are taken again.',
       registers: [registry],
     }),

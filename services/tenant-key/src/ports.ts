@@ -10,9 +10,6 @@ export type EncryptionContext = Readonly<Record<string, string>>;
  */
 export type KmsKeyState = 'enabled' | 'disabled' | 'pending-deletion' | 'deleted';
 
-/** Shortest and longest time between scheduling a key's deletion and its end, in days. Those of AWS KMS. */
-export const deletionWindowDays = { min: 7, max: 30 } as const;
-
 /**
  * A key management service with one key per tenant that never leaves it. Every implementation passes
  * `test/kms.contract.ts`. Thrown by all: KEY_UNAVAILABLE when the service cannot be reached or there is no such key;
@@ -43,7 +40,7 @@ export interface KeyManagementService {
   /** Ends `disableKey`; nothing happens to a key that is enabled. Thrown: KEY_PENDING_DELETION. */
   enableKey(keyId: string): Promise<void>;
   /**
-   * The key can no longer be used, and after the window is gone for good. `windowDays`: see `deletionWindowDays`. Answers
+   * The key can no longer be used, and after the window is gone for good. `windowDays`: see `deletionWindow` of `domain/tenant.ts`. Answers
    * the date that stands: that of the first call, whatever the window of another.
    */
   scheduleDeletion(request: {

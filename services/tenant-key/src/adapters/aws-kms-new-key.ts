@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-kms';
 import { tenantKeyAlias } from '@wardstone/aws';
 import { AppError } from '@wardstone/rpc';
-import { deletionWindowDays } from '../ports.ts';
+import { deletionWindow } from '../domain/tenant.ts';
 import { unless } from './aws-kms-errors.ts';
 
 /** What new keys are made with. */
@@ -98,6 +98,6 @@ async function nameKey(client: KMSClient, keyId: string, alias: string, call: Ca
 /** A key that nothing was encrypted under. When it cannot be scheduled it stays, as after a crash: found by its tag, used by nobody. */
 async function retire(client: KMSClient, keyId: string, call: CallOptions): Promise<void> {
   const KeyId = keyId.replace(/^.*:key\//, '');
-  const command = new ScheduleKeyDeletionCommand({ KeyId, PendingWindowInDays: deletionWindowDays.min });
+  const command = new ScheduleKeyDeletionCommand({ KeyId, PendingWindowInDays: deletionWindow.minDays });
   await client.send(command, call()).catch(() => undefined);
 }

@@ -16,7 +16,8 @@ import {
 } from '@aws-sdk/client-kms';
 import { awsClientSettings } from '@wardstone/aws';
 import { AppError, needs } from '@wardstone/rpc';
-import { deletionWindowDays, type KeyManagementService, type KmsKeyState } from '../ports.ts';
+import { isDeletionWindow } from '../domain/tenant.ts';
+import type { KeyManagementService, KmsKeyState } from '../ports.ts';
 import { inAws, unless } from './aws-kms-errors.ts';
 import { findOrCreateKey, type CallOptions, type NewKeyOptions } from './aws-kms-new-key.ts';
 
@@ -125,9 +126,7 @@ function states(
       }),
     scheduleDeletion: ({ keyId, windowDays }) =>
       inAws(async () => {
-        const { min, max } = deletionWindowDays;
-        const valid = Number.isInteger(windowDays) && windowDays >= min && windowDays <= max;
-        needs(valid, 'INTERNAL', { message: `a deletion window is ${String(min)} to ${String(max)} whole days` });
+        needs(isDeletionWindow(windowDays), 'INTERNAL', { message: 'not a deletion window' });
         const request = { KeyId: ownId(keyId), PendingWindowInDays: windowDays };
         const scheduled = await unless('KMSInvalidStateException', () =>
           client.send(new ScheduleKeyDeletionCommand(request), call()),

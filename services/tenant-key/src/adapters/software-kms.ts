@@ -6,7 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { access, constants, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, needs } from '@wardstone/rpc';
-import { deletionWindowDays, type EncryptionContext, type KeyManagementService } from '../ports.ts';
+import { isDeletionWindow } from '../domain/tenant.ts';
+import type { EncryptionContext, KeyManagementService } from '../ports.ts';
 import { decrypt, encrypt, inKms, keyBytes, openMasterKey, writeOnce } from './software-kms-files.ts';
 import { described, needsUsable, noSuchKey, openKeyStates } from './software-kms-states.ts';
 
@@ -85,9 +86,7 @@ export async function openSoftwareKms({ dir, now = Date.now }: SoftwareKmsOption
         return state === 'disabled' ? { state: 'enabled' } : undefined;
       }),
     scheduleDeletion: async ({ keyId, windowDays }) => {
-      const { min, max } = deletionWindowDays;
-      const valid = Number.isInteger(windowDays) && windowDays >= min && windowDays <= max;
-      needs(valid, 'INTERNAL', { message: `a deletion window is ${String(min)} to ${String(max)} whole days` });
+      needs(isDeletionWindow(windowDays), 'INTERNAL', { message: 'not a deletion window' });
       let deletionAtMs = now() + windowDays * dayMs;
       await states.change(tenantOf(keyId), (kept) => {
         if (kept.state !== 'pending-deletion') return { state: 'pending-deletion', deletionAtMs };

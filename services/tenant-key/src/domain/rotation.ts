@@ -24,12 +24,9 @@ export function rotationWaitMs(lastRequestedAt: Date | undefined, now: Date, min
 export const resealHolders = ['ingestion', 'retrieval'] as const;
 
 /**
- * A service that began an operation just before it heard of the new version may still commit under the old one. Beyond the
- * lifetime of a cached key no operation does.
+ * From when on nothing is written under the older versions: a service that began an operation just before it heard of the new
+ * one may commit under the old one for as long as it may keep the key, and `marginMs` beyond that.
  */
-const settleMarginMs = 30_000;
-
-/** From when on nothing is written under the older versions. */
-export function settledAt(startedAt: Date, keyMaxAgeMs: number, marginMs: number = settleMarginMs): Date {
+export function settledAt(startedAt: Date, keyMaxAgeMs: number, marginMs: number): Date {
   return new Date(startedAt.getTime() + keyMaxAgeMs + marginMs);
 }

@@ -31,8 +31,8 @@ export type WantedSettings = { readonly [name in keyof TenantSettings]?: number 
 
 const defaults: TenantSettings = { chunkSizeChars: 1000, chunkOverlapChars: 150, deletionWindowDays: 30 };
 const minChunkSizeChars = 100;
-/** What AWS KMS allows (ScheduleKeyDeletion, PendingWindowInDays). */
-const deletionWindow = { minDays: 7, maxDays: 30 };
+/** Shortest and longest time from scheduling a key's deletion to its end: what AWS KMS allows (ScheduleKeyDeletion). */
+export const deletionWindow = { minDays: 7, maxDays: 30 } as const;
 
 /**
  * Fills in what was left out. A size of 0 means the default; an overlap that was left out is the default, or half of a size
@@ -50,10 +50,16 @@ export function effectiveSettings(wanted: WantedSettings = {}): TenantSettings {
     throw invalid('settings.chunk_overlap_chars', 'must be at most half of chunk_size_chars');
   }
   const deletionWindowDays = wanted.deletionWindowDays || defaults.deletionWindowDays;
-  if (deletionWindowDays < deletionWindow.minDays || deletionWindowDays > deletionWindow.maxDays) {
-    throw invalid('settings.deletion_window_days', 'must be 0 or 7 to 30');
+  if (!isDeletionWindow(deletionWindowDays)) {
+    const { minDays, maxDays } = deletionWindow;
+    throw invalid('settings.deletion_window_days', `must be 0 or ${String(minDays)} to ${String(maxDays)}`);
   }
   return { chunkSizeChars, chunkOverlapChars, deletionWindowDays };
+}
+
+/** Whether a key's deletion may be scheduled so many days ahead: whole days within `deletionWindow`. */
+export function isDeletionWindow(days: number): boolean {
+  return Number.isInteger(days) && days >= deletionWindow.minDays && days <= deletionWindow.maxDays;
 }
 
 /** Lets nobody use a tenant that is not active. Thrown: TENANT_SUSPENDED, TENANT_OFFBOARDING. */
