@@ -36,7 +36,8 @@ describe('a call to Bedrock', () => {
     const { signal } = new AbortController();
     expect((await refusalOf(inBedrock(send, { signal, timeoutMs: shortMs }))).reason).to.equal('MODEL_TIMEOUT');
     await allOver();
-    expect(suite.double.calls[0]?.aborted).to.equal(true);
+    // On a slow machine the time may be over before the call has come.
+    for (const { aborted } of suite.double.calls) expect(aborted).to.equal(true);
   });
 
   for (const [title, reason, expected] of [
@@ -97,7 +98,7 @@ describe('an answer of Bedrock that is streamed', () => {
   }
   async function expectAborted(): Promise<void> {
     await eventually(() => suite.double.concurrent() === 0, { description: 'the double has seen it leave' });
-    expect(suite.double.calls[0]).to.include({ aborted: true });
+    for (const { aborted } of suite.double.calls) expect(aborted).to.equal(true);
   }
 
   it('is read to its end', async () => {
@@ -159,9 +160,9 @@ describe('an answer of Bedrock that is streamed', () => {
   it('may be read slowly', async () => {
     let all = '';
     let waited = false;
-    for await (const event of await open({ idleTimeoutMs: 500 })) {
+    for await (const event of await open({ idleTimeoutMs: 1_000 })) {
       const since = performance.now();
-      const enough = (): boolean => waited || performance.now() - since > 700;
+      const enough = (): boolean => waited || performance.now() - since > 1_300;
       await eventually(enough, { description: 'the reader takes its time' });
       waited = true;
       all += textOf(event);

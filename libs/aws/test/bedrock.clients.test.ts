@@ -117,7 +117,11 @@ describe('clients of Bedrock, and silence', () => {
   for (const protocol of ['http', 'https']) {
     it(`give up on a server that takes ${protocol} and never answers`, async () => {
       const endpoint = `${protocol}://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
-      const timeouts = { requestTimeoutMs: 100, connectTimeoutMs: 50 };
+      // The one that is meant is short.
+      const timeouts =
+        protocol === 'http'
+          ? { requestTimeoutMs: 100, connectTimeoutMs: longMs }
+          : { requestTimeoutMs: longMs, connectTimeoutMs: 100 };
       const client = createBedrockRuntime({ region, endpoint, userAgent: 'x', ...timeouts });
       const refused = await refusalOf(inBedrock((abortSignal) => client.send(embedding, { abortSignal }), bounds));
       // In clear text the connection is there, in TLS it never is.
