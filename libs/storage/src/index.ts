@@ -11,7 +11,9 @@ export { openObjectStore } from './open-object-store.ts';
 export { tenantKmsKeys } from './tenant-kms-keys.ts';
 export {
   createSealedObjects,
+  type DocumentRef,
   type ObjectRef,
+  type PartName,
   type SealedObjects,
   type SealedObjectsOptions,
   type Written,

@@ -15,16 +15,24 @@ import { parseJsonLines, toJsonLines } from './json-lines.ts';
 import type { ObjectStore, PutOptions } from './object-store.ts';
 import { untilAborted } from './until-aborted.ts';
 
-const names = ['original', 'chunks', 'vectors'] as const;
-
-/** Names a sealed object: `tenants/{tenantId}/documents/{documentId}/{version}/{name}`. */
-export interface ObjectRef {
+/** One version of a document. */
+export interface DocumentRef {
   readonly tenantId: string;
   readonly documentId: string;
   /** From 1. */
   readonly version: number;
-  readonly name: (typeof names)[number];
 }
+
+/** Parts of `vectors` on their way, from 0, for a stage that is to find after a kill what it had finished. */
+export type PartName = `${typeof partsName}/${number}`;
+
+/** Names a sealed object: `tenants/{tenantId}/documents/{documentId}/{version}/{name}`. */
+export interface ObjectRef extends DocumentRef {
+  readonly name: 'original' | 'chunks' | 'vectors' | PartName;
+}
+
+const partsName = 'vectors-parts';
+const namePattern = /^(original|chunks|vectors|vectors-parts\/(0|[1-9]\d{0,5}))$/;
 
 /** What was written: of the clear bytes. */
 export interface Written {
@@ -71,6 +79,8 @@ export interface SealedObjects {
    * readers see now stays.
    */
   removeReplaced(ref: ObjectRef): Promise<void>;
+  /** Removes what the pipeline made of the document on its way, `chunks`, `vectors` and its parts: all but the original. */
+  removeArtefacts(ref: DocumentRef): Promise<void>;
   /** Removes every object of every version of a document. Answers how many there were. */
   removeDocument(tenantId: string, documentId: string): Promise<number>;
   /** Removes every object of a tenant, whatever document it is of. Answers how many there were. */
@@ -113,6 +123,10 @@ export function createSealedObjects({ store, keys }: SealedObjectsOptions): Seal
     remove: async (ref) => store.delete(keyOf(ref)),
     removeReplaced: async (ref) => {
       await store.deleteReplaced(keyOf(ref));
+    },
+    removeArtefacts: async (ref) => {
+      for (const name of ['chunks', 'vectors'] as const) await store.delete(keyOf({ ...ref, name }));
+      await store.deletePrefix(`${versionPrefix(ref)}/${partsName}`);
     },
     removeDocument: async (tenantId, documentId) => store.deletePrefix(documentPrefix(tenantId, documentId)),
     removeTenant: async (tenantId) => store.deletePrefix(tenantPrefix(tenantId)),
@@ -200,10 +214,14 @@ function contextOf({ tenantId, documentId, version, name }: ObjectRef): SealCont
   return { tenantId, resource: `${documentId}/${String(version)}`, field: name };
 }
 
-function keyOf({ tenantId, documentId, version, name }: ObjectRef): string {
+function keyOf({ name, ...ref }: ObjectRef): string {
+  needs(namePattern.test(name), 'INTERNAL', { message: 'unknown object name' });
+  return `${versionPrefix(ref)}/${name}`;
+}
+
+function versionPrefix({ tenantId, documentId, version }: DocumentRef): string {
   needs(Number.isSafeInteger(version) && version >= 1, 'INTERNAL', { message: 'an object version is a number from 1' });
-  needs(names.includes(name), 'INTERNAL', { message: 'unknown object name' });
-  return `${documentPrefix(tenantId, documentId)}/${String(version)}/${name}`;
+  return `${documentPrefix(tenantId, documentId)}/${String(version)}`;
 }
 
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -70,6 +70,7 @@ describe('sealed objects', () => {
       { documentId: '01890000-0000-7000-8000-000000000002' },
       { version: 2 },
       { name: 'chunks' },
+      { name: 'vectors-parts/0' },
       { tenantId: '01890000-0000-7000-8000-00000000000b' },
     ];
     for (const change of places) {
@@ -198,6 +199,20 @@ describe('sealed objects', () => {
     expect(await reasonOf(objects.removeTenant('..'))).to.equal('INTERNAL');
   });
 
+  it('removes the artefacts of one version, parts and all, and leaves the original and other versions', async () => {
+    const names = ['original', 'chunks', 'vectors', 'vectors-parts/0', 'vectors-parts/17'] as const;
+    for (const name of names) {
+      await objects.write({ ...ref, name }, pieces('x'));
+      await objects.write({ ...ref, version: 2, name }, pieces('x'));
+    }
+    await objects.removeArtefacts(ref);
+    await objects.removeArtefacts(ref);
+    for (const name of names) {
+      expect(await objects.exists({ ...ref, name }), name).to.equal(name === 'original');
+      expect(await objects.exists({ ...ref, version: 2, name }), name).to.equal(true);
+    }
+  });
+
   it('refuses references that could name something else', async () => {
     const wrong: Partial<ObjectRef>[] = [
       { tenantId: '..' },
@@ -205,6 +220,9 @@ describe('sealed objects', () => {
       { version: 0 },
       { version: 1.5 },
       { name: '../original' as 'original' },
+      { name: 'vectors-parts/-1' },
+      { name: 'vectors-parts/1.5' },
+      { name: 'vectors-parts/1000000' },
     ];
     for (const change of wrong) {
       expect(await reasonOf(objects.write({ ...ref, ...change }, pieces('x')))).to.equal('INTERNAL');

@@ -9,9 +9,8 @@ import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/ten
 import { TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
 import { createSealedObjects, openObjectStore } from '@wardstone/storage';
 import { createTenantGate } from '@wardstone/tenancy';
-import { measuredModel } from './adapters/measured-model.ts';
+import { openModels } from './adapters/open-models.ts';
 import { loadConfig } from './config.ts';
-import { createLexicalEmbedder } from './domain/lexical-embedder.ts';
 import { embedJob } from './jobs/embed.ts';
 import { createMetrics } from './metrics.ts';
 import type { Deps } from './ports.ts';
@@ -46,10 +45,9 @@ await runUntilSignal(async () => {
   const gate = createTenantGate({ client: tenantWork, service, keys, log: telemetry.log });
   const objects = createSealedObjects({ store: openObjectStore(config), keys });
   const metrics = createMetrics(telemetry.metrics);
-  const model = measuredModel(createLexicalEmbedder(), metrics);
-  telemetry.log.warn({ model: model.id }, 'the embedded lexical model is in use: it matches words, not meanings');
+  const models = openModels(metrics, telemetry.log);
   const limits = { batchTexts: config.WARDSTONE_EMBED_BATCH_TEXTS, maxCalls: config.WARDSTONE_EMBED_MAX_CALLS };
-  const deps: Deps = { model, objects, auditor, progress, metrics, limits };
+  const deps: Deps = { models, objects, auditor, progress, metrics, limits };
 
   // Work.
   const worker = await createStageWorker({

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { AppError } from '@wardstone/rpc';
 import { createLexicalEmbedder, embedText } from '../src/domain/lexical-embedder.ts';
+import { servedModels } from '../src/domain/served-models.ts';
 import { embedJob } from '../src/jobs/embed.ts';
-import type { EmbeddingModel } from '../src/ports.ts';
+import type { Embedded, EmbeddingModel } from '../src/ports.ts';
 import { documentId, type Harness, job, openHarness } from './support/harness.ts';
 
 const texts = Array.from(
@@ -79,7 +80,8 @@ describe('embed job: artefacts', () => {
   it('replaces vectors of another model or count', async () => {
     harness = await openHarness();
     await harness.writeChunks(texts.slice(0, 2));
-    await embedJob({ ...harness.deps, model: { ...createLexicalEmbedder(), id: 'other' } })(job, running);
+    const other = servedModels({ ...createLexicalEmbedder(), id: 'other' }, []);
+    await embedJob({ ...harness.deps, models: other })(job, running);
     expect((await harness.readVectors()).modelId).to.equal('other');
     await embedJob(harness.deps)(job, running);
     expect((await harness.readVectors()).modelId).to.equal('wardstone-lexical-1');
@@ -136,14 +138,14 @@ describe('embed job: artefacts', () => {
   });
 });
 
-type Embed = (texts: readonly string[]) => Promise<Float32Array[]>;
+type Embed = (texts: readonly string[]) => Promise<Embedded>;
 
 /** The lexical model with something around each call. */
-function wrap(around: (texts: readonly string[], embed: Embed) => Promise<Float32Array[]>): EmbeddingModel {
+function wrap(around: (texts: readonly string[], embed: Embed) => Promise<Embedded>): EmbeddingModel {
   const model = createLexicalEmbedder();
   return {
     ...model,
-    embed: (batch, kind, signal) => around(batch, (inner) => model.embed(inner, kind, signal)),
+    embed: (batch, kind, call) => around(batch, (inner) => model.embed(inner, kind, call)),
   };
 }
 

@@ -1,8 +1,12 @@
 import { expect } from 'chai';
 import { createLexicalEmbedder, embedText } from '../src/domain/lexical-embedder.ts';
+import type { EmbeddingKind } from '../src/ports.ts';
 import { stemOf, wordsOf } from '../src/domain/words.ts';
 
 const model = createLexicalEmbedder();
+const tenantId = 'tenant-a';
+const embed = async (texts: readonly string[], kind: EmbeddingKind) =>
+  (await model.embed(texts, kind, { tenantId })).vectors;
 const cosine = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
 
 const metformin = 'Metformin 500 mg was started twice daily for type 2 diabetes; the haemoglobin A1c fell to 6.9 %.';
@@ -21,7 +25,7 @@ describe('lexical embedder: vectors', () => {
       '\ud800 lone surrogate',
     ];
     for (const kind of ['passage', 'query'] as const) {
-      for (const vector of await model.embed(texts, kind)) {
+      for (const vector of await embed(texts, kind)) {
         expect(vector).to.have.length(1024);
         expect(Math.sqrt(cosine(vector, vector))).to.be.closeTo(1, 1e-5);
       }
@@ -29,8 +33,8 @@ describe('lexical embedder: vectors', () => {
   });
 
   it('are the same for the same text, in any batch', async () => {
-    const [alone] = await model.embed([metformin], 'passage');
-    const [, second] = await model.embed([fracture, metformin], 'passage');
+    const [alone] = await embed([metformin], 'passage');
+    const [, second] = await embed([fracture, metformin], 'passage');
     expect(second).to.deep.equal(alone);
   });
 
@@ -47,8 +51,8 @@ describe('lexical embedder: vectors', () => {
   });
 
   it('bring a question nearer to the passage that answers it', async () => {
-    const [question] = await model.embed(['Which dose of metformin does the patient take?'], 'query');
-    const [right, wrong] = await model.embed([metformin, fracture], 'passage');
+    const [question] = await embed(['Which dose of metformin does the patient take?'], 'query');
+    const [right, wrong] = await embed([metformin, fracture], 'passage');
     if (!question || !right || !wrong) throw new Error('no vectors');
     expect(cosine(question, right)).to.be.greaterThan(cosine(question, wrong) + 0.05);
   });
@@ -67,7 +71,7 @@ describe('lexical embedder: vectors', () => {
 
   it('stop when the signal fires', async () => {
     const caught = await model
-      .embed([metformin], 'passage', AbortSignal.abort(new Error('left')))
+      .embed([metformin], 'passage', { tenantId, signal: AbortSignal.abort(new Error('left')) })
       .catch((error: unknown) => error);
     expect(caught).to.have.property('message', 'left');
   });

@@ -180,11 +180,13 @@ describe('stages of ingestion', () => {
     it('makes the document READY and removes what lay between the stages, not the original', async () => {
       const job = jobOf(await upload(harness, 'words'));
       await extract(job);
-      await harness.objects.writeJsonLines({ ...refOf(job), name: 'vectors' }, [{}]);
+      const made = ['vectors', 'vectors-parts/0', 'vectors-parts/1'] as const;
+      for (const name of made) await harness.objects.writeJsonLines({ ...refOf(job), name }, [{}]);
       await publish(job);
       expect(await get(job)).to.include({ state: DocumentState.READY, percent: 100 });
-      expect(await harness.objects.exists(refOf(job))).to.equal(false);
-      expect(await harness.objects.exists({ ...refOf(job), name: 'vectors' })).to.equal(false);
+      for (const name of ['chunks', ...made] as const) {
+        expect(await harness.objects.exists({ ...refOf(job), name }), name).to.equal(false);
+      }
       expect(await harness.objects.exists({ ...refOf(job), name: 'original' })).to.equal(true);
     });
 

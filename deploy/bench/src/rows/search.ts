@@ -93,7 +93,8 @@ async function compare(
       signal.throwIfAborted();
       if (number === 0) before = await stepsOf(running);
       const text = rareText(9_000_000 + number, wordsPerQuestion);
-      const [vector = new Float32Array(model.dimensions)] = await model.embed([text], 'query');
+      const { vectors } = await model.embed([text], 'query', { tenantId });
+      const [vector = new Float32Array(model.dimensions)] = vectors;
       const asked = {
         tenantId,
         text,

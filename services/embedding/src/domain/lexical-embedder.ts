@@ -6,7 +6,12 @@
 import { setImmediate } from 'node:timers/promises';
 import type { EmbeddingKind, EmbeddingModel } from '../ports.ts';
 import { listedRarity } from './general-english.ts';
+import { normalise } from './unit-vector.ts';
+import { noUsage } from './usage.ts';
 import { stemOf, wordsOf } from './words.ts';
+
+/** Changes whenever the vectors do. */
+export const lexicalModelId = 'wardstone-lexical-1';
 
 const dimensions = 1024;
 
@@ -38,9 +43,10 @@ const textsPerTurn = 16;
 /** The embedded model. Pure computation: about 0.6 ms for a passage of 200 words. */
 export function createLexicalEmbedder(): EmbeddingModel {
   return {
-    id: 'wardstone-lexical-1',
+    id: lexicalModelId,
     dimensions,
-    async embed(texts, kind, signal) {
+    metered: false,
+    async embed(texts, kind, { signal }) {
       const vectors: Float32Array[] = [];
       for (const text of texts) {
         if (vectors.length % textsPerTurn === 0) {
@@ -49,7 +55,7 @@ export function createLexicalEmbedder(): EmbeddingModel {
         }
         vectors.push(embedText(text, kind));
       }
-      return vectors;
+      return { vectors, usage: noUsage };
     },
   };
 }
@@ -63,7 +69,8 @@ export function embedText(text: string, kind: EmbeddingKind): Float32Array {
     const errors = features.map(({ places, weight }) => weight - read(vector, places));
     features.forEach(({ places }, index) => add(vector, places, (errors[index] ?? 0) * correctionStep));
   }
-  return normalise(vector);
+  // A text always has a feature, so that there is a direction.
+  return normalise(vector) ?? vector;
 }
 
 function strongestFeatures(text: string, kind: EmbeddingKind): [feature: string, weight: number][] {
@@ -136,13 +143,6 @@ function read(vector: Float32Array, places: Uint32Array): number {
   let sum = 0;
   for (const place of places) sum += (place & 1) === 1 ? (vector[place >>> 1] ?? 0) : -(vector[place >>> 1] ?? 0);
   return sum / Math.sqrt(copies);
-}
-
-function normalise(vector: Float32Array): Float32Array {
-  let squares = 0;
-  for (const value of vector) squares += value * value;
-  const length = Math.sqrt(squares);
-  return vector.map((value) => value / length);
 }
 
 /** FNV-1a over UTF-16 code units. Not a secret: the vectors count as PHI and are guarded as such. */

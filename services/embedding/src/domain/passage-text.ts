@@ -12,6 +12,11 @@ export function passageText({
   readonly title: string;
   readonly line: { readonly text: string };
 }): string {
+  return headed(title, line.text);
+}
+
+/** The text under the title, unless it begins with it. */
+export function headed(title: string, text: string): string {
   const heading = title.trim().slice(0, maxTitleLength).toWellFormed();
-  return heading === '' || line.text.startsWith(heading) ? line.text : `${heading}\n${line.text}`;
+  return heading === '' || text.startsWith(heading) ? text : `${heading}\n${text}`;
 }

@@ -11,6 +11,7 @@ import { createFileStore, createSealedObjects, type SealedObjects } from '@wards
 import { createTelemetry, Registry, type Telemetry } from '@wardstone/telemetry';
 import { createMetrics } from '../../src/metrics.ts';
 import { createLexicalEmbedder } from '../../src/domain/lexical-embedder.ts';
+import { servedModels } from '../../src/domain/served-models.ts';
 import type { Deps, EmbeddingModel } from '../../src/ports.ts';
 
 export const tenantId = '0199a0c2-7a3e-7c1d-9a55-0d4c3b2a1f00';
@@ -42,7 +43,7 @@ export async function openHarness(model: EmbeddingModel = createLexicalEmbedder(
   const reports: number[] = [];
   const faults = { audit: false };
   const deps: Deps = {
-    model,
+    models: servedModels(model, []),
     objects,
     auditor: {
       record: (call, event) => {

@@ -29,9 +29,7 @@ export function publishJob(deps: PublishDeps) {
         },
       );
     }
-    for (const name of ['chunks', 'vectors'] as const) {
-      await deps.objects.remove({ tenantId, documentId, version, name });
-    }
+    await deps.objects.removeArtefacts({ tenantId, documentId, version });
     const end =
       failure === undefined ? ({ state: 'READY' } as const) : ({ state: 'FAILED', reason: failure.reason } as const);
     const settled = await deps.database.inTenant(tenantId, (tx) => settle(tx, job, end));

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file wardstone/embedding/v1/embedding.proto.
  */
 export const file_wardstone_embedding_v1_embedding: GenFile = /*@__PURE__*/
-  fileDesc("CiZ3YXJkc3RvbmUvZW1iZWRkaW5nL3YxL2VtYmVkZGluZy5wcm90bxIWd2FyZHN0b25lLmVtYmVkZGluZy52MSJzCgxFbWJlZFJlcXVlc3QSJgoFdGV4dHMYASADKAlCF4ABAbpIEZIBDggBEEAiCHIGEAEo0IYDEjsKBGtpbmQYAiABKA4yIS53YXJkc3RvbmUuZW1iZWRkaW5nLnYxLkVtYmVkS2luZEIKukgHggEEEAEgACIgCglFbWJlZGRpbmcSEwoGdmFsdWVzGAEgAygCQgOAAQEicQoNRW1iZWRSZXNwb25zZRI6CgplbWJlZGRpbmdzGAEgAygLMiEud2FyZHN0b25lLmVtYmVkZGluZy52MS5FbWJlZGRpbmdCA4ABARIQCghtb2RlbF9pZBgCIAEoCRISCgpkaW1lbnNpb25zGAMgASgFKlUKCUVtYmVkS2luZBIaChZFTUJFRF9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSRU1CRURfS0lORF9QQVNTQUdFEAESFAoQRU1CRURfS0lORF9RVUVSWRACMpgBChBFbWJlZGRpbmdTZXJ2aWNlEoMBCgVFbWJlZBIkLndhcmRzdG9uZS5lbWJlZGRpbmcudjEuRW1iZWRSZXF1ZXN0GiUud2FyZHN0b25lLmVtYmVkZGluZy52MS5FbWJlZFJlc3BvbnNlIi2QAgGKtRgmCgllbWJlZGRpbmcSBmNyZWF0ZRoJcmV0cmlldmFsGgZjbGllbnRiBnByb3RvMw", [file_buf_validate_validate, file_wardstone_access_v1_access]);
+  fileDesc("CiZ3YXJkc3RvbmUvZW1iZWRkaW5nL3YxL2VtYmVkZGluZy5wcm90bxIWd2FyZHN0b25lLmVtYmVkZGluZy52MSLDAQoMRW1iZWRSZXF1ZXN0EiYKBXRleHRzGAEgAygJQheAAQG6SBGSAQ4IARBAIghyBhABKNCGAxI7CgRraW5kGAIgASgOMiEud2FyZHN0b25lLmVtYmVkZGluZy52MS5FbWJlZEtpbmRCCrpIB4IBBBABIAASMgoIbW9kZWxfaWQYAyABKAlCILpIHXIbMhleW0EtWmEtejAtOV8uOi8tXXswLDEyOH0kEhoKBXRpdGxlGAQgASgJQguAAQG6SAVyAyigHyIgCglFbWJlZGRpbmcSEwoGdmFsdWVzGAEgAygCQgOAAQEicQoNRW1iZWRSZXNwb25zZRI6CgplbWJlZGRpbmdzGAEgAygLMiEud2FyZHN0b25lLmVtYmVkZGluZy52MS5FbWJlZGRpbmdCA4ABARIQCghtb2RlbF9pZBgCIAEoCRISCgpkaW1lbnNpb25zGAMgASgFKlUKCUVtYmVkS2luZBIaChZFTUJFRF9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSRU1CRURfS0lORF9QQVNTQUdFEAESFAoQRU1CRURfS0lORF9RVUVSWRACMpgBChBFbWJlZGRpbmdTZXJ2aWNlEoMBCgVFbWJlZBIkLndhcmRzdG9uZS5lbWJlZGRpbmcudjEuRW1iZWRSZXF1ZXN0GiUud2FyZHN0b25lLmVtYmVkZGluZy52MS5FbWJlZFJlc3BvbnNlIi2QAgGKtRgmCgllbWJlZGRpbmcSBmNyZWF0ZRoJcmV0cmlldmFsGgZjbGllbnRiBnByb3RvMw", [file_buf_validate_validate, file_wardstone_access_v1_access]);
 
 /**
  * Texts to embed.
@@ -35,6 +35,22 @@ export type EmbedRequest = Message<"wardstone.embedding.v1.EmbedRequest"> & {
    * @generated from field: wardstone.embedding.v1.EmbedKind kind = 2;
    */
   kind: EmbedKind;
+
+  /**
+   * Model wanted, by the id that stands with stored vectors; the one that documents are embedded with when empty. Who holds
+   * vectors of one model asks for that one, so that a search never meets two.
+   *
+   * @generated from field: string model_id = 3;
+   */
+  modelId: string;
+
+  /**
+   * Title of the document that all texts are passages of, put before them as the pipeline does: vectors that are made anew
+   * then equal its own. Without meaning for questions. May hold PHI.
+   *
+   * @generated from field: string title = 4;
+   */
+  title: string;
 };
 
 /**
@@ -142,7 +158,7 @@ export const EmbedKindSchema: GenEnum<EmbedKind> = /*@__PURE__*/
   enumDesc(file_wardstone_embedding_v1_embedding, 0);
 
 /**
- * Owns the embedding model. Keeps nothing: texts and vectors live in memory for the length of the call.
+ * Owns the embedding models. Keeps nothing: texts and vectors live in memory for the length of the call.
  *
  * @generated from service wardstone.embedding.v1.EmbeddingService
  */
