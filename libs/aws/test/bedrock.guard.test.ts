@@ -50,6 +50,19 @@ describe('the guard of a model: repetition', () => {
     expect(suite.double.calls).to.have.length(4);
   });
 
+  it('has more patience with throttling than with failures, when told so', async () => {
+    suite.double.fault(throttling, { next: 4 });
+    suite.double.fault(away);
+    const guard = createModelGuard({ attempts: 2, throttledAttempts: 8, delays: quick });
+    expect((await refusalOf(guarded(suite, guard))).reason).to.equal('MODEL_UNAVAILABLE');
+    // Four times throttled, which does not count as a failure, and twice away.
+    expect(suite.double.calls).to.have.length(6);
+    suite.double.clearFaults();
+    suite.double.fault(throttling);
+    expect((await refusalOf(guarded(suite, guard))).reason).to.equal('MODEL_THROTTLED');
+    expect(suite.double.calls).to.have.length(6 + 8);
+  });
+
   it('waits as long as it is asked to, and not at all when that is beyond the deadline', async () => {
     suite.double.fault({ ...throttling, retryAfterSeconds: 1 }, { next: 1 });
     const pauses: number[] = [];

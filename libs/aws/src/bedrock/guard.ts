@@ -16,6 +16,8 @@ export type CircuitPosition = 'closed' | 'open' | 'half-open';
 export interface ModelGuardOptions {
   /** Attempts of one call, the first one included; 3 unless told. */
   readonly attempts?: number;
+  /** Attempts of a call that is throttled, those included: a call that is told to wait costs nothing. `attempts` unless told. */
+  readonly throttledAttempts?: number;
   readonly delays?: RetryDelays;
   readonly circuit?: CircuitOptions;
   /** Told of every repetition, before its pause. */
@@ -86,6 +88,7 @@ const positions: Readonly<Record<CircuitState, CircuitPosition>> = {
 
 export function createModelGuard(options: ModelGuardOptions = {}): ModelGuard {
   const { attempts = defaultAttempts, delays = defaultDelays, onRetry, onCircuit } = options;
+  const throttledAttempts = options.throttledAttempts ?? attempts;
   const breaker = createBreaker(options.circuit ?? {});
   if (onCircuit !== undefined) {
     breaker.onStateChange((state) => {
@@ -93,16 +96,21 @@ export function createModelGuard(options: ModelGuardOptions = {}): ModelGuard {
     });
   }
   return {
-    run: (attempt, { signal, timeoutMs }) =>
-      withRetry((number) => throughCircuit(breaker, () => attempt(number)), {
-        attempts,
+    run: (attempt, { signal, timeoutMs }) => {
+      let failures = 0;
+      return withRetry((number) => throughCircuit(breaker, () => attempt(number)), {
+        attempts: throttledAttempts,
         delays,
         signal,
         timeoutMs,
-        mayRetry,
+        mayRetry: (error) => {
+          if (error.reason !== 'MODEL_THROTTLED') failures += 1;
+          return failures < attempts && mayRetry(error);
+        },
         askedPauseMs,
         onRetry,
-      }),
+      });
+    },
     failed(error) {
       // While it is open there is nothing to count, and a trial is decided by its own attempt.
       if (breaker.state === CircuitState.Closed) breaker.execute(() => Promise.reject(error)).catch(() => undefined);
