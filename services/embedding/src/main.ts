@@ -45,7 +45,7 @@ await runUntilSignal(async () => {
   const gate = createTenantGate({ client: tenantWork, service, keys, log: telemetry.log });
   const objects = createSealedObjects({ store: openObjectStore(config), keys });
   const metrics = createMetrics(telemetry.metrics);
-  const models = openModels(metrics, telemetry.log);
+  const models = openModels(config, metrics, telemetry.log);
   const limits = { batchTexts: config.WARDSTONE_EMBED_BATCH_TEXTS, maxCalls: config.WARDSTONE_EMBED_MAX_CALLS };
   const deps: Deps = { models, objects, auditor, progress, metrics, limits };
 
@@ -67,5 +67,5 @@ await runUntilSignal(async () => {
     // Queries are embedded without it, documents are not.
     dependencies: { objects: () => objects.check() },
   });
-  return [server, worker, gate, keys, kit];
+  return [server, worker, models, gate, keys, kit];
 });

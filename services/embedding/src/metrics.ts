@@ -14,6 +14,8 @@ export interface EmbeddingMetrics {
   split(parts: number): void;
   /** Vectors that an earlier run of a job had kept. */
   reused(vectors: number): void;
+  /** While it is open nothing is sent to the metered model; half open, one request is tried. */
+  circuit(state: 'closed' | 'open' | 'half-open'): void;
   /** How many requests may be with the metered model, are, and wait. */
   concurrency(state: { readonly limit: number; readonly inFlight: number; readonly waiting: number }): void;
 }
@@ -34,6 +36,7 @@ export function createMetrics(registry: Registry): EmbeddingMetrics {
   const limit = gauge('model_concurrency_limit', 'Requests that may be with the metered model');
   const inFlight = gauge('model_requests_in_flight', 'Requests that are with the metered model');
   const waiting = gauge('model_requests_waiting', 'Requests that wait for their turn');
+  const circuit = gauge('model_circuit_open', '1 while the circuit to the metered model is not closed');
   const seconds = new Histogram({
     name: 'wardstone_embedding_model_seconds',
     help: 'Time of one call of the model',
@@ -54,6 +57,7 @@ export function createMetrics(registry: Registry): EmbeddingMetrics {
       splitParts.inc(parts);
     },
     reused: (vectors) => reused.inc(vectors),
+    circuit: (state) => circuit.set(state === 'closed' ? 0 : 1),
     concurrency(state) {
       limit.set(state.limit);
       inFlight.set(state.inFlight);

@@ -27,6 +27,58 @@ describe('embedding configuration: refusals', () => {
     expect(config.queueBackend).to.deep.equal({ postgresUrl: complete.WARDSTONE_QUEUE_DATABASE_URL });
   });
 
+  it('takes Titan in production: it is no embedded part', () => {
+    const titan = {
+      ...complete,
+      NODE_ENV: 'production',
+      WARDSTONE_OBJECTS_DIR: '',
+      WARDSTONE_S3_BUCKET: 'bucket',
+      WARDSTONE_S3_REGION: 'us-east-1',
+      WARDSTONE_EMBEDDING_MODEL: 'titan',
+      WARDSTONE_BEDROCK_REGION: 'us-east-1',
+    };
+    const config = loadConfig(titan);
+    expect([config.currentModel, config.keptModels]).to.deep.equal([1024, []]);
+    expect(config.titan).to.deep.equal({
+      region: 'us-east-1',
+      endpoint: undefined,
+      invokedId: 'amazon.titan-embed-text-v2:0',
+      maxConcurrency: 32,
+      microUsdPer1000Tokens: 20,
+      requestTimeoutMs: 5_000,
+      passageTimeoutMs: 120_000,
+    });
+    const provisioned = 'arn:aws:bedrock:us-east-1:123456789012:provisioned-model/abcdefghijkl';
+    expect(loadConfig({ ...titan, WARDSTONE_TITAN_MODEL_ID: provisioned }).titan?.invokedId).to.equal(provisioned);
+    expect(() => loadConfig({ ...titan, WARDSTONE_EMBEDDING_KEPT_MODELS: 'wardstone-lexical-1' })).to.throw(
+      'NODE_ENV: is production',
+    );
+  });
+
+  it('keeps models that the index may still hold vectors of', () => {
+    const kept = 'wardstone-lexical-1, amazon.titan-embed-text-v2:0/512';
+    const titan = { ...complete, WARDSTONE_BEDROCK_REGION: 'us-east-1', WARDSTONE_EMBEDDING_KEPT_MODELS: kept };
+    expect(loadConfig(titan).keptModels).to.deep.equal(['lexical', 512]);
+  });
+
+  for (const [what, wrong, problem] of [
+    ['Titan without a region', { WARDSTONE_EMBEDDING_MODEL: 'titan' }, 'WARDSTONE_BEDROCK_REGION: is required'],
+    [
+      'a kept Titan without a region',
+      { WARDSTONE_EMBEDDING_KEPT_MODELS: 'amazon.titan-embed-text-v2:0/256' },
+      'WARDSTONE_BEDROCK_REGION: is required',
+    ],
+    ['a model that is not known', { WARDSTONE_EMBEDDING_MODEL: 'ada' }, 'must be one of lexical, titan'],
+    ['a kept model that is not known', { WARDSTONE_EMBEDDING_KEPT_MODELS: 'ada-2' }, 'must be ids of models'],
+    ['a size that Titan has not', { WARDSTONE_TITAN_DIMENSIONS: '768' }, 'WARDSTONE_TITAN_DIMENSIONS: must be one of'],
+    ['a model id that is none', { WARDSTONE_TITAN_MODEL_ID: 'a model' }, 'WARDSTONE_TITAN_MODEL_ID: must be'],
+    ['no concurrency', { WARDSTONE_TITAN_MAX_CONCURRENCY: '0' }, 'WARDSTONE_TITAN_MAX_CONCURRENCY: must be at least 1'],
+  ] as const) {
+    it(`refuses ${what}`, () => {
+      expect(() => loadConfig({ ...complete, ...wrong })).to.throw(problem);
+    });
+  }
+
   it('prefers Redis when both queues are named', () => {
     const config = loadConfig({ ...complete, WARDSTONE_REDIS_URL: 'redis://127.0.0.1:6379' });
     expect(config.queueBackend).to.deep.equal({ redisUrl: 'redis://127.0.0.1:6379' });

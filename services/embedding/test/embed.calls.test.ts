@@ -10,22 +10,27 @@ import {
   startServer,
 } from '@wardstone/rpc';
 import { EmbeddingService, EmbedKind } from '@wardstone/rpc/gen/wardstone/embedding/v1/embedding_pb';
-import { testIdentities, type TestIdentities } from '@wardstone/testing';
-import { embedText } from '../src/domain/lexical-embedder.ts';
+import { eventually, testIdentities, type TestIdentities } from '@wardstone/testing';
+import { useTestAwsCredentials } from '@wardstone/testing/aws';
+import { createLexicalEmbedder, embedText } from '../src/domain/lexical-embedder.ts';
+import { passageText } from '../src/domain/passage-text.ts';
+import { servedModels } from '../src/domain/served-models.ts';
+import type { Deps, EmbeddingModel } from '../src/ports.ts';
 import { routes } from '../src/rpc/routes.ts';
 import { clinician, type Harness, openHarness, permissiveCheck, quietTelemetry } from './support/harness.ts';
+import { openTitanHarness, type TitanHarness } from './support/titan.ts';
 
 const request = { texts: ['metformin 500 mg', 'warfarin'], kind: EmbedKind.QUERY };
 
 describe('Embed: calls in memory', () => {
   let harness: Harness;
-  const client = () =>
+  const client = (changed: Partial<Deps> = {}) =>
     createServiceClient(EmbeddingService, {
       baseUrl: 'http://in-memory',
       audience: 'embedding',
       authorize: () => Promise.resolve('token'),
       transport: createInMemoryTransport({
-        routes: routes(harness.deps),
+        routes: routes({ ...harness.deps, ...changed }),
         telemetry: quietTelemetry(),
         callerCheck: permissiveCheck,
       }),
@@ -72,10 +77,97 @@ describe('Embed: calls in memory', () => {
     });
   }
 
+  it('asks the model that is named, of those that are served', async () => {
+    const old: EmbeddingModel = { ...createLexicalEmbedder(), id: 'older-model-1' };
+    const models = servedModels(createLexicalEmbedder(), [old]);
+    const modelOf = async (modelId: string) =>
+      (await client({ models }).embed({ ...request, modelId }, asPrincipal(clinician))).modelId;
+    expect(await modelOf('older-model-1')).to.equal('older-model-1');
+    expect(harness.events.at(-1)?.attributes).to.include({ model: 'older-model-1' });
+    for (const current of ['', 'wardstone-lexical-1']) expect(await modelOf(current)).to.equal('wardstone-lexical-1');
+    for (const unknown of ['gone-model-1', 'not an id']) {
+      expect(await reasonOf(modelOf(unknown))).to.equal('INVALID_ARGUMENT');
+    }
+  });
+
+  it('puts the title before passages, as the pipeline does, and not before questions', async () => {
+    const vectorOf = async (kind: EmbedKind) => {
+      const answer = await client().embed({ texts: ['500 mg'], kind, title: 'Metformin' }, asPrincipal(clinician));
+      return Float32Array.from(answer.embeddings[0]?.values ?? []);
+    };
+    const line = { text: '500 mg' };
+    const ofPipeline = embedText(passageText({ title: 'Metformin', line }), 'passage');
+    expect(await vectorOf(EmbedKind.PASSAGE)).to.deep.equal(ofPipeline);
+    expect(await vectorOf(EmbedKind.QUERY)).to.deep.equal(embedText('500 mg', 'query'));
+    expect(JSON.stringify(harness.events)).not.to.contain('Metformin');
+  });
+
   it('takes the most that is allowed', async () => {
     const texts = [...Array.from({ length: 63 }, () => 'x'), 'y'.repeat(50_000)];
     const response = await client().embed({ texts, kind: EmbedKind.PASSAGE }, asPrincipal(clinician));
     expect(response.embeddings).to.have.length(64);
+  });
+});
+
+describe('Embed: calls of Titan', () => {
+  useTestAwsCredentials();
+  let titan: TitanHarness;
+  let harness: Harness;
+  const embed = async (options: { timeoutMs?: number; signal?: AbortSignal } = {}) =>
+    createServiceClient(EmbeddingService, {
+      baseUrl: 'http://in-memory',
+      audience: 'embedding',
+      authorize: () => Promise.resolve('token'),
+      transport: createInMemoryTransport({
+        routes: routes(harness.deps),
+        telemetry: quietTelemetry(),
+        callerCheck: permissiveCheck,
+      }),
+    }).embed(request, asPrincipal(clinician, options));
+  beforeEach(async () => {
+    titan = await openTitanHarness();
+    harness = await openHarness(titan.model);
+  });
+  afterEach(async () => {
+    await harness.close();
+    await titan.close();
+  });
+
+  it('say what they took in the audit event of the tenant', async () => {
+    await embed();
+    expect(harness.events).to.have.length(1);
+    expect(harness.events[0]?.principal.tenantId).to.equal(clinician.tenantId);
+    expect(harness.events[0]?.attributes).to.deep.equal({
+      kind: 'query',
+      texts: '2',
+      model: 'amazon.titan-embed-text-v2:0/1024',
+      input_tokens: '6',
+      cost_micro_usd: '0.12',
+    });
+  });
+
+  it('carry the deadline to the model: what is with it ends there, too', async () => {
+    titan.double.fault({ kind: 'stall' });
+    expect(await reasonOf(embed({ timeoutMs: 1_000 }))).to.equal('DEADLINE_EXCEEDED');
+    await eventually(() => titan.double.calls.length === 2 && titan.double.calls.every(({ aborted }) => aborted));
+    expect(harness.events).to.have.length(0);
+  });
+
+  it('end at the model when the caller leaves', async () => {
+    titan.double.fault({ kind: 'stall' });
+    const controller = new AbortController();
+    const ended = reasonOf(embed({ signal: controller.signal }));
+    await eventually(() => titan.double.concurrent() === 2);
+    controller.abort();
+    expect(await ended).to.equal('CANCELLED');
+    await eventually(() => titan.double.calls.every(({ aborted }) => aborted));
+    expect(titan.double.calls).to.have.length(2);
+  });
+
+  it('say the reason of the model', async () => {
+    titan.double.fault({ kind: 'error', type: 'AccessDeniedException' });
+    expect(await reasonOf(embed())).to.equal('MODEL_ACCESS_DENIED');
+    expect(harness.events).to.have.length(0);
   });
 });
 

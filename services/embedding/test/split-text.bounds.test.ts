@@ -57,6 +57,10 @@ describe('splitting: bounds', () => {
     expect(splitText('x'.repeat(601), { ...bounds, maxTokens: 10_000 })).to.have.length(2);
   });
 
+  it('leaves one part of a text of blanks alone', () => {
+    expect(splitText(' '.repeat(1_000), bounds)).to.deep.equal([' '.repeat(200)]);
+  });
+
   it('cuts between sentences where it can', () => {
     const parts = splitText(sentence.repeat(20), bounds);
     expect(parts.length).to.be.greaterThan(1);

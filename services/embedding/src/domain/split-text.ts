@@ -11,15 +11,18 @@ export interface TextBounds {
 const granularities = ['sentence', 'word', 'grapheme'] as const;
 
 /**
- * The text in parts that fit, each as long as it may be, in order and with nothing left out but blank parts. Cut between
+ * The text in parts that fit, each as long as it may be, in order and with nothing left out but blank parts; of blanks alone the first part. Cut between
  * sentences (Unicode UAX #29); a sentence that is too long between words, and a word that is too long between characters.
  */
 export function splitText(text: string, bounds: TextBounds): string[] {
-  return fits(text, bounds) ? [text] : cut(text, bounds, 0).filter((part) => part.trim() !== '');
+  if (fits(text, bounds)) return [text];
+  const parts = cut(text, bounds, 0);
+  const said = parts.filter((part) => part.trim() !== '');
+  return said.length > 0 ? said : parts.slice(0, 1);
 }
 
 /** Whether a text fits as it is. */
-export function fits(text: string, { maxTokens, maxChars }: TextBounds): boolean {
+function fits(text: string, { maxTokens, maxChars }: TextBounds): boolean {
   return text.length <= maxChars && fitsTokens(text, maxTokens);
 }
 

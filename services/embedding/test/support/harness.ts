@@ -1,13 +1,13 @@
 /** The service's handlers over real seals and a real object store; peers are plain objects. */
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NewAuditEvent } from '@wardstone/access';
 import { createKeyRing, type KeyRing } from '@wardstone/crypto';
 import { chunksArtefact, readVectorsArtefact, type StageJob } from '@wardstone/queue';
 import { AppError, type CallerCheck, type Principal } from '@wardstone/rpc';
-import { createFileStore, createSealedObjects, type SealedObjects } from '@wardstone/storage';
+import { createFileStore, createSealedObjects, type ObjectRef, type SealedObjects } from '@wardstone/storage';
 import { createTelemetry, Registry, type Telemetry } from '@wardstone/telemetry';
 import { createMetrics } from '../../src/metrics.ts';
 import { createLexicalEmbedder } from '../../src/domain/lexical-embedder.ts';
@@ -24,6 +24,8 @@ export interface RecordedEvent extends NewAuditEvent {
 }
 
 export interface Harness {
+  /** Where objects are. */
+  readonly dir: string;
   readonly deps: Deps;
   readonly objects: SealedObjects;
   readonly events: RecordedEvent[];
@@ -33,11 +35,17 @@ export interface Harness {
   writeChunks(texts: readonly string[], title?: string): Promise<void>;
   /** The artefact `vectors` as the next stage reads it. */
   readVectors(): Promise<{ modelId: string; vectors: Float32Array[] }>;
+  /** Puts bytes that no key opens in the place of an artefact. */
+  corrupt(name: ObjectRef['name']): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function openHarness(model: EmbeddingModel = createLexicalEmbedder()): Promise<Harness> {
-  const dir = await mkdtemp(join(tmpdir(), 'wardstone-embedding-'));
+/** With a folder of its own; or in that of another harness, in another process. */
+export async function openHarness(
+  model: EmbeddingModel = createLexicalEmbedder(),
+  ofAnother?: string,
+): Promise<Harness> {
+  const dir = ofAnother ?? (await mkdtemp(join(tmpdir(), 'wardstone-embedding-')));
   const objects = createSealedObjects({ store: createFileStore({ dir }), keys: testKeys() });
   const events: RecordedEvent[] = [];
   const reports: number[] = [];
@@ -57,6 +65,7 @@ export async function openHarness(model: EmbeddingModel = createLexicalEmbedder(
     limits: { batchTexts: 2, maxCalls: 3 },
   };
   return {
+    dir,
     deps,
     objects,
     events,
@@ -73,6 +82,10 @@ export async function openHarness(model: EmbeddingModel = createLexicalEmbedder(
         else ({ modelId } = line);
       }
       return { modelId, vectors };
+    },
+    corrupt: async (name) => {
+      const path = `objects/tenants/${tenantId}/documents/${documentId}/1/${name}~`;
+      await writeFile(join(dir, path), 'nothing that was sealed', { flag: 'r+' });
     },
     close: async () => rm(dir, { recursive: true, force: true }),
   };
