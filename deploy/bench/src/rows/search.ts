@@ -4,7 +4,9 @@ import type { Platform } from '@wardstone/local/platform/platform';
 import { serviceKeyFile } from '@wardstone/local/platform/service-keys';
 import { currentTerms } from '@wardstone/retrieval/adapters/tenant-terms';
 import { findNearest, findNearestByBits, planForTenant } from '@wardstone/retrieval/db/nearest-chunks';
+import { chunkIdOf } from '@wardstone/retrieval/domain/chunk';
 import { coarseCandidates, defaultBitsMaxChunks, vectorSteps } from '@wardstone/retrieval/domain/vector-steps';
+import { findCandidates } from '@wardstone/retrieval/rpc/find-candidates';
 import { asPrincipal, createServiceClient, type Principal } from '@wardstone/rpc';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { bareSearch } from '../bare-search.ts';
@@ -62,6 +64,7 @@ export const searchRow: Row = {
         const short = loaded < size ? `; ${loaded} of them, because loading took too long` : '';
         results.push(...(await compare(running, loader, { tenantId, what, short, signal })));
         results.push(await recall(loader, { tenantId, what, loaded }));
+        results.push(await hybridRecall(loader, { tenantId, what }));
         if (loaded < size) break;
       }
       return results;
@@ -152,6 +155,36 @@ async function recall(
     bare: 1,
     bareIs: 'an exact scan',
     note: isExact ? 'the scan is exact at this size' : `bits of all, the best ${coarseCandidates} exactly`,
+  };
+}
+
+/** Of the ten best by words and vectors together, how many are found by the service's way of scanning, and by comparing every vector. */
+async function hybridRecall(
+  { database, keys }: IndexLoader,
+  { tenantId, what }: { readonly tenantId: string; readonly what: string },
+): Promise<Measured> {
+  const model = createLexicalEmbedder();
+  const everyVector = { exactMaxChunks: Number.MAX_SAFE_INTEGER, bitsMaxChunks: Number.MAX_SAFE_INTEGER };
+  let found = 0;
+  for (let number = 0; number < recallQuestions; number += 1) {
+    const text = rareText(8_000_000 + number, wordsPerQuestion);
+    const [vector = new Float32Array(model.dimensions)] = await model.embed([text], 'query');
+    const asked = { tenantId, text, vector, modelId: model.id, documentIds: [], filters: [], limit: 10 };
+    const [exact, ours] = await Promise.all(
+      [everyVector, vectorSteps(defaultBitsMaxChunks)].map(async (steps) =>
+        findCandidates({ database, keys, vectorSteps: steps }, asked),
+      ),
+    );
+    const wanted = new Set(exact?.hits.map(chunkIdOf));
+    found += ours?.hits.filter((hit) => wanted.has(chunkIdOf(hit))).length ?? 0;
+  }
+  return {
+    what: `${what}, recall@10 of words and vectors`,
+    unit: '0 to 1',
+    better: 'higher',
+    ours: found / (10 * recallQuestions),
+    bare: 1,
+    bareIs: 'the same with every vector compared',
   };
 }
 
