@@ -2,7 +2,6 @@ export { createTenantGate, type HeldKeys, type TenantGate, type TenantGateOption
 export {
   createTenantWorker,
   type Resealing,
-  type TenantWorker,
   type TenantWorkerOptions,
   type WorkStep,
   type TenantWorkHandlers,

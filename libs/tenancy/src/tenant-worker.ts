@@ -4,8 +4,8 @@
  */
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { systemPrincipal, platformPrincipal } from '@wardstone/access';
-import type { Database } from '@wardstone/db';
-import { AppError, asPrincipal, type Closable, type ServiceClient } from '@wardstone/rpc';
+import { createPassLoop, type Database, type Pass, type PassLoop } from '@wardstone/db';
+import { AppError, asPrincipal, type ServiceClient } from '@wardstone/rpc';
 import {
   TenantWorkKind,
   type TenantWork,
@@ -54,98 +54,64 @@ export interface TenantWorkerOptions {
   readonly intervalMs: number;
 }
 
-export interface TenantWorker extends Closable {
-  /** One pass now; gives the number of steps that were done. Thrown: what tenant-key or the database answer. */
-  pass(): Promise<number>;
-  /** Begins to make passes. */
-  start(): void;
-}
-
 const timeoutMs = 5_000;
 const tenantsPerPass = 50;
-/** A pass holds its lock in a transaction; Postgres ends transactions that idle for a minute. */
-const maxPassMs = 30_000;
+/** A worker; it does nothing until it is started. A pass gives the number of steps that were done. */
+export function createTenantWorker(options: TenantWorkerOptions): PassLoop {
+  const { service, database, intervalMs, telemetry } = options;
+  const step = createStep(options);
+  return createPassLoop({
+    database,
+    lock: `wardstone-${service}-tenant-work`,
+    intervalMs,
+    work: (pass) => work(options, step, pass),
+    onFailure: (error) => {
+      telemetry.log.warn({ err: error }, 'tenant work cannot be looked for at the moment');
+    },
+  });
+}
 
-/** A worker; it does nothing until it is started. */
-export function createTenantWorker(options: TenantWorkerOptions): TenantWorker {
-  const { client, service, database, telemetry } = options;
+/** A step of one piece of work. Answers whether another one in the same pass may bring it on. */
+type Step = (work: TenantWork, isFirst: boolean, signal: AbortSignal) => Promise<boolean>;
+
+function createStep({ client, service, handlers, telemetry }: TenantWorkerOptions): Step {
   const { log } = telemetry;
   const metrics = createMetrics(telemetry.metrics);
-  const ended = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<unknown> = Promise.resolve();
-
-  const step = async (work: TenantWork, isFirst: boolean): Promise<boolean> => {
+  return async (work, isFirst, signal) => {
     const kind = work.kind === TenantWorkKind.PURGE ? 'purge' : 'reseal';
     try {
       if (isFirst) await begin(client, service, work);
-      const done = await handle(options.handlers, work, ended.signal);
+      const done = await handle(handlers, work, signal);
       metrics.documents.inc({ kind }, done.documentsDone);
       await report(client, service, work, done);
       return done.documentsLeft > 0 && hasMoved(done);
     } catch (error) {
-      if (ended.signal.aborted) return false;
+      if (signal.aborted) return false;
       metrics.failures.inc({ kind });
       const { workId, tenantId } = work;
       log.warn({ err: error, workId, tenantId, kind, reason: AppError.from(error).reason }, 'tenant work failed');
       return false;
     }
   };
+}
 
-  /** A step for each tenant in turn, until nothing moves any more, time is over or the worker is. */
-  const work = async (): Promise<number> => {
-    const until = performance.now() + maxPassMs;
-    const principal = platformPrincipal(service);
-    const { work: open } = await client.listTenantWork(
-      { pageSize: tenantsPerPass },
-      asPrincipal(principal, { timeoutMs, signal: ended.signal }),
-    );
-    let steps = 0;
-    for (let moving = open, isFirst = true; moving.length > 0; isFirst = false) {
-      const still: TenantWork[] = [];
-      for (const piece of moving) {
-        if (ended.signal.aborted || performance.now() > until) return steps;
-        steps += 1;
-        if (await step(piece, isFirst)) still.push(piece);
-      }
-      moving = still;
+/** A step for each tenant in turn, until nothing moves any more or the pass is over. */
+async function work({ client, service }: TenantWorkerOptions, step: Step, { signal, isOver }: Pass): Promise<number> {
+  const { work: open } = await client.listTenantWork(
+    { pageSize: tenantsPerPass },
+    asPrincipal(platformPrincipal(service), { timeoutMs, signal }),
+  );
+  let steps = 0;
+  for (let moving = open, isFirst = true; moving.length > 0; isFirst = false) {
+    const still: TenantWork[] = [];
+    for (const piece of moving) {
+      if (isOver()) return steps;
+      steps += 1;
+      if (await step(piece, isFirst, signal)) still.push(piece);
     }
-    return steps;
-  };
-
-  const pass = (): Promise<number> =>
-    database.inPlatform(async (lock) => {
-      const key = `wardstone-${service}-tenant-work`;
-      const [row] = await lock.query<{ locked: boolean }[]>(
-        'select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as locked',
-        [key],
-      );
-      return row?.locked === true ? work() : 0;
-    });
-
-  const schedule = (): void => {
-    if (ended.signal.aborted) return;
-    timer = setTimeout(
-      () => {
-        running = pass()
-          .catch((error: unknown) => {
-            if (!ended.signal.aborted) log.warn({ err: error }, 'tenant work cannot be looked for at the moment');
-          })
-          .finally(schedule);
-      },
-      options.intervalMs * (0.8 + Math.random() * 0.4),
-    );
-  };
-
-  return {
-    pass,
-    start: schedule,
-    close: async () => {
-      ended.abort(new AppError('CANCELLED'));
-      clearTimeout(timer);
-      await running;
-    },
-  };
+    moving = still;
+  }
+  return steps;
 }
 
 /** Whether another step is likely to bring the work on: rows go before the documents that they belong to. */

@@ -1,11 +1,11 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import { openDatabase, type Database } from '@wardstone/db';
+import { openDatabase, type Database, type PassLoop } from '@wardstone/db';
 import { TenantWorkKind } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
 import { Registry } from '@wardstone/telemetry';
 import { createTestDatabase, eventually, type TestDatabase } from '@wardstone/testing';
 import { expect } from 'chai';
 import { v7 as uuidv7 } from 'uuid';
-import { createTenantWorker, type TenantWorkHandlers, type TenantWorker } from '../src/index.ts';
+import { createTenantWorker, type TenantWorkHandlers } from '../src/index.ts';
 import { tellTenantKey, type ToldTenantKey } from './support.ts';
 
 describe('tenant worker', () => {
@@ -13,7 +13,7 @@ describe('tenant worker', () => {
   let database: Database;
   let told: ToldTenantKey;
   let metrics = new Registry();
-  const workers: TenantWorker[] = [];
+  const workers: PassLoop[] = [];
 
   before(async function () {
     this.timeout(60_000);
@@ -46,7 +46,7 @@ describe('tenant worker', () => {
     reseal: () => Promise.reject(new Error('not asked for')),
     purge: () => Promise.reject(new Error('not asked for')),
   };
-  const open = (handlers: Partial<TenantWorkHandlers>, intervalMs = 60_000): TenantWorker => {
+  const open = (handlers: Partial<TenantWorkHandlers>, intervalMs = 60_000): PassLoop => {
     const { client } = told;
     metrics = new Registry();
     const telemetry = { log: told.telemetry.log, metrics };

@@ -1,3 +1,4 @@
+import { tryLock } from '@wardstone/db';
 import { DocumentState } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { AppError } from '@wardstone/rpc';
 import { eventually } from '@wardstone/testing';
@@ -5,7 +6,6 @@ import { expect } from 'chai';
 import { v7 as uuidv7 } from 'uuid';
 import { sealField } from '../src/adapters/document-seals.ts';
 import { insertUploading, settle } from '../src/db/documents.ts';
-import { becomeReconciler } from '../src/db/reconciliation.ts';
 import { createReconciler } from '../src/jobs/reconciler.ts';
 import { as, openHarness, tenantA, tenantB, type Harness } from './support/harness.ts';
 import { reasonOf, upload, uploadMessages, type UploadMessage } from './support/upload.ts';
@@ -139,7 +139,7 @@ describe('the reconciler', () => {
   it('is one at a time', async () => {
     await upload(harness, 'words');
     await harness.database.inPlatform(async (tx) => {
-      expect(await becomeReconciler(tx)).to.equal(true);
+      expect(await tryLock(tx, 'wardstone-ingestion-reconciler')).to.equal(true);
       expect(await pass()).to.equal(0);
     });
     expect(await pass()).to.equal(1);

@@ -2,12 +2,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Database } from '@wardstone/db';
+import type { Database, PassLoop } from '@wardstone/db';
 import { AppError, type Principal } from '@wardstone/rpc';
 import { KeyPurpose } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import { v7 as uuidv7 } from 'uuid';
 import { openSoftwareKms } from '../src/adapters/software-kms.ts';
-import { createLifecycleDriver, type LifecycleDriver } from '../src/lifecycle/driver.ts';
+import { createLifecycleDriver } from '../src/lifecycle/driver.ts';
 import type { KeyManagementService } from '../src/ports.ts';
 import {
   openHarness,
@@ -38,7 +38,7 @@ export function away(): never {
 
 export interface LeavingTenants {
   readonly harness: Harness;
-  readonly driver: LifecycleDriver;
+  readonly driver: PassLoop;
   readonly auditor: ReturnType<typeof recordingAuditor>;
   readonly auditLog: ReturnType<typeof recordingAuditLog>;
   /** The KMS itself, as an operator has it: past the faults. */

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Code } from '@connectrpc/connect';
+import type { PassLoop } from '@wardstone/db';
 import { AppError } from '@wardstone/rpc';
 import { KeyPurpose } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import { KeyRotationCause, KeyRotationState } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_lifecycle_pb';
@@ -10,7 +11,7 @@ import { expect } from 'chai';
 import { v7 as uuidv7 } from 'uuid';
 import { openSoftwareKms } from '../src/adapters/software-kms.ts';
 import { usesPerLease, rotateAtUses } from '../src/domain/key-uses.ts';
-import { createLifecycleDriver, type LifecycleDriver } from '../src/lifecycle/driver.ts';
+import { createLifecycleDriver } from '../src/lifecycle/driver.ts';
 import type { KeyManagementService } from '../src/ports.ts';
 import {
   openHarness,
@@ -30,7 +31,7 @@ describe('key rotation', () => {
   const auditor = recordingAuditor();
   let opened: Awaited<ReturnType<typeof openTenants>>;
   let harness: Harness;
-  let driver: LifecycleDriver;
+  let driver: PassLoop;
   let dir: string;
   let clockMs = Date.now();
   let kmsCalls = 0;

@@ -26,11 +26,3 @@ export async function tenantsWithExpiredKeys(tx: EntityManager, maxRows: number)
   ]);
   return found.map((row) => row.tenant_id);
 }
-
-/** True for one process at a time, until the transaction ends. */
-export async function becomeReconciler(tx: EntityManager): Promise<boolean> {
-  const [row] = await tx.query<{ locked: boolean }[]>(
-    `select pg_try_advisory_xact_lock(hashtextextended('wardstone-ingestion-reconciler', 0)) as locked`,
-  );
-  return row?.locked === true;
-}

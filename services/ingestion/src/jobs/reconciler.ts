@@ -1,7 +1,8 @@
 /** Finishes what crashes and outages left: at an interval, in one process at a time, a bounded number of documents. */
+import { createPassLoop, type PassLoop } from '@wardstone/db';
 import { abandonUpload, find, markChecked, postponeCheck } from '../db/documents.ts';
 import { removeExpiredKeys } from '../db/idempotency.ts';
-import { becomeReconciler, tenantsWithExpiredKeys, unsettledDocuments } from '../db/reconciliation.ts';
+import { tenantsWithExpiredKeys, unsettledDocuments } from '../db/reconciliation.ts';
 import type { DocumentKey } from '../db/reconciliation.ts';
 import type { SealedDocument } from '../domain/document.ts';
 import { flowJob } from '../flow-job.ts';
@@ -23,66 +24,32 @@ export interface ReconcilerOptions {
 const maxDocumentsPerPass = 500;
 const maxTenantsPerPass = 50;
 const maxKeysPerTenant = 1_000;
-/** A pass holds its lock in a transaction; Postgres ends transactions that idle for a minute. */
-const maxPassMs = 30_000;
 /** Documents of a tenant that may not be used are looked at so seldom: they must not take the turns of the others. */
 const closedTenantPauseMs = 5 * 60_000;
 
-export interface Reconciler {
-  /** One pass now; gives the number of documents that it looked at. Thrown: DATABASE_UNAVAILABLE. */
-  pass(): Promise<number>;
-  /** Begins to make passes. */
-  start(): void;
-  /** Makes no further pass, and waits for the one that runs. */
-  close(): Promise<void>;
-}
-
-export function createReconciler(deps: ReconcilerDeps, options: ReconcilerOptions): Reconciler {
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<unknown> = Promise.resolve();
-  let closed = false;
-
-  async function pass(): Promise<number> {
-    return deps.database.inPlatform(async (lock) => {
-      if (!(await becomeReconciler(lock))) return 0;
-      const until = performance.now() + maxPassMs;
+/** A reconciler; a pass gives the number of documents that it looked at. */
+export function createReconciler(deps: ReconcilerDeps, options: ReconcilerOptions): PassLoop {
+  return createPassLoop({
+    database: deps.database,
+    lock: 'wardstone-ingestion-reconciler',
+    intervalMs: options.intervalMs,
+    work: async ({ tx, isOver }) => {
       const before = new Date(Date.now() - options.graceMs);
-      const found = await unsettledDocuments(lock, before, maxDocumentsPerPass);
+      const found = await unsettledDocuments(tx, before, maxDocumentsPerPass);
       for (const key of found) {
-        if (closed || performance.now() > until) break;
+        if (isOver()) break;
         await reconcileOne(deps, options, key);
       }
-      for (const tenantId of await tenantsWithExpiredKeys(lock, maxTenantsPerPass)) {
-        await deps.database.inTenant(tenantId, (tx) => removeExpiredKeys(tx, maxKeysPerTenant));
+      for (const tenantId of await tenantsWithExpiredKeys(tx, maxTenantsPerPass)) {
+        await deps.database.inTenant(tenantId, (own) => removeExpiredKeys(own, maxKeysPerTenant));
         deps.metrics.reconciled('keys-expired');
       }
       return found.length;
-    });
-  }
-
-  function schedule(): void {
-    if (closed) return;
-    timer = setTimeout(
-      () => {
-        running = pass()
-          .catch((error: unknown) => {
-            deps.log.warn({ err: error }, 'reconciler pass failed');
-          })
-          .finally(schedule);
-      },
-      options.intervalMs * (0.8 + Math.random() * 0.4),
-    );
-  }
-
-  return {
-    pass,
-    start: schedule,
-    async close() {
-      closed = true;
-      clearTimeout(timer);
-      await running;
     },
-  };
+    onFailure: (error) => {
+      deps.log.warn({ err: error }, 'reconciler pass failed');
+    },
+  });
 }
 
 /** One document that cannot be helped now must not keep the pass from the others. */
