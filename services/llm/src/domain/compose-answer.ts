@@ -58,7 +58,8 @@ export async function* composeAnswer(
       return;
     }
     const { problems, quotes } = verifier.verify(reading);
-    const findings = guard.inspect(reading.text, [...new Set(quotes.map(({ source }) => source))]);
+    const cited = quotes.map(({ source, start, end }) => source.text.slice(start, end)).join('\n');
+    const findings = guard.inspect(reading.text, cited);
     tally.add(findings, problems);
     const isKept = findings.length === 0 && (problems.length === 0 || policy === 'mark');
     draft.add(isKept ? { text: reading.text, problems, quotes } : undefined);

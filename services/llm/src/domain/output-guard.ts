@@ -2,15 +2,13 @@
  * Looks at every statement before it leaves, whoever made it and whatever the verifier says of it: a document can hold
  * instructions, and a model can obey them. What is found here is never sent; only the class is told.
  */
-import type { AnswerSource } from '../ports.ts';
-
 /** Classes of what a statement may not hold. */
 export type GuardFinding =
   'leaked-prompt' | 'foreign-address' | 'active-content' | 'hidden-characters' | 'control-syntax';
 
 export interface OutputGuard {
-  /** What is wrong with a statement that cites these sources; empty when it may be sent. */
-  inspect(statement: string, cited: readonly AnswerSource[]): readonly GuardFinding[];
+  /** What is wrong with a statement that cites these words of sources; empty when it may be sent. */
+  inspect(statement: string, cited: string): readonly GuardFinding[];
 }
 
 /** So many words in a row as in the prompt are no accident. */
@@ -76,13 +74,13 @@ const addresses: readonly RegExp[] = [
   /(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]\d)(?::\d{1,5})?/gu,
 ];
 
-/** Whether a statement holds an address that stands, whole, in none of the sources that it cites. */
-function hasForeignAddress(statement: string, cited: readonly AnswerSource[]): boolean {
+/** Whether a statement holds an address that does not stand, whole, in the words that it cites. */
+function hasForeignAddress(statement: string, cited: string): boolean {
   const plain = undisguise(statement);
   const found = addresses.flatMap((pattern) => Array.from(plain.matchAll(pattern), ([address]) => address));
   if (found.length === 0) return false;
-  const texts = cited.map(({ text }) => undisguise(text));
-  return found.some((address) => !texts.some((text) => text.includes(address.replace(/[.,;:!?]+$/u, ''))));
+  const words = undisguise(cited);
+  return found.some((address) => !words.includes(address.replace(/[.,;:!?]+$/u, '')));
 }
 
 /** Dots and schemes as they are, however they were written to slip through. */
@@ -127,11 +125,11 @@ const controlSyntax: readonly RegExp[] = [
   /\{\s*"name"\s*:\s*"[^"]{1,100}"\s*,\s*"(?:arguments|parameters|input)"\s*:/u,
   /^\s*\{\s*"(?:s|q|none)"\s*:/u,
 ];
-const role = /(?:^|\n)\s*(?:human|assistant|user|system|developer)\s*:/iu;
+const role = /(?:^|\n)\s*(?:human|assistant|user|developer)\s*:/iu;
 
-/** A role's name with a colon may also be a label of a form, and then stands in the source. */
-function steersPrograms(statement: string, cited: readonly AnswerSource[]): boolean {
+/** A role's name with a colon may also be a label of a form, and then stands in the words that are cited. */
+function steersPrograms(statement: string, cited: string): boolean {
   if (controlSyntax.some((pattern) => pattern.test(statement))) return true;
   const mark = role.exec(statement)?.[0].trim();
-  return mark !== undefined && !cited.some(({ text }) => text.includes(mark));
+  return mark !== undefined && !cited.includes(mark);
 }

@@ -69,6 +69,7 @@ export interface Asked {
   readonly query: string;
   readonly topK: number;
   readonly documentIds: readonly string[];
+  readonly filters: readonly object[];
   readonly options: CallOptions | undefined;
 }
 
@@ -115,8 +116,8 @@ export function createHarness(
     conversations: { open: (call, id) => scene.conversations.open(call, id) },
     reranker: asRetrieved(),
     retrieval: {
-      search: async ({ query = '', topK = 0, documentIds = [] }, options) => {
-        asked.push({ query, topK, documentIds, options });
+      search: async ({ query = '', topK = 0, documentIds = [], filters = [] }, options) => {
+        asked.push({ query, topK, documentIds, filters, options });
         if (scene.searchFails !== undefined) throw new AppError(scene.searchFails);
         if (scene.searchHolds) await untilAborted(options?.signal);
         return create(SearchResponseSchema, scene.found);

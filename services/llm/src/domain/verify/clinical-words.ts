@@ -30,6 +30,22 @@ export function lexicalNegation(word: string): string | undefined {
   return hyphened ?? free;
 }
 
+/** Who does something is of what is done. */
+const doers = new Map([
+  ['smoker', 'smoke'],
+  ['smokers', 'smoke'],
+  ['drinker', 'drink'],
+  ['drinkers', 'drink'],
+]);
+
+/** Stems of a word's parts (in lower case), and whether the word denies them: "asymptomatic" is not "symptomatic". */
+export function stemsOf(word: string): (readonly [stem: string, isDenied: boolean])[] {
+  const base = lexicalNegation(word);
+  if (base !== undefined) return [[stemOf(doers.get(base) ?? base), true]];
+  const parts = word.split(/[-\u2010\u2011]/u).filter(isContent);
+  return parts.map((part) => [stemOf(doers.get(part) ?? part), false] as const);
+}
+
 /** Endings of the international nonproprietary names of drugs (WHO's list of stems), and of conditions and procedures. */
 const nameEndings =
   /(?:cillin|mycin|micin|cycline|floxacin|azole|vir|statin|olol|pril|sartan|dipine|gliptin|gliflozin|glutide|formin|setron|triptan|parin|xaban|gatran|mab|nib|caine|azepam|azolam|barbital|curium|profen|coxib|asone|solone|onide|terol|tidine|thiazide|semide|itis|emia|oma|(?<!gn)osis|pathy|uria|plasia|ectomy|ostomy|plasty|algia|penia|trophy|plegia|rrhea|rrhage|megaly)s?$/u;

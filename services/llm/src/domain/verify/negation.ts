@@ -3,9 +3,8 @@
  * before it) up to a boundary. What stands near the cue is denied for certain; what stands further on may be, and is held
  * against nobody.
  */
-import { stemOf } from '../terms.ts';
 import { cueAt, isCueWord, type Token, tokensOf } from './cues.ts';
-import { isContent, lexicalNegation } from './clinical-words.ts';
+import { isContent, stemsOf } from './clinical-words.ts';
 
 /** Bits: a word that may be either has both. */
 export const affirmed = 1;
@@ -110,14 +109,4 @@ function startsClause(tokens: readonly Token[], at: number): boolean {
 /** The other polarity; what may be either still may. */
 function turn(mark: number): number {
   return mark === affirmed ? denied : affirmed | denied;
-}
-
-/** Stems of a word, and whether the word denies them: "asymptomatic" is not "symptomatic". */
-function stemsOf(word: string): (readonly [string, boolean])[] {
-  const base = lexicalNegation(word);
-  if (base !== undefined) return [[stemOf(base), true]];
-  return word
-    .split(/[-‐‑]/u)
-    .filter(isContent)
-    .map((part) => [stemOf(part), false] as const);
 }

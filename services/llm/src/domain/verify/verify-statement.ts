@@ -1,7 +1,7 @@
 import type { AnswerSource, ModelQuote } from '../../ports.ts';
-import { termsOf } from '../terms.ts';
 import { missingClaims, readClaims } from './claims.ts';
-import { medicalNames } from './clinical-words.ts';
+import { medicalNames, stemsOf } from './clinical-words.ts';
+import { isCueWord, tokensOf } from './cues.ts';
 import { findExchanges } from './neighbours.ts';
 import { contradicts, readPolarities } from './negation.ts';
 import { saysOpposite } from './opposites.ts';
@@ -46,6 +46,8 @@ export interface Verifier {
  */
 export const minOverlap = 0.5;
 const nearbyWorth = 0.5;
+/** Least share that the cited sentences themselves hold: what only stands around is not what was cited. */
+const minOwnOverlap = 1 / 3;
 /** Longer statements are not borne out: nobody could check them either. */
 export const maxStatementChars = 4_000;
 /** Quotes of one statement that are looked at; the others are as if they were not found. */
@@ -54,8 +56,8 @@ export const maxQuotes = 16;
 const maxFuzzySteps = 100_000_000;
 /** Words that say that something is said. */
 const framing = new Set(
-  termsOf(
-    'record records note notes noted report reports reported state states stated mention mentioned indicate indicated source',
+  'record records note notes noted report reports reported state states stated mention mentioned indicate indicated source evidence ruled out absence lack'.split(
+    ' ',
   ),
 );
 
@@ -120,7 +122,7 @@ function bestPlace(
   let [best, bestShare]: [FoundQuote | undefined, number] = [places[0], -1];
   if (places.length < 2) return best;
   for (const place of places) {
-    const words = new Set(termsOf(citedBy([place], reads).text));
+    const words = contentOf(citedBy([place], reads).text);
     const share = [...terms].filter((term) => words.has(term)).length;
     if (share > bestShare) [best, bestShare] = [place, share];
   }
@@ -173,13 +175,18 @@ function* compare(statement: string, terms: ReadonlySet<string>, cited: Cited): 
     yield 'negation-differs';
   }
   const [words, around] = [contentOf(cited.text), contentOf(cited.nearby)];
-  let held = 0;
-  for (const term of terms) held += words.has(term) ? 1 : around.has(term) ? nearbyWorth : 0;
+  let [own, near] = [0, 0];
+  for (const term of terms) {
+    if (words.has(term)) own += 1;
+    else if (around.has(term)) near += 1;
+  }
+  const isHeld = own >= terms.size * minOwnOverlap && own + near * nearbyWorth >= terms.size * minOverlap;
   const isForeign = medicalNames(statement).some((name) => !cited.words.has(name));
-  if (terms.size === 0 || held / terms.size < minOverlap || isForeign) yield 'not-borne-out';
+  if (terms.size === 0 || !isHeld || isForeign) yield 'not-borne-out';
 }
 
 /** Stems of a text's words: without numbers, negations, and words that only say that something is said. */
 function contentOf(text: string): ReadonlySet<string> {
-  return new Set(termsOf(text).filter((term) => /\p{L}/u.test(term) && term !== 'not' && !framing.has(term)));
+  const words = tokensOf(text).filter(({ isWord, text: word }) => isWord && !isCueWord(word) && !framing.has(word));
+  return new Set(words.flatMap(({ text: word }) => stemsOf(word).map(([stem]) => stem)));
 }

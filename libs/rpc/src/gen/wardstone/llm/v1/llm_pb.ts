@@ -741,7 +741,7 @@ export const GuardFinding = {
   LEAKED_PROMPT: 1,
 
   /**
-   * An address (link, host, e-mail) that stands in none of the sources that the statement cites.
+   * An address (link, host, e-mail) that does not stand in the words that the statement cites.
    *
    * @generated from enum value: GUARD_FINDING_FOREIGN_ADDRESS = 2;
    */
