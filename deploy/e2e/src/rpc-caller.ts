@@ -5,6 +5,8 @@ import { serviceKeyFile } from '@wardstone/local/platform/service-keys';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { EmbeddingService } from '@wardstone/rpc/gen/wardstone/embedding/v1/embedding_pb';
 import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import { AnswerSettingsService } from '@wardstone/rpc/gen/wardstone/llm/v1/answer_settings_pb';
+import { ConversationService } from '@wardstone/rpc/gen/wardstone/llm/v1/conversation_pb';
 import { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
@@ -18,7 +20,7 @@ export const services = {
   ingestion: [IngestionService],
   embedding: [EmbeddingService],
   retrieval: [RetrievalService],
-  llm: [LlmService],
+  llm: [LlmService, AnswerSettingsService, ConversationService],
   audit: [AuditService],
   'tenant-key': [TenantKeyService, TenantLifecycleService, TenantWorkService],
 } as const satisfies Record<string, readonly DescService[]>;

@@ -106,7 +106,7 @@ describe("the programs' environments", () => {
       const text = JSON.stringify(env);
       expect(text).not.to.contain('owner:');
       const own = name.replace('-', '_');
-      for (const schema of ['ingestion', 'retrieval', 'audit', 'tenant_key']) {
+      for (const schema of ['ingestion', 'retrieval', 'llm', 'audit', 'tenant_key']) {
         if (schema !== own) expect(text).not.to.contain(`app:${schema}`);
       }
       if (name !== 'sign-in') expect(env['WARDSTONE_SERVICE_KEY_FILE']).to.equal(`/state/keys/${name}.jwk`);

@@ -93,6 +93,7 @@ g, tenant_admin, clinician, tenant/*
 g, tenant_admin, auditor, tenant/*
 
 p, tenant_admin, tenant/*, key-rotation, create
+p, tenant_admin, tenant/*, answer-settings, update
 p, tenant_admin, tenant/*, offboarding, request
 p, tenant_admin, tenant/*, offboarding, approve
 p, tenant_admin, tenant/*, offboarding, cancel
@@ -103,15 +104,26 @@ p, clinician, tenant/*, document, download
 p, clinician, tenant/*, document, delete
 p, clinician, tenant/*, search, read
 p, clinician, tenant/*, answer, create
+p, clinician, tenant/*, answer-model, list
+p, clinician, tenant/*, conversation, create
+p, clinician, tenant/*, conversation, read
+p, clinician, tenant/*, conversation, delete
 p, clinician, tenant/*, embedding, create
 
 p, builder, tenant/*, document, create
 p, builder, tenant/*, document, read
 p, builder, tenant/*, search, read
 p, builder, tenant/*, answer, create
+p, builder, tenant/*, answer-model, list
+p, builder, tenant/*, answer-settings, read
+p, builder, tenant/*, conversation, create
+p, builder, tenant/*, conversation, read
+p, builder, tenant/*, conversation, delete
 p, builder, tenant/*, embedding, create
 
 p, auditor, tenant/*, audit-event, read
+p, auditor, tenant/*, answer-settings, read
+p, auditor, tenant/*, answer-usage, read
 p, auditor, tenant/*, key-rotation, read
 p, auditor, tenant/*, offboarding, read
 

@@ -19,6 +19,14 @@ const table: Record<string, readonly string[]> = {
   'IngestionService.DeleteDocument': ['tenant_admin', 'clinician'],
   'IngestionService.DownloadDocument': ['tenant_admin', 'clinician'],
   'IngestionService.ReportProgress': ['service'],
+  'AnswerSettingsService.GetAnswerSettings': ['tenant_admin', 'builder', 'auditor'],
+  'AnswerSettingsService.UpdateAnswerSettings': ['tenant_admin'],
+  'AnswerSettingsService.ListModels': ['tenant_admin', 'clinician', 'builder'],
+  'AnswerSettingsService.GetUsage': ['tenant_admin', 'auditor'],
+  'ConversationService.CreateConversation': ['tenant_admin', 'clinician', 'builder'],
+  'ConversationService.ListConversations': ['tenant_admin', 'clinician', 'builder'],
+  'ConversationService.GetConversation': ['tenant_admin', 'clinician', 'builder'],
+  'ConversationService.DeleteConversation': ['tenant_admin', 'clinician', 'builder'],
   'LlmService.Answer': ['tenant_admin', 'clinician', 'builder'],
   'RetrievalService.Search': ['tenant_admin', 'clinician', 'builder'],
   'RetrievalService.RemoveDocument': ['service'],
@@ -118,7 +126,9 @@ describe('policy: default deny', () => {
   });
 
   it('gives the platform no document, search, answer or key, and a tenant’s roles nothing on the platform', () => {
-    const phi = rpcs.filter(({ access }) => ['document', 'search', 'answer', 'data-key'].includes(access.resource));
+    const phi = rpcs.filter(({ access }) =>
+      ['document', 'search', 'answer', 'conversation', 'data-key'].includes(access.resource),
+    );
     for (const { access, name } of phi) {
       for (const scope of ['tenant', 'platform'] as const) {
         const permission = { resource: access.resource, action: access.action, scope };

@@ -155,6 +155,11 @@ export const reasons = {
     status: 429,
     message: 'The budget of the tenant for this month is used up.',
   },
+  SETTINGS_CHANGED: {
+    code: Code.FailedPrecondition,
+    status: 412,
+    message: 'The settings have changed since they were read.',
+  },
   CONVERSATION_NOT_FOUND: { code: Code.NotFound, status: 404, message: 'There is no such conversation.' },
 
   // Keys and sealed values.

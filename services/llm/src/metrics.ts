@@ -1,12 +1,33 @@
 /** Counters of this service. Labels are words of fixed lists: never an id, never content. */
 import { Counter, Gauge, Histogram, type Registry } from '@wardstone/telemetry';
+import type { TurnField } from './adapters/history-seals.ts';
 import type { AnswerSummary } from './domain/compose-answer.ts';
+import type { ModelUsage } from './ports.ts';
 
 export interface AnswerMetrics {
   /** Answers in flight changed by this much. */
   answering(change: 1 | -1): void;
   /** One answer ended. */
   answered(summary: AnswerSummary, citations: number, seconds: number): void;
+}
+
+/** A field of a conversation that is sealed. */
+export type Unreadable = 'title' | TurnField;
+
+/** Counters of what is kept. */
+export interface HistoryMetrics {
+  /** A value of a conversation opened under no key. */
+  unreadable(field: Unreadable): void;
+}
+
+/** Counters of what answers cost. */
+export interface UsageMetrics {
+  /** An answer was not begun, for its tenant's budget. */
+  budgetRefused(): void;
+  /** A model was used for an answer. */
+  used(usage: ModelUsage): void;
+  /** What an answer used could not be counted. */
+  uncounted(): void;
 }
 
 export function createMetrics(registry: Registry): AnswerMetrics {
@@ -48,6 +69,53 @@ export function createMetrics(registry: Registry): AnswerMetrics {
       for (const [problem, times] of summary.problems) problems.inc({ problem }, times);
       for (const finding of summary.findings) findings.inc({ finding });
       seconds.observe({ outcome }, took);
+    },
+  };
+}
+
+export function createHistoryMetrics(registry: Registry): HistoryMetrics {
+  const unreadable = new Counter({
+    name: 'wardstone_llm_unreadable_values_total',
+    help: 'Sealed values of conversations that opened under no key',
+    labelNames: ['field'],
+    registers: [registry],
+  });
+  return { unreadable: (field) => unreadable.inc({ field }) };
+}
+
+export function createUsageMetrics(registry: Registry): UsageMetrics {
+  const registers = [registry];
+  const refused = new Counter({
+    name: 'wardstone_llm_budget_refusals_total',
+    help: 'Answers that were not begun because the budget of their tenant was used up',
+    registers,
+  });
+  const uncounted = new Counter({
+    name: 'wardstone_llm_uncounted_answers_total',
+    help: 'Answers whose usage could not be counted; the log has the figures',
+    registers,
+  });
+  const tokens = new Counter({
+    name: 'wardstone_llm_tokens_total',
+    help: 'Tokens that models read and wrote',
+    labelNames: ['model', 'kind'],
+    registers,
+  });
+  const cost = new Counter({
+    name: 'wardstone_llm_cost_micro_usd_total',
+    help: 'What models cost, in millionths of a US dollar',
+    labelNames: ['model'],
+    registers,
+  });
+  return {
+    budgetRefused: () => refused.inc(),
+    uncounted: () => uncounted.inc(),
+    used({ modelId: model, inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, costMicroUsd }) {
+      tokens.inc({ model, kind: 'input' }, inputTokens);
+      tokens.inc({ model, kind: 'output' }, outputTokens);
+      tokens.inc({ model, kind: 'cache-read' }, cacheReadTokens);
+      tokens.inc({ model, kind: 'cache-write' }, cacheWriteTokens);
+      cost.inc({ model }, costMicroUsd);
     },
   };
 }

@@ -1,7 +1,15 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Auditor } from '@wardstone/access';
+import type { KeyRing } from '@wardstone/crypto';
+import type { Database } from '@wardstone/db';
 import type { CallContext, ServiceClient } from '@wardstone/rpc';
+import type { CitationSchema } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import type { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
-import type { AnswerMetrics } from './metrics.ts';
+import type { Logger } from '@wardstone/telemetry';
+import type { HistoryWindow } from './domain/history-window.ts';
+import type { AnswerOutcome } from './domain/outcomes.ts';
+import type { Retention } from './domain/retention.ts';
+import type { AnswerMetrics, HistoryMetrics } from './metrics.ts';
 
 /** A page's start within a chunk's text, in UTF-16 code units. */
 export interface PageBreak {
@@ -111,6 +119,16 @@ export interface ModelCard {
   /** Tokens that question, history, sources and answer share. */
   readonly contextTokens: number;
   readonly maxOutputTokens: number;
+  /** Undefined: it costs nothing. */
+  readonly prices?: ModelPrices;
+}
+
+/** What a model costs, in millionths of a US dollar for a million tokens. */
+export interface ModelPrices {
+  readonly input: number;
+  readonly output: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
 }
 
 /** The models that this installation may use. */
@@ -151,6 +169,10 @@ export interface AnswerSettings {
   readonly completionsEnabled: boolean;
   /** What answers may cost in a calendar month (UTC); undefined: without a bound. */
   readonly monthlyBudgetMicroUsd: number | undefined;
+  /** Whether what was found is put into a better order before it is answered from. */
+  readonly rerank: boolean;
+  /** Guardrail of Amazon Bedrock that questions and answers pass. */
+  readonly guardrail: { readonly id: string; readonly version: string } | undefined;
 }
 
 /** Where a tenant's settings come from. */
@@ -158,12 +180,40 @@ export interface SettingsSource {
   of(call: CallContext): Promise<AnswerSettings>;
 }
 
-/** What the tenant has used. */
+/** A source that keeps what it has read for a while. */
+export interface SettingsCache extends SettingsSource {
+  /** Settings of a tenant that never set any. */
+  readonly defaults: AnswerSettings;
+  /** Forgets what it knows of a tenant, whose settings were changed in this process. */
+  forget(tenantId: string): void;
+}
+
+/** What the tenant has used, and may still use. */
 export interface UsageLedger {
-  /** Thrown: AppError BUDGET_EXCEEDED when the month's budget is used up. */
-  admit(call: CallContext, settings: AnswerSettings): Promise<void>;
-  /** Counts what one call of a model used. Called for every call that was paid for, also of an answer that failed or was left. */
-  count(call: CallContext, usage: ModelUsage): Promise<void>;
+  /**
+   * Lets one answer begin, and sets what it may cost aside until it is settled: answers under way count, so that many at once
+   * exceed a budget by no more than their estimates are wrong.
+   * Thrown: AppError BUDGET_EXCEEDED when the month's budget has no room for it.
+   */
+  admit(call: CallContext, settings: AnswerSettings, estimateMicroUsd: number): Promise<Admission>;
+}
+
+/** An answer that was let begin. */
+export interface Admission {
+  /**
+   * Counts what the answer used, one usage for each model, also of an answer that failed or was left, and gives back what was
+   * set aside. Called once, always. What cannot be counted is logged with its figures: the answer is not taken back for it.
+   */
+  settle(usages: readonly ModelUsage[]): Promise<void>;
+}
+
+/** A turn to keep. PHI. */
+export interface NewTurn extends ConversationTurn {
+  /** The question in words that need no conversation; the same where nothing had to be added. */
+  readonly standaloneQuestion: string;
+  readonly citations: readonly MessageInitShape<typeof CitationSchema>[];
+  readonly modelId: string;
+  readonly outcome: AnswerOutcome;
 }
 
 /** A conversation that a question goes on with. */
@@ -171,14 +221,34 @@ export interface Conversation {
   readonly id: string;
   /** Turns before, oldest first, no more than a model is to read. */
   readonly history: readonly ConversationTurn[];
-  /** Keeps one more turn, sealed. Returns its number, from 1. */
-  keep(turn: ConversationTurn): Promise<number>;
+  /** Keeps one more turn, sealed. Returns its number, from 1; 0 when the conversation was deleted meanwhile. */
+  keep(turn: NewTurn): Promise<number>;
 }
 
 /** The tenant's conversations. */
 export interface Conversations {
   /** Thrown: AppError CONVERSATION_NOT_FOUND when the id is nobody's of whom the caller may know. */
   open(call: CallContext, conversationId: string): Promise<Conversation>;
+}
+
+/** What the handlers of conversations need, and what keeps them. */
+export interface ConversationDeps {
+  readonly database: Pick<Database, 'inTenant' | 'inPlatform'>;
+  readonly keys: KeyRing;
+  readonly auditor: Pick<Auditor, 'record' | 'recordAll'>;
+  readonly metrics: HistoryMetrics;
+  readonly log: Logger;
+  readonly retention: Retention;
+  /** How much of a conversation a model is given. */
+  readonly window: HistoryWindow;
+}
+
+/** What the handlers of settings and usage need. */
+export interface SettingsDeps {
+  readonly database: Pick<Database, 'inTenant'>;
+  readonly auditor: Pick<Auditor, 'record'>;
+  readonly models: AnswerModels;
+  readonly settings: SettingsCache;
 }
 
 /** What handlers need. main.ts fills it in; tests fill in real or failing parts. */

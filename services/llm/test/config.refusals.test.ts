@@ -7,6 +7,8 @@ const complete = {
   WARDSTONE_SERVICE_KEY_FILE: '/keys/llm.json',
   WARDSTONE_SERVICE_JWKS_FILE: '/keys/services.json',
   WARDSTONE_OIDC_ISSUER: 'http://127.0.0.1:7100',
+  WARDSTONE_DATABASE_URL: 'postgres://wardstone_llm@127.0.0.1/wardstone',
+  WARDSTONE_TENANT_KEY_URL: 'http://127.0.0.1:7101',
   WARDSTONE_RETRIEVAL_URL: 'http://127.0.0.1:7103',
   WARDSTONE_AUDIT_URL: 'http://127.0.0.1:7102',
 };

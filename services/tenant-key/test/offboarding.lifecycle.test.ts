@@ -144,6 +144,11 @@ describe('offboarding', () => {
     await world.driver.pass();
     expect((await world.first(tenantId).getOffboarding({})).offboarding?.certificate).to.equal('');
     await purge('ingestion', tenantId, { documents: 2n, objects: 2n });
+    // As if it had been begun before llm held anything: it is given its work then.
+    await world.test.query(`delete from tenant_key.tenant_work where tenant_id = $1 and holder = 'llm'`, [tenantId]);
+    await world.driver.pass();
+    expect((await world.first(tenantId).getOffboarding({})).offboarding?.certificate).to.equal('');
+    await purge('llm', tenantId, { conversations: 1n, turns: 3n });
     await world.driver.pass();
     await world.driver.pass();
 
@@ -165,6 +170,7 @@ describe('offboarding', () => {
     expect(says['removed']).to.deep.equal({
       ingestion: { documents: 2, objects: 2 },
       retrieval: { documents: 2, chunks: 40 },
+      llm: { conversations: 1, turns: 3 },
     });
     expect(says['keys']).to.deep.equal([
       { keyId: `software:${tenantId}`, firstVersion: 1, versions: 1, state: 'deleted' },
@@ -189,7 +195,7 @@ describe('offboarding', () => {
     await world.first(tenantId).requestOffboarding({ offboardingId: id });
     await world.first(tenantId).startKeyRotation({ rotationId: id });
     world.clockMs += 120_000;
-    for (const name of ['ingestion', 'retrieval']) {
+    for (const name of ['ingestion', 'retrieval', 'llm']) {
       await world.service(name, tenantId).reportTenantWork({ workId: id, documentsDone: 0n, documentsLeft: 0n });
     }
     await world.driver.pass();
@@ -199,7 +205,7 @@ describe('offboarding', () => {
     await world.driver.pass();
     const { offboarding } = await world.first(tenantId).getOffboarding({});
     expect(offboarding?.state).to.equal(OffboardingState.PURGING);
-    for (const name of ['ingestion', 'retrieval']) await purge(name, tenantId, { documents: 1n });
+    for (const name of ['ingestion', 'retrieval', 'llm']) await purge(name, tenantId, { documents: 1n });
     await world.driver.pass();
     expect((await world.first(tenantId).getOffboarding({})).offboarding?.state).to.equal(OffboardingState.COMPLETED);
   });
@@ -208,7 +214,7 @@ describe('offboarding', () => {
     const { tenantId } = await world.approved();
     world.clockMs += 7 * dayMs;
     await world.driver.pass();
-    for (const name of ['ingestion', 'retrieval']) await purge(name, tenantId, { documents: 1n });
+    for (const name of ['ingestion', 'retrieval', 'llm']) await purge(name, tenantId, { documents: 1n });
     world.auditLog.answerLost = 1;
     await world.driver.pass();
     world.clockMs += 1_000;

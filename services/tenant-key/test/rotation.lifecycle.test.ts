@@ -114,7 +114,25 @@ describe('key rotation', () => {
     const [piece] = await workOf('retrieval', tenantId);
     expect(piece).to.include({ workId: rotation?.rotationId, kind: TenantWorkKind.RESEAL, keyVersion: 2 });
     expect(await workOf('ingestion', tenantId)).to.have.length(1);
-    expect(await reasonOf(holder('llm').listTenantWork({}))).to.equal('CALLER_NOT_ACCEPTED');
+    expect(await workOf('llm', tenantId)).to.have.length(1);
+    expect(await reasonOf(holder('embedding').listTenantWork({}))).to.equal('CALLER_NOT_ACCEPTED');
+  });
+
+  it('gives its work to a service that came to hold values after it was begun', async () => {
+    const tenantId = await newTenant();
+    await admin(tenantId).startKeyRotation({});
+    await opened.test.query(`delete from tenant_key.tenant_work where tenant_id = $1 and holder = 'llm'`, [tenantId]);
+    clockMs += keyMaxAgeMs;
+    const finish = async (name: string): Promise<void> => {
+      const [piece] = await workOf(name, tenantId);
+      await service(name, tenantId).reportTenantWork({ workId: piece?.workId ?? '', documentsLeft: 0n });
+    };
+    for (const name of ['ingestion', 'retrieval']) await finish(name);
+    await driver.pass();
+    expect((await admin(tenantId).getKeyRotation({})).rotation?.state).to.equal(KeyRotationState.RESEALING);
+    await finish('llm');
+    await driver.pass();
+    expect((await admin(tenantId).getKeyRotation({})).rotation?.state).to.equal(KeyRotationState.COMPLETED);
   });
 
   it('retires older versions when every holder is done, and not before', async () => {
@@ -127,10 +145,12 @@ describe('key rotation', () => {
     };
     await report('retrieval', 5n, 3n);
     await report('ingestion', 8n, 0n);
+    await report('llm', 2n, 0n);
     await driver.pass();
     const { rotation: half } = await admin(tenantId).getKeyRotation({});
     expect(half?.progress.map(({ holder: name, done, documentsDone }) => [name, done, documentsDone])).to.deep.equal([
       ['ingestion', true, 8n],
+      ['llm', true, 2n],
       ['retrieval', false, 5n],
     ]);
     expect(half?.state).to.equal(KeyRotationState.RESEALING);
@@ -141,7 +161,7 @@ describe('key rotation', () => {
     await driver.pass();
     const { rotation: whole } = await admin(tenantId).getKeyRotation({ rotationId: half?.rotationId ?? '' });
     expect(whole?.state).to.equal(KeyRotationState.COMPLETED);
-    expect(whole?.progress.map(({ documentsDone }) => documentsDone)).to.deep.equal([8n, 8n]);
+    expect(whole?.progress.map(({ documentsDone }) => documentsDone)).to.deep.equal([8n, 2n, 8n]);
     // This process may hold the key for its lifetime; who asks the store does not get it.
     harness.forgetKeys(tenantId);
     expect(await reasonOf(service('retrieval', tenantId).getDataKeys({ ...content, version: 1 }))).to.equal(

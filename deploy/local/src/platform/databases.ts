@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { newSecret, readJson, writeJson } from '../setup/files.ts';
 
 /** Schemas of the services that have a database. */
-export const schemas = ['ingestion', 'retrieval', 'audit', 'tenant_key'] as const;
+export const schemas = ['ingestion', 'retrieval', 'llm', 'audit', 'tenant_key'] as const;
 export type Schema = (typeof schemas)[number];
 
 /** The one database; each service could be given its own by changing one URL. */

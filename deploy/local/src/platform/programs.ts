@@ -50,7 +50,7 @@ export const needs: Readonly<Record<(typeof serviceNames)[number], Needs>> = {
     objects: true,
     calls: ['tenant-key', 'audit', 'embedding', 'ingestion'],
   },
-  llm: { calls: ['retrieval', 'audit'] },
+  llm: { schema: 'llm', calls: ['tenant-key', 'audit', 'retrieval'] },
   gateway: { calls: ['ingestion', 'retrieval', 'llm', 'audit', 'tenant-key'] },
 };
 

@@ -4,6 +4,10 @@ import type { ModelUsage } from '../ports.ts';
 export interface Spending {
   readonly all: readonly ModelUsage[];
   add(usage: ModelUsage): void;
+  /** A model was asked, whatever it will tell of what it used. */
+  asked(modelId: string): void;
+  /** What each model that was asked used in all. */
+  byModel(): ModelUsage[];
   /** The sum; the model is the last one's, and empty when nothing was used. */
   total(): ModelUsage;
 }
@@ -19,20 +23,32 @@ const nothing: ModelUsage = {
 
 export function createSpending(): Spending {
   const all: ModelUsage[] = [];
+  const asked = new Set<string>();
+  const sumOf = (usages: readonly ModelUsage[], start: ModelUsage): ModelUsage => usages.reduce(sum, start);
   return {
     all,
     add: (usage) => void all.push(usage),
-    total: () =>
-      all.reduce(
-        (sum, usage) => ({
-          modelId: usage.modelId,
-          inputTokens: sum.inputTokens + usage.inputTokens,
-          outputTokens: sum.outputTokens + usage.outputTokens,
-          cacheReadTokens: sum.cacheReadTokens + usage.cacheReadTokens,
-          cacheWriteTokens: sum.cacheWriteTokens + usage.cacheWriteTokens,
-          costMicroUsd: sum.costMicroUsd + usage.costMicroUsd,
-        }),
-        nothing,
-      ),
+    asked: (modelId) => void asked.add(modelId),
+    byModel: () => {
+      const models = new Set([...asked, ...all.map(({ modelId }) => modelId)]);
+      return [...models].map((modelId) =>
+        sumOf(
+          all.filter((usage) => usage.modelId === modelId),
+          { ...nothing, modelId },
+        ),
+      );
+    },
+    total: () => sumOf(all, nothing),
+  };
+}
+
+function sum(before: ModelUsage, usage: ModelUsage): ModelUsage {
+  return {
+    modelId: usage.modelId,
+    inputTokens: before.inputTokens + usage.inputTokens,
+    outputTokens: before.outputTokens + usage.outputTokens,
+    cacheReadTokens: before.cacheReadTokens + usage.cacheReadTokens,
+    cacheWriteTokens: before.cacheWriteTokens + usage.cacheWriteTokens,
+    costMicroUsd: before.costMicroUsd + usage.costMicroUsd,
   };
 }

@@ -11,6 +11,8 @@ import {
 } from '@wardstone/rpc';
 import type { AnswerRequest } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { type AnswerSummary, composeAnswer } from '../domain/compose-answer.ts';
+import { estimateMicroUsd } from '../domain/budget.ts';
+import { cardOf } from '../domain/installed-models.ts';
 import { createOutputGuard } from '../domain/output-guard.ts';
 import { createSpending, type Spending } from '../domain/spending.ts';
 import { readModel } from '../domain/read-model.ts';
@@ -28,24 +30,41 @@ export function answer(deps: Deps) {
   const slots = createSlots(tenantShare(maxAnswers, tenantSlotPercent));
   return withTenantSlot(slots, async function* (request: AnswerRequest, context: HandlerContext) {
     const call = callContext(context);
-    const spending = createSpending();
     deps.metrics.answering(1);
     try {
-      yield* answerOne(deps, request, call, spending);
+      yield* answerAdmitted(deps, request, call);
     } finally {
       deps.metrics.answering(-1);
-      // What was used is counted however the answer ended: a caller who leaves has not left the bill.
-      for (const usage of spending.all) await deps.ledger.count(call, usage);
     }
   });
 }
 
-async function* answerOne(deps: Deps, request: AnswerRequest, call: CallContext, spending: Spending) {
+/** Under the tenant's settings and within its budget. */
+async function* answerAdmitted(deps: Deps, request: AnswerRequest, call: CallContext) {
   tenantOf(call);
-  const startedMs = performance.now();
   const settings = await deps.settings.of(call);
   const model = deps.models.pick(request.model === '' ? settings.model : request.model);
-  await deps.ledger.admit(call, settings);
+  const card = cardOf(deps.models, model.id);
+  const admission = await deps.ledger.admit(call, settings, estimateMicroUsd(card, request.topK || defaultTopK));
+  const spending = createSpending();
+  try {
+    yield* answerOne(deps, { request, settings, model, spending }, call);
+  } finally {
+    // What was used is counted however the answer ended: a caller who leaves has not left the bill.
+    await admission.settle(spending.byModel());
+  }
+}
+
+interface Answering {
+  readonly request: AnswerRequest;
+  readonly settings: AnswerSettings;
+  readonly model: AnswerModel;
+  readonly spending: Spending;
+}
+
+async function* answerOne(deps: Deps, answering: Answering, call: CallContext) {
+  const startedMs = performance.now();
+  const { request, settings, model, spending } = answering;
   const { conversationId } = request;
   const conversation = conversationId === '' ? undefined : await deps.conversations.open(call, conversationId);
   const input = await gather(deps, { request, model, conversation, spending }, call);
@@ -59,9 +78,16 @@ async function* answerOne(deps: Deps, request: AnswerRequest, call: CallContext,
   yield { event: { case: 'sources' as const, value: { sources: input.sources.map(sourceToWire) } } };
 
   const { summary, citations } = yield* tell(model, { input, settings, spending }, call);
-  const turn = await conversation?.keep({ question: request.question, answer: summary.text });
+  const turn = await conversation?.keep({
+    question: request.question,
+    standaloneQuestion: input.question,
+    answer: summary.text,
+    citations,
+    modelId: model.id,
+    outcome: summary.outcome,
+  });
   yield { event: { case: 'usage' as const, value: usageToWire(model.id, spending.total()) } };
-  deps.metrics.answered(summary, citations, (performance.now() - startedMs) / 1000);
+  deps.metrics.answered(summary, citations.length, (performance.now() - startedMs) / 1000);
   const done = doneToWire(summary, { model, conversationId, turn: turn ?? 0 });
   yield { event: { case: 'done' as const, value: done } };
 }
@@ -108,8 +134,10 @@ async function* tell(
   call: CallContext,
 ) {
   const { input, settings, spending } = asked;
+  const citations: ReturnType<typeof citationToWire>[] = [];
+  spending.asked(model.id);
   const readings = readModel(model, input, call.signal, (usage) => spending.add(usage));
-  let [citations, summary]: [number, AnswerSummary | undefined] = [0, undefined];
+  let summary: AnswerSummary | undefined;
   const guard = createOutputGuard(model.confidential);
   const { sources } = input;
   for await (const piece of composeAnswer(readings, { sources, policy: settings.citationPolicy, guard })) {
@@ -119,8 +147,9 @@ async function* tell(
     }
     yield { event: { case: 'delta' as const, value: statementToWire(piece) } };
     for (const quote of piece.quotes) {
-      citations += 1;
-      yield { event: { case: 'citation' as const, value: citationToWire(quote, piece) } };
+      const value = citationToWire(quote, piece);
+      citations.push(value);
+      yield { event: { case: 'citation' as const, value } };
     }
   }
   if (summary === undefined) throw new AppError('INTERNAL', { cause: new Error('an answer ended without a summary') });

@@ -98,7 +98,8 @@ export function doneToWire(
   };
 }
 
-const outcomes: Record<AnswerOutcome, WireOutcome> = {
+/** How an answer ended, on the wire. */
+export const outcomes: Readonly<Record<AnswerOutcome, WireOutcome>> = {
   answered: WireOutcome.ANSWERED,
   'not-in-documents': WireOutcome.NOT_IN_DOCUMENTS,
   unsupported: WireOutcome.UNSUPPORTED,

@@ -19,7 +19,6 @@ import { createExtractiveAnswerer, extractiveCard } from '../../src/domain/extra
 import { createMetrics } from '../../src/metrics.ts';
 import { createModels } from '../../src/domain/installed-models.ts';
 import { asRetrieved } from '../../src/domain/as-retrieved.ts';
-import { noConversations } from '../../src/domain/without-store.ts';
 import type { AnswerModel, AnswerSettings, Conversations, Deps, ModelUsage } from '../../src/ports.ts';
 import { routes } from '../../src/rpc/routes.ts';
 
@@ -63,7 +62,12 @@ export const settings: AnswerSettings = {
   citationPolicy: 'drop',
   completionsEnabled: false,
   monthlyBudgetMicroUsd: undefined,
+  rerank: false,
+  guardrail: undefined,
 };
+
+/** No question goes on with another. */
+const noConversations: Conversations = { open: () => Promise.reject(new AppError('CONVERSATION_NOT_FOUND')) };
 
 export interface Asked {
   readonly query: string;
@@ -104,14 +108,16 @@ export function createHarness(
   const counted: ModelUsage[] = [];
   const scene: Harness['scene'] = {
     ...{ found, searchFails: undefined, auditFails: false, searchHolds: false, settings, budgetUsedUp: false },
-    conversations: noConversations(),
+    conversations: noConversations,
   };
   const deps: Deps = {
     models: createModels([{ card: { ...extractiveCard, id: model.id }, model }]),
     settings: { of: () => Promise.resolve(scene.settings) },
     ledger: {
-      admit: () => (scene.budgetUsedUp ? Promise.reject(new AppError('BUDGET_EXCEEDED')) : Promise.resolve()),
-      count: (_call, usage) => Promise.resolve(void counted.push(usage)),
+      admit: () =>
+        scene.budgetUsedUp
+          ? Promise.reject(new AppError('BUDGET_EXCEEDED'))
+          : Promise.resolve({ settle: (usages) => Promise.resolve(void counted.push(...usages)) }),
     },
     conversations: { open: (call, id) => scene.conversations.open(call, id) },
     reranker: asRetrieved(),

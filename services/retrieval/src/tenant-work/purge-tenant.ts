@@ -1,4 +1,5 @@
 /** The end of a tenant's index. */
+import { removeTenantRows } from '@wardstone/db';
 import type { EntityManager } from 'typeorm';
 import { holdMerger } from '../db/keyword-merge.ts';
 import { holdIndexer } from '../db/vector-index-build.ts';
@@ -57,12 +58,5 @@ async function removeBatch(tx: EntityManager, table: (typeof tables)[number], te
   // A merger at work would put segments back that were just removed, and an indexer lists.
   await holdMerger(tx, tenantId);
   await holdIndexer(tx, tenantId);
-  const [row] = await tx.query<{ removed: number }[]>(
-    `with removed as (
-       delete from ${table} where tenant_id = $1
-         and ctid = any (array(select ctid from ${table} where tenant_id = $1 limit $2)) returning 1)
-     select count(*)::int as removed from removed`,
-    [tenantId, batchRows],
-  );
-  return row?.removed ?? 0;
+  return removeTenantRows(tx, table, tenantId, batchRows);
 }

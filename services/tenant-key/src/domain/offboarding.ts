@@ -24,7 +24,7 @@ export interface Offboarding {
 }
 
 /** Services that remove a tenant's rows and objects. */
-export const purgeHolders = ['ingestion', 'retrieval'] as const;
+export const purgeHolders = ['ingestion', 'retrieval', 'llm'] as const;
 
 /** From which states an offboarding can be taken back: until the key is gone. */
 const cancellableStates: readonly OffboardingState[] = ['requested', 'approved', 'scheduled'];

@@ -21,7 +21,7 @@ export function rotationWaitMs(lastRequestedAt: Date | undefined, now: Date, min
 }
 
 /** Services that hold values under a tenant's keys. */
-export const resealHolders = ['ingestion', 'retrieval'] as const;
+export const resealHolders = ['ingestion', 'retrieval', 'llm'] as const;
 
 /**
  * From when on nothing is written under the older versions: a service that began an operation just before it heard of the new

@@ -35,6 +35,11 @@ export interface WorkReport {
   readonly removed: Readonly<Record<string, number>>;
 }
 
+/** Holders that have no such work: it was begun before they held anything. */
+export function missingHolders(progress: readonly WorkProgress[], holders: readonly string[]): string[] {
+  return holders.filter((name) => progress.every(({ holder }) => holder !== name));
+}
+
 /** Whether every one of the holders has finished: one that has no such work has not. */
 export function isDoneBy(progress: readonly WorkProgress[], holders: readonly string[]): boolean {
   return holders.every((name) => progress.some(({ holder, done }) => holder === name && done));

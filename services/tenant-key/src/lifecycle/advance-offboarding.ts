@@ -10,7 +10,7 @@ import { changeOffboarding, latestOffboarding } from '../db/offboardings.ts';
 import { kmsKeysOf, lockTenant, removeDataKeys, setState } from '../db/tenants.ts';
 import { addWork, progressOf } from '../db/work.ts';
 import { purgeHolders, type Offboarding } from '../domain/offboarding.ts';
-import { isDoneBy } from '../domain/work.ts';
+import { isDoneBy, missingHolders } from '../domain/work.ts';
 import type { Deps } from '../rpc/deps.ts';
 import { certify, publishCertificate, type CertifiedKey } from './certificate.ts';
 
@@ -88,9 +88,7 @@ async function watchKeys(deps: OffboardingDeps, tx: EntityManager, offboarding: 
 
 /** The keys are gone: the services are told to remove what nobody can open any more. */
 async function beginPurge(deps: OffboardingDeps, tx: EntityManager, offboarding: Offboarding): Promise<boolean> {
-  const { tenantId, offboardingId } = offboarding;
-  const work = { workId: offboardingId, tenantId, kind: 'purge', keyVersion: 0, settledAt: undefined } as const;
-  await addWork(tx, { ...work, holders: purgeHolders }, deps.now());
+  await addPurge(deps, tx, offboarding, purgeHolders);
   await changeOffboarding(tx, offboarding, { state: 'purging' });
   await record(deps, offboarding, 'offboarding.purge', {});
   return true;
@@ -124,10 +122,23 @@ async function takeBack(deps: OffboardingDeps, tx: EntityManager, offboarding: O
   return true;
 }
 
+async function addPurge(
+  deps: Pick<OffboardingDeps, 'now'>,
+  tx: EntityManager,
+  { tenantId, offboardingId }: Offboarding,
+  holders: readonly string[],
+): Promise<void> {
+  if (holders.length === 0) return;
+  const work = { workId: offboardingId, tenantId, kind: 'purge', keyVersion: 0, settledAt: undefined } as const;
+  await addWork(tx, { ...work, holders }, deps.now());
+}
+
 /** When all is removed: the certificate, then the wrapped keys, then the end. */
 async function finish(deps: OffboardingDeps, tx: EntityManager, offboarding: Offboarding): Promise<boolean> {
-  const { tenantId } = offboarding;
-  const progress = await progressOf(tx, { tenantId, workId: offboarding.offboardingId, kind: 'purge' });
+  const { tenantId, offboardingId } = offboarding;
+  const progress = await progressOf(tx, { tenantId, workId: offboardingId, kind: 'purge' });
+  // A service that came to hold data after the purge was begun.
+  await addPurge(deps, tx, offboarding, missingHolders(progress, purgeHolders));
   if (!isDoneBy(progress, purgeHolders)) return false;
   // Each of these is committed before the next: a repetition says the same in the audit log, to the millisecond.
   if (offboarding.removedAt === undefined) {

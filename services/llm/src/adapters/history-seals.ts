@@ -1,0 +1,68 @@
+/** Sealing of what is kept of a conversation, under the tenant's history key. */
+import { create, fromJson, toJson, type MessageInitShape } from '@bufbuild/protobuf';
+import { open, seal, type KeyRing, type SealedText } from '@wardstone/crypto';
+import { AppError } from '@wardstone/rpc';
+import { CitationSchema, type Citation } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
+import { z } from 'zod';
+import type { ConversationRow, TurnRow } from '../db/entities.ts';
+
+type ConversationKey = Pick<ConversationRow, 'tenantId' | 'conversationId'>;
+export type TurnKey = Pick<TurnRow, 'tenantId' | 'conversationId' | 'turnId'>;
+
+/** Fields of a turn that are sealed, as their seals name them. */
+export type TurnField = 'question' | 'standalone_question' | 'answer';
+
+/** An answer as it is kept. PHI. */
+export interface StoredAnswer {
+  readonly answer: string;
+  readonly citations: readonly Citation[];
+}
+
+const storedShape = z.strictObject({ answer: z.string(), citations: z.array(z.json()) });
+
+export function sealConversationTitle(keys: KeyRing, key: ConversationKey, title: string): Promise<SealedText> {
+  return seal(keys, 'history', titleContext(key), title);
+}
+
+/** Thrown: SEALED_VALUE_INVALID, KEY_UNAVAILABLE. */
+export function openConversationTitle(keys: KeyRing, key: ConversationKey, sealed: string): Promise<string> {
+  return open(keys, 'history', titleContext(key), sealed);
+}
+
+/** Seals one field; it opens only in the same field of the same turn of the same conversation. */
+export function sealTurnField(keys: KeyRing, key: TurnKey, field: TurnField, value: string): Promise<SealedText> {
+  return seal(keys, 'history', turnContext(key, field), value);
+}
+
+/** Thrown: SEALED_VALUE_INVALID, KEY_UNAVAILABLE. */
+export function openTurnField(keys: KeyRing, key: TurnKey, field: TurnField, sealed: string): Promise<string> {
+  return open(keys, 'history', turnContext(key, field), sealed);
+}
+
+/** Seals an answer with its citations as one value. */
+export function sealAnswer(
+  keys: KeyRing,
+  key: TurnKey,
+  answer: string,
+  citations: readonly MessageInitShape<typeof CitationSchema>[],
+): Promise<SealedText> {
+  const json = { answer, citations: citations.map((one) => toJson(CitationSchema, create(CitationSchema, one))) };
+  return sealTurnField(keys, key, 'answer', JSON.stringify(json));
+}
+
+/** Thrown: SEALED_VALUE_INVALID, KEY_UNAVAILABLE. */
+export async function openAnswer(keys: KeyRing, key: TurnKey, sealed: string): Promise<StoredAnswer> {
+  const stored = storedShape.safeParse(JSON.parse(await openTurnField(keys, key, 'answer', sealed)));
+  if (!stored.success) throw new AppError('SEALED_VALUE_INVALID');
+  const { answer, citations } = stored.data;
+  // A citation of a later version may say more than this one knows: during an update both run.
+  return { answer, citations: citations.map((json) => fromJson(CitationSchema, json, { ignoreUnknownFields: true })) };
+}
+
+function titleContext({ tenantId, conversationId }: ConversationKey) {
+  return { tenantId, resource: conversationId, field: 'conversation_title' };
+}
+
+function turnContext({ tenantId, conversationId, turnId }: TurnKey, field: TurnField) {
+  return { tenantId, resource: `${conversationId}/${turnId}`, field };
+}
