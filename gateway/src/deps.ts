@@ -2,6 +2,8 @@ import type { AccessTokenVerifier, Auditor, Policy } from '@wardstone/access';
 import type { ServiceClient, Slots, StreamMemory } from '@wardstone/rpc';
 import type { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import type { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import type { AnswerSettingsService } from '@wardstone/rpc/gen/wardstone/llm/v1/answer_settings_pb';
+import type { ConversationService } from '@wardstone/rpc/gen/wardstone/llm/v1/conversation_pb';
 import type { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import type { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import type { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
@@ -10,11 +12,13 @@ import type { Telemetry } from '@wardstone/telemetry';
 import type { RateLimits } from './auth/rate-limit.ts';
 import type { Limits } from './config.ts';
 
-/** Clients of the services that the gateway calls; tenant-key serves two of them at one URL. */
+/** Clients of the services that the gateway calls; llm serves three of them at one URL, tenant-key two. */
 export interface Services {
   readonly ingestion: ServiceClient<typeof IngestionService>;
   readonly retrieval: ServiceClient<typeof RetrievalService>;
   readonly llm: ServiceClient<typeof LlmService>;
+  readonly answerSettings: ServiceClient<typeof AnswerSettingsService>;
+  readonly conversations: ServiceClient<typeof ConversationService>;
   readonly tenantKey: ServiceClient<typeof TenantKeyService>;
   readonly tenantLifecycle: ServiceClient<typeof TenantLifecycleService>;
   readonly audit: ServiceClient<typeof AuditService>;

@@ -2,6 +2,8 @@ import { type Peers, createAuditor, createPolicy, createProgramKit } from '@ward
 import { type Closable, peerHealth, runUntilSignal } from '@wardstone/rpc';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import { AnswerSettingsService } from '@wardstone/rpc/gen/wardstone/llm/v1/answer_settings_pb';
+import { ConversationService } from '@wardstone/rpc/gen/wardstone/llm/v1/conversation_pb';
 import { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
@@ -51,6 +53,8 @@ function servicesOf(config: Config, { connect }: Peers): Services {
     ingestion: connect(IngestionService, 'ingestion', config.WARDSTONE_INGESTION_URL),
     retrieval: connect(RetrievalService, 'retrieval', config.WARDSTONE_RETRIEVAL_URL),
     llm: connect(LlmService, 'llm', config.WARDSTONE_LLM_URL),
+    answerSettings: connect(AnswerSettingsService, 'llm', config.WARDSTONE_LLM_URL),
+    conversations: connect(ConversationService, 'llm', config.WARDSTONE_LLM_URL),
     tenantKey: connect(TenantKeyService, 'tenant-key', config.WARDSTONE_TENANT_KEY_URL),
     tenantLifecycle: connect(TenantLifecycleService, 'tenant-key', config.WARDSTONE_TENANT_KEY_URL),
     audit: connect(AuditService, 'audit', config.WARDSTONE_AUDIT_URL),

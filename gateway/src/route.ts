@@ -9,7 +9,7 @@ import type { PaceBounds } from './http/pace.ts';
 import { refusedBySchema } from './problem.ts';
 
 /** Groups of operations in the API's description. */
-export type Tag = 'Documents' | 'Search' | 'Answers' | 'Tenants' | 'Audit' | 'Me';
+export type Tag = 'Documents' | 'Search' | 'Answers' | 'Conversations' | 'Settings' | 'Tenants' | 'Audit' | 'Me';
 
 /**
  * Whose permission a route needs: that of the RPC it calls, as the proto declares it; or `own-token` for what tells the
@@ -88,7 +88,7 @@ export type RawCall = Omit<RouteCall<unknown, unknown, unknown>, 'params' | 'que
 
 /** One operation of the API: what it is, what it needs, and what it does. Everything else is derived from it. */
 export interface RouteSpec<Params extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType> {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** With parameters in braces, as in OpenAPI: `/v1/documents/{documentId}`. */
   readonly path: `/v1/${string}`;
   readonly access: RouteAccess;

@@ -125,6 +125,11 @@ describe("the API's description", () => {
       ['KeyRotation', `/v1/tenants/${tenantA}/key-rotations/latest`, {}],
       ['Offboarding', `/v1/tenants/${tenantA}/offboarding`, { method: 'POST', body: '{}' }],
       ['Offboarding', `/v1/tenants/${tenantA}/offboarding`, {}],
+      ['Conversation', '/v1/conversations', { method: 'POST', body: '{"title":"x"}' }],
+      ['ConversationPage', '/v1/conversations', {}],
+      ['AnswerSettings', '/v1/answer-settings', {}],
+      ['AnswerSettings', '/v1/answer-settings', { method: 'PUT', body: '{"model":"fast","citationPolicy":"MARK"}' }],
+      ['Usage', '/v1/usage?month=2026-11', {}],
       ['Problem', '/v1/nothing', {}],
     ];
     for (const [name, path, init] of answers) {

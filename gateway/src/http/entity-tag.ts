@@ -1,4 +1,14 @@
 import { AppError } from '@wardstone/rpc';
+import type { HeaderSpec } from '../route.ts';
+
+/** If-Match as it is described; what it is of is said by `refused`. */
+export function ifMatchHeader(refused: string): HeaderSpec {
+  return {
+    description: `The etag in double quotes, or *: refused with 412 when ${refused}.`,
+    pattern: '^(\\*|(W/)?"[\\x21\\x23-\\x7E]{1,128}")$',
+    maxLength: 132,
+  };
+}
 
 /** The etag of a resource as an ETag header: strong, quoted (RFC 9110 §8.8.3). */
 export function entityTag(etag: string): string {
@@ -7,9 +17,12 @@ export function entityTag(etag: string): string {
 
 /**
  * The etag that an If-Match header demands; undefined when it demands none ("*", or no header).
- * Thrown: INVALID_ARGUMENT for what is not one entity tag; DOCUMENT_CHANGED for a weak one, which never matches strongly.
+ * Thrown: INVALID_ARGUMENT for what is not one entity tag; `changed` for a weak one, which never matches strongly.
  */
-export function demandedEtag(ifMatch: string | undefined): string | undefined {
+export function demandedEtag(
+  ifMatch: string | undefined,
+  changed: 'DOCUMENT_CHANGED' | 'SETTINGS_CHANGED' = 'DOCUMENT_CHANGED',
+): string | undefined {
   if (ifMatch === undefined || ifMatch.trim() === '*') return undefined;
   const match = /^(W\/)?"([\x21\x23-\x7e]{1,128})"$/.exec(ifMatch.trim());
   if (match === null) {
@@ -17,7 +30,7 @@ export function demandedEtag(ifMatch: string | undefined): string | undefined {
       violations: [{ field: 'If-Match', description: 'is not one entity tag in double quotes, or *' }],
     });
   }
-  if (match[1] !== undefined) throw new AppError('DOCUMENT_CHANGED');
+  if (match[1] !== undefined) throw new AppError(changed);
   return match[2];
 }
 

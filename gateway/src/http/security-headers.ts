@@ -38,7 +38,7 @@ export function allowOrigins(app: FastifyInstance, origins: readonly string[]): 
     if (!isPreflight) return done();
     if (!request.raw.url?.startsWith('/v1/')) return done(new AppError('NOT_FOUND'));
     reply
-      .header('Access-Control-Allow-Methods', 'GET, POST, DELETE')
+      .header('Access-Control-Allow-Methods', 'GET, POST, PUT, DELETE')
       .header('Access-Control-Allow-Headers', allowedHeaders)
       .header('Access-Control-Max-Age', preflightMaxAgeSeconds);
     return reply.code(204).send();

@@ -58,6 +58,8 @@ const tags = [
   { name: 'Documents', description: 'What is searched and cited: upload, watch, read, delete.' },
   { name: 'Search', description: 'Finding the places that answer a question.' },
   { name: 'Answers', description: 'Answers with citations.' },
+  { name: 'Conversations', description: 'Questions that go on from one another, kept sealed for who asked them.' },
+  { name: 'Settings', description: 'How a tenant is answered, and what that has cost.' },
   {
     name: 'Tenants',
     description: 'Organisations, each with an encryption key of its own: making, suspending, rotating keys, leaving.',

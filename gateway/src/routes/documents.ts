@@ -5,7 +5,7 @@ import {
   IngestionService,
 } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import type { RouteDeps } from '../deps.ts';
-import { demandedEtag, entityTag, isFresh } from '../http/entity-tag.ts';
+import { demandedEtag, entityTag, ifMatchHeader, isFresh } from '../http/entity-tag.ts';
 import { type Route, route } from '../route.ts';
 import { documentPageSchema, documentParams, documentQuery, documentSchema } from '../schemas/document.ts';
 import { maxPageTokenChars, page } from '../schemas/page.ts';
@@ -82,11 +82,7 @@ export function documentRoutes({ services: { ingestion } }: Pick<RouteDeps, 'ser
     params: documentParams,
     notFound: 'DOCUMENT_NOT_FOUND',
     headers: {
-      'If-Match': {
-        description: 'The etag in double quotes, or *: refused with 412 when the document has changed since.',
-        pattern: '^(\\*|(W/)?"[\\x21\\x23-\\x7E]{1,128}")$',
-        maxLength: 132,
-      },
+      'If-Match': ifMatchHeader('the document has changed since'),
     },
     success: { status: 204, description: 'The document is gone.' },
     problems: [

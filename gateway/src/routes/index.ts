@@ -1,7 +1,9 @@
 import type { RouteDeps } from '../deps.ts';
 import type { Route } from '../route.ts';
+import { answerSettingsRoutes } from './answer-settings.ts';
 import { answersRoute } from './answers.ts';
 import { auditEventsRoute } from './audit-events.ts';
+import { conversationRoutes } from './conversations.ts';
 import { contentRoute } from './document-content.ts';
 import { eventsRoute } from './document-events.ts';
 import { documentRoutes } from './documents.ts';
@@ -12,6 +14,7 @@ import { searchRoute } from './search.ts';
 import { suspensionRoutes } from './tenant-suspension.ts';
 import { tenantRoutes } from './tenants.ts';
 import { uploadRoute } from './upload-document.ts';
+import { usageRoute } from './usage.ts';
 
 /** Every operation of the API. */
 export function allRoutes(deps: RouteDeps): Route[] {
@@ -22,6 +25,9 @@ export function allRoutes(deps: RouteDeps): Route[] {
     contentRoute(deps),
     searchRoute(deps),
     answersRoute(deps),
+    ...conversationRoutes(deps),
+    ...answerSettingsRoutes(deps),
+    usageRoute(deps),
     ...tenantRoutes(deps),
     ...suspensionRoutes(deps),
     ...keyRotationRoutes(deps),

@@ -13,6 +13,7 @@ const keyRotationExample = {
   startedAt: '2026-11-22T09:00:00.000Z',
   progress: [
     { holder: 'ingestion', done: true, documentsDone: 200, documentsLeft: 0 },
+    { holder: 'llm', done: true, documentsDone: 12, documentsLeft: 0 },
     { holder: 'retrieval', done: false, documentsDone: 120, documentsLeft: 80 },
   ],
 };

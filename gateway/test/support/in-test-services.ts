@@ -34,6 +34,7 @@ import type {
 import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
+import { type KeptInTest, createKept, keptInTest } from './in-test-kept.ts';
 import { lifecycleInTest, tenantInTest } from './in-test-lifecycle.ts';
 
 /**
@@ -61,6 +62,7 @@ export interface InTestState {
   readonly auditEvents: (NewEvent & { readonly subject: string })[];
   readonly searches: SearchRequest[];
   readonly questions: AnswerRequest[];
+  readonly kept: KeptInTest;
   /** Runs instead of a method when set, under the method's name. */
   readonly instead: {
     watchDocument?: ServiceImpl<typeof IngestionService>['watchDocument'];
@@ -83,6 +85,7 @@ export function createState(): InTestState {
     auditEvents: [],
     searches: [],
     questions: [],
+    kept: createKept(),
     instead: {},
   };
 }
@@ -242,8 +245,9 @@ export function retrievalInTest(state: InTestState): (router: ConnectRouter) => 
 }
 
 export function llmInTest(state: InTestState): (router: ConnectRouter) => void {
-  return (router) =>
-    void router.service(LlmService, {
+  return (router) => {
+    keptInTest(state.kept)(router);
+    router.service(LlmService, {
       async *answer(request, context) {
         state.questions.push(request);
         if (state.instead.answer) return yield* state.instead.answer(request, context);
@@ -274,6 +278,7 @@ export function llmInTest(state: InTestState): (router: ConnectRouter) => void {
         yield { event: { case: 'done', value: { outcome: AnswerOutcome.ANSWERED, modelId: 'in-test', ...checked } } };
       },
     });
+  };
 }
 
 export function tenantKeyInTest(state: InTestState): (router: ConnectRouter) => void {

@@ -11,6 +11,8 @@ import type { ConnectRouter } from '@connectrpc/connect';
 import { type RunningServer, type ServiceClient, createServiceClient, peerHealth, startServer } from '@wardstone/rpc';
 import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import { AnswerSettingsService } from '@wardstone/rpc/gen/wardstone/llm/v1/answer_settings_pb';
+import { ConversationService } from '@wardstone/rpc/gen/wardstone/llm/v1/conversation_pb';
 import { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
@@ -209,6 +211,8 @@ async function gatewayDeps(
       ingestion: connect(IngestionService, 'ingestion'),
       retrieval: connect(RetrievalService, 'retrieval'),
       llm: connect(LlmService, 'llm'),
+      answerSettings: connect(AnswerSettingsService, 'llm'),
+      conversations: connect(ConversationService, 'llm'),
       tenantKey: connect(TenantKeyService, 'tenant-key'),
       tenantLifecycle: connect(TenantLifecycleService, 'tenant-key'),
       audit,

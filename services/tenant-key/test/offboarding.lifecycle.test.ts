@@ -145,7 +145,7 @@ describe('offboarding', () => {
     expect((await world.first(tenantId).getOffboarding({})).offboarding?.certificate).to.equal('');
     await purge('ingestion', tenantId, { documents: 2n, objects: 2n });
     // As if it had been begun before llm held anything: it is given its work then.
-    await world.test.query(`delete from tenant_key.tenant_work where tenant_id = $1 and holder = 'llm'`, [tenantId]);
+    await world.query(`delete from tenant_key.tenant_work where tenant_id = $1 and holder = 'llm'`, [tenantId]);
     await world.driver.pass();
     expect((await world.first(tenantId).getOffboarding({})).offboarding?.certificate).to.equal('');
     await purge('llm', tenantId, { conversations: 1n, turns: 3n });

@@ -13,6 +13,8 @@ import {
   DocumentState,
   IngestionService,
 } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
+import { AnswerSettingsService } from '@wardstone/rpc/gen/wardstone/llm/v1/answer_settings_pb';
+import { ConversationService } from '@wardstone/rpc/gen/wardstone/llm/v1/conversation_pb';
 import { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
@@ -115,6 +117,8 @@ async function startGateway(closing: (() => Promise<unknown>)[]): Promise<{ url:
       ingestion: createServiceClient(IngestionService, peer('ingestion')),
       retrieval: createServiceClient(RetrievalService, peer('retrieval')),
       llm: createServiceClient(LlmService, peer('llm')),
+      answerSettings: createServiceClient(AnswerSettingsService, peer('llm')),
+      conversations: createServiceClient(ConversationService, peer('llm')),
       tenantKey: createServiceClient(TenantKeyService, peer('tenant-key')),
       tenantLifecycle: createServiceClient(TenantLifecycleService, peer('tenant-key')),
       audit,

@@ -38,7 +38,9 @@ export function createUsageLedger(deps: LedgerDeps): UsageLedger {
             });
           } catch (err) {
             metrics.uncounted();
-            log.error({ err, tenantId, month, usages }, 'what an answer used could not be counted');
+            for (const usage of usages) {
+              log.error({ err, tenantId, ...usage }, 'what an answer used could not be counted');
+            }
           }
           for (const usage of usages) metrics.used(usage);
         },

@@ -1,0 +1,23 @@
+import { needs } from '@wardstone/rpc';
+import type { Conversation, Turn } from '@wardstone/rpc/gen/wardstone/llm/v1/conversation_pb';
+import { AnswerOutcomeSchema } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
+import { toCitation } from './answer.ts';
+import { enumName } from './enums.ts';
+import { toInstant } from './timestamp.ts';
+
+/** A conversation as the API shows it. Thrown: INTERNAL when the service answered without one. */
+export function toConversation(conversation: Conversation | undefined) {
+  needs(conversation, 'INTERNAL');
+  const { conversationId, title, turnCount, createdAt, updatedAt } = conversation;
+  return { conversationId, title, turnCount, createdAt: toInstant(createdAt), updatedAt: toInstant(updatedAt) };
+}
+
+/** A turn as the API shows it. */
+export function toTurn({ turn, question, standaloneQuestion, answer, citations, outcome, modelId, createdAt }: Turn) {
+  return {
+    ...{ turn, question, standaloneQuestion, answer, modelId },
+    citations: citations.map(toCitation),
+    outcome: enumName(AnswerOutcomeSchema, outcome, 'NOT_IN_DOCUMENTS'),
+    createdAt: toInstant(createdAt),
+  };
+}

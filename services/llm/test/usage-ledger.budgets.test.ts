@@ -1,0 +1,249 @@
+import { expect } from 'chai';
+import { AppError } from '@wardstone/rpc';
+import { CitationPolicy } from '@wardstone/rpc/gen/wardstone/llm/v1/answer_settings_pb';
+import { eventually } from '@wardstone/testing';
+import { estimateMicroUsd, hasRoom, retryAfterMs } from '../src/domain/budget.ts';
+import { extractiveCard } from '../src/domain/extractive-answerer.ts';
+import type { AnswerInput, ModelEvent } from '../src/ports.ts';
+import { collect, reasonOf, untilAborted } from './support/harness.ts';
+import { answered, says, scriptedCard, scriptedModel } from './support/scripted-model.ts';
+import { as, newTenant, openStore, type StoreHarness } from './support/store.ts';
+
+const question = 'Why was warfarin stopped?';
+const quote = 'Warfarin was stopped because of bleeding.';
+/** A dollar for a million tokens either way: an answer is estimated at some thousand millionths. */
+const prices = { input: 1_000_000, output: 1_000_000, cacheRead: 100_000, cacheWrite: 1_250_000 };
+const estimate = estimateMicroUsd({ ...extractiveCard, prices }, 8);
+const cost = 700;
+const usage = {
+  modelId: 'scripted',
+  inputTokens: 500,
+  outputTokens: 200,
+  cacheReadTokens: 30,
+  cacheWriteTokens: 4,
+  costMicroUsd: cost,
+};
+
+describe('usage and budgets', () => {
+  let store: StoreHarness;
+  let tenantId: string;
+  const clock = { now: new Date() };
+  let script: (input: AnswerInput, signal: AbortSignal) => AsyncIterable<ModelEvent>;
+
+  const whole: typeof script = async function* () {
+    yield says(quote, [1, quote]);
+    await Promise.resolve();
+    yield { kind: 'usage', usage };
+    yield answered;
+  };
+  before(async function () {
+    this.timeout(60_000);
+    store = await openStore({ model: scriptedModel((...asked) => script(...asked)), prices, clock });
+  });
+  after(() => store.close());
+  beforeEach(() => {
+    tenantId = newTenant();
+    clock.now = new Date();
+    script = whole;
+  });
+
+  const admin = () => as(tenantId, { roles: ['tenant_admin'] });
+  const ask = (options = as(tenantId)) => collect(store.answers.answer({ question }, options));
+  const setBudget = async (monthlyBudgetMicroUsd: number): Promise<void> => {
+    const settings = {
+      model: 'quality',
+      citationPolicy: CitationPolicy.DROP,
+      monthlyBudgetMicroUsd: BigInt(monthlyBudgetMicroUsd),
+    };
+    await store.settings.updateAnswerSettings({ settings }, admin());
+  };
+  const usageOf = (month = '') => store.settings.getUsage({ month }, admin());
+  const refusalOf = async (): Promise<AppError> => {
+    const refusal: unknown = await ask().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    return AppError.from(refusal);
+  };
+
+  it('counts what answers used by month and model', async () => {
+    await ask();
+    await ask();
+    const { month, models, costMicroUsd, reservedMicroUsd } = await usageOf();
+    expect(month).to.equal(new Date().toISOString().slice(0, 7));
+    expect(models).to.have.length(1);
+    expect(models[0]).to.deep.include({
+      modelId: 'scripted',
+      answers: 2n,
+      inputTokens: 1_000n,
+      outputTokens: 400n,
+      cacheReadTokens: 60n,
+      cacheWriteTokens: 8n,
+      costMicroUsd: 1_400n,
+    });
+    expect([costMicroUsd, reservedMicroUsd]).to.deep.equal([1_400n, 0n]);
+  });
+
+  it('counts one answer for several calls of a model, and each model for itself', async () => {
+    script = async function* () {
+      yield { kind: 'usage', usage };
+      yield { kind: 'usage', usage: { ...usage, modelId: 'another' } };
+      yield { kind: 'usage', usage };
+      yield* whole({ question, history: [], sources: [] }, new AbortController().signal);
+    };
+    await ask();
+    const { models } = await usageOf();
+    expect(models.map(({ modelId, answers, costMicroUsd }) => [modelId, answers, costMicroUsd])).to.deep.equal([
+      ['another', 1n, 700n],
+      ['scripted', 1n, 2_100n],
+    ]);
+  });
+
+  it('counts a model that tells of no usage, once it was asked', async () => {
+    script = async function* () {
+      await Promise.resolve();
+      yield answered;
+    };
+    await ask();
+    const { models } = await usageOf();
+    expect(models.map(({ answers, costMicroUsd }) => [answers, costMicroUsd])).to.deep.equal([[1n, 0n]]);
+  });
+
+  it('counts many at once without losing one', async () => {
+    await Promise.all(Array.from({ length: 4 }, () => ask()));
+    expect((await usageOf()).models[0]?.answers).to.equal(4n);
+  });
+
+  it('counts what was used when the model breaks in the middle', async () => {
+    await setBudget(100 * estimate);
+    script = async function* () {
+      yield says(quote, [1, quote]);
+      yield { kind: 'usage', usage };
+      await Promise.resolve();
+      throw new AppError('MODEL_UNAVAILABLE');
+    };
+    expect(await reasonOf(ask())).to.equal('MODEL_UNAVAILABLE');
+    const { costMicroUsd, reservedMicroUsd } = await usageOf();
+    expect([costMicroUsd, reservedMicroUsd]).to.deep.equal([700n, 0n]);
+  });
+
+  it('counts what was used when the caller leaves, and gives back what was set aside', async () => {
+    await setBudget(100 * estimate);
+    script = async function* (_input, signal) {
+      yield says(quote, [1, quote]);
+      await untilAborted(signal).catch(() => undefined);
+      yield { kind: 'usage', usage };
+      throw new AppError('CANCELLED');
+    };
+    for await (const { event } of store.answers.answer({ question }, as(tenantId))) {
+      if (event.case !== 'citation') continue;
+      expect((await usageOf()).reservedMicroUsd).to.equal(BigInt(estimate));
+      break;
+    }
+    await eventually(async () => (await usageOf()).costMicroUsd === 700n);
+    expect((await usageOf()).reservedMicroUsd).to.equal(0n);
+  });
+
+  it('refuses what the month’s budget has no room for, says until when, and counts the refusal', async () => {
+    await setBudget(estimate + cost);
+    await ask();
+    await ask();
+    const refusal = await refusalOf();
+    expect([refusal.reason, refusal.status]).to.deep.equal(['BUDGET_EXCEEDED', 429]);
+    expect(refusal.retryAfterMs).to.be.within(1, 24 * 60 * 60_000);
+    expect(refusal.metadata).to.deep.equal({ month: clock.now.toISOString().slice(0, 7) });
+    expect((await usageOf()).models[0]?.answers).to.equal(2n);
+    expect(await store.registry.metrics()).to.match(/^wardstone_llm_budget_refusals_total [1-9]/m);
+    await setBudget(10 * estimate);
+    await ask();
+  });
+
+  it('is no other tenant’s budget, and none of another month', async () => {
+    await setBudget(estimate);
+    await ask();
+    expect((await refusalOf()).reason).to.equal('BUDGET_EXCEEDED');
+    expect(await reasonOf(ask(as(newTenant())))).to.equal('none');
+    clock.now = new Date(Date.UTC(clock.now.getUTCFullYear(), clock.now.getUTCMonth() + 1, 1));
+    expect(await reasonOf(ask())).to.equal('none');
+    const last = await usageOf(new Date().toISOString().slice(0, 7));
+    expect(last.costMicroUsd).to.equal(700n);
+    const next = await usageOf(clock.now.toISOString().slice(0, 7));
+    expect(next.costMicroUsd).to.equal(700n);
+  });
+
+  it('lets no more answers begin at once than it has room for', async () => {
+    await setBudget(2 * estimate);
+    const release = new AbortController();
+    script = async function* (input, signal) {
+      await untilAborted(release.signal).catch(() => undefined);
+      yield* whole(input, signal);
+    };
+    const all = Promise.all(Array.from({ length: 4 }, () => reasonOf(ask())));
+    await eventually(async () => (await usageOf()).reservedMicroUsd === BigInt(2 * estimate));
+    release.abort();
+    expect((await all).sort()).to.deep.equal(['BUDGET_EXCEEDED', 'BUDGET_EXCEEDED', 'none', 'none']);
+    expect((await usageOf()).models[0]?.answers).to.equal(2n);
+  });
+
+  it('forgets what an answer set aside whose process died', async () => {
+    await setBudget(estimate);
+    await store.testDatabase.query(
+      `insert into llm.budget_reservation values ($1, gen_random_uuid(), $2, $3, now() + interval '15 minutes')`,
+      [tenantId, clock.now.toISOString().slice(0, 7), estimate],
+    );
+    expect((await refusalOf()).reason).to.equal('BUDGET_EXCEEDED');
+    await store.testDatabase.query(
+      `update llm.budget_reservation set expires_at = now() - interval '1 second' where tenant_id = $1`,
+      [tenantId],
+    );
+    expect(await reasonOf(ask())).to.equal('none');
+    const rows = await store.testDatabase.query('select 1 from llm.budget_reservation where tenant_id = $1', [
+      tenantId,
+    ]);
+    expect(rows).to.have.length(0);
+  });
+
+  it('answers although it cannot be counted, and logs the figures', async () => {
+    script = async function* (input, signal) {
+      yield* whole(input, signal);
+    };
+    const [constraint] = await store.testDatabase.query(
+      `alter table llm.model_usage add constraint never check (model_id <> 'scripted') not valid`,
+    );
+    expect(constraint).to.equal(undefined);
+    try {
+      expect((await ask()).at(-1)?.case).to.equal('done');
+    } finally {
+      await store.testDatabase.query('alter table llm.model_usage drop constraint never');
+    }
+    const line = store.logs.find((entry) => entry.includes('could not be counted')) ?? '{}';
+    expect(JSON.parse(line)).to.include({ tenantId, ...usage });
+  });
+
+  it('takes no month that is none', async () => {
+    for (const month of ['2026-13', '2026-1', 'now', '2026-11-01']) {
+      expect(await reasonOf(usageOf(month)), month).to.equal('INVALID_ARGUMENT');
+    }
+    expect((await usageOf('1999-01')).models).to.deep.equal([]);
+  });
+});
+
+describe('a budget', () => {
+  it('has room as long as what is spent, set aside and asked for does not exceed it', () => {
+    expect(hasRoom({ budget: 100, spent: 50, reserved: 30 }, 20)).to.equal(true);
+    expect(hasRoom({ budget: 100, spent: 50, reserved: 31 }, 20)).to.equal(false);
+    expect(hasRoom({ budget: 100, spent: 99, reserved: 0 }, 0)).to.equal(true);
+    expect(hasRoom({ budget: 100, spent: 100, reserved: 0 }, 0)).to.equal(false);
+  });
+
+  it('tells to wait until the month is over, but never longer than a day', () => {
+    expect(retryAfterMs(new Date('2026-12-31T23:59:59.000Z'))).to.equal(1_000);
+    expect(retryAfterMs(new Date('2026-02-28T12:00:00.000Z'))).to.equal(12 * 60 * 60_000);
+    expect(retryAfterMs(new Date('2026-11-02T00:00:00.000Z'))).to.equal(24 * 60 * 60_000);
+  });
+
+  it('estimates by prices and chunks, and nothing for a model without prices', () => {
+    expect(estimateMicroUsd(scriptedCard, 8)).to.equal(0);
+    expect(estimateMicroUsd({ ...scriptedCard, prices }, 8)).to.equal(3_000 + 8 * 500 + 1_000);
+  });
+});
