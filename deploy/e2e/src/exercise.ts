@@ -32,6 +32,7 @@ export async function exercise(stack: Stack, notes: readonly ClinicalNote[]): Pr
     const documentIds = found.body.hits.slice(0, 1).map(({ documentId }) => documentId);
     count(await rest.search(`${patient.familyName} ${patient.socialSecurity} ${fileName}`, { documentIds }));
   }
+  await conversations(rest, notes, count);
   await streamedAnswer(stack, notes);
   for (const note of notes.slice(0, 3)) await hostileRequests(stack, rest, note, count);
   await hostileCalls(stack, notes);
@@ -73,6 +74,24 @@ async function uploadsThatFail(rest: Rest, notes: readonly ClinicalNote[], count
   replies.forEach(count);
   const accepted = replies.filter(({ status }) => status === 202).map(({ body }) => body as { documentId: string });
   return Promise.all(accepted.map(async ({ documentId }) => (await whenFinished(rest, documentId)).state));
+}
+
+/** Conversations with titles and questions out of notes, listed, read, one deleted; and such as go wrong. */
+async function conversations(rest: Rest, notes: readonly ClinicalNote[], count: Count): Promise<void> {
+  for (const { title, question, text } of notes.slice(0, 4)) {
+    const begun = await rest.call<{ conversationId: string }>('POST', '/v1/conversations', { json: { title } });
+    count(begun);
+    const { conversationId } = begun.body;
+    for (const asked of [question, `And what of it: ${text.slice(0, 60)}?`]) {
+      count(await rest.call('POST', '/v1/answers', { json: { question: asked, conversationId } }));
+    }
+    count(await rest.call('GET', `/v1/conversations/${conversationId}`));
+    count(await rest.call('POST', '/v1/conversations', { json: { title: text.slice(0, 400), [title]: question } }));
+    count(await rest.call('GET', `/v1/conversations/${encodeURIComponent(question)}`));
+  }
+  const spoken = await rest.converse(...notes.slice(0, 2).map(({ question }) => question));
+  count(await rest.call('GET', '/v1/conversations'));
+  count(await rest.call('DELETE', `/v1/conversations/${spoken}`));
 }
 
 async function streamedAnswer(stack: Stack, notes: readonly ClinicalNote[]): Promise<void> {

@@ -14,6 +14,7 @@ export const quickKeys = {
     WARDSTONE_LIFECYCLE_INTERVAL_MS: '250',
   },
   ingestion: { WARDSTONE_TENANT_WORK_INTERVAL_MS: '250' },
+  llm: { WARDSTONE_TENANT_WORK_INTERVAL_MS: '250' },
   retrieval: {
     WARDSTONE_TENANT_WORK_INTERVAL_MS: '250',
     WARDSTONE_MERGE_INTERVAL_MS: '250',
@@ -22,7 +23,7 @@ export const quickKeys = {
 } as const;
 
 /** Schemas whose rows are sealed under tenants' keys, and with which they go. */
-const sealedSchemas = ['ingestion', 'retrieval'];
+const sealedSchemas = ['ingestion', 'retrieval', 'llm'];
 /** What of the keys is in the database: the tenant as it was, and its wrapped data keys. */
 const keyTables = ['tenant_key.tenant', 'tenant_key.data_key'];
 

@@ -69,6 +69,17 @@ export function createRest(gatewayUrl: string, token: () => Promise<string>) {
     document: (id: string) => call<DocumentView>('GET', `/v1/documents/${id}`),
     search: (query: string, options: { topK?: number; documentIds?: string[] } = {}) =>
       call<{ hits: HitView[] }>('POST', '/v1/search', { json: { query, ...options } }),
+    /** Begins a conversation and asks in it; gives its id. Thrown: Error when anything of that is refused. */
+    async converse(...questions: readonly string[]): Promise<string> {
+      const begun = await call<{ conversationId: string }>('POST', '/v1/conversations', { json: {} });
+      if (begun.status !== 201) throw new Error(`beginning a conversation answered ${begun.status}`);
+      const { conversationId } = begun.body;
+      for (const question of questions) {
+        const { status } = await call('POST', '/v1/answers', { json: { question, conversationId } });
+        if (status !== 200) throw new Error(`a question of a conversation answered ${status}`);
+      }
+      return conversationId;
+    },
     /** Every document of the tenant, page by page. */
     async documents(): Promise<DocumentView[]> {
       const all: DocumentView[] = [];

@@ -33,6 +33,7 @@ describe('a tenant that leaves', function () {
   let other: Rest;
   let tenantId: string;
   let documentId: string;
+  let [conversationId, theirConversationId] = ['', ''];
   let copy: TenantCopy;
   let offboardingId: string;
 
@@ -47,6 +48,10 @@ describe('a tenant that leaves', function () {
       documentId = document.documentId;
       await ingest(other, note.fileName, await notePdf(note), note.title);
     }
+    [conversationId, theirConversationId] = [
+      await clinician.converse(notes[0]?.question ?? '', 'And then?'),
+      await other.converse(notes[0]?.question ?? ''),
+    ];
     copy = await copyTenant(stack, tenantId, path.join(stack.platform.layout.stateDir, 'backup'));
   });
   after(async () => stack.stop());
@@ -63,14 +68,18 @@ describe('a tenant that leaves', function () {
       clinician.call<ProblemView>('GET', '/v1/documents'),
       clinician.call<ProblemView>('POST', '/v1/search', { json: { query: notes[0]?.question } }),
       clinician.call<ProblemView>('POST', '/v1/answers', { json: { question: notes[0]?.question } }),
+      clinician.call<ProblemView>('GET', `/v1/conversations/${conversationId}`),
+      clinician.call<ProblemView>('GET', '/v1/conversations'),
     ]);
     return replies.map(({ status, body }) => `${String(status)} ${body.reason}`);
   };
-  const refused = Array.from({ length: 5 }, () => '403 TENANT_OFFBOARDING');
+  const refused = Array.from({ length: 7 }, () => '403 TENANT_OFFBOARDING');
   const otherStillWorks = async (): Promise<void> => {
     const { status, body } = await other.search(notes[1]?.question ?? '', { topK: 3 });
     expect(status).to.equal(200);
     expect(body.hits.some(({ text }) => text.includes(notes[1]?.answer ?? '?'))).to.equal(true);
+    const { body: spoken } = await other.call<{ turns: object[] }>('GET', `/v1/conversations/${theirConversationId}`);
+    expect(spoken.turns).to.have.length(1);
   };
 
   it('goes on working while one administrator alone wants it', async () => {
@@ -108,6 +117,8 @@ describe('a tenant that leaves', function () {
     );
     const { status } = await clinician.call('GET', `/v1/documents/${documentId}/content`);
     expect(status).to.equal(200);
+    const { body } = await clinician.call<{ turns: object[] }>('GET', `/v1/conversations/${conversationId}`);
+    expect(body.turns).to.have.length(2);
   });
 
   it('is gone when the window has passed: rows, objects, key; a certificate says so', async () => {
@@ -130,6 +141,7 @@ describe('a tenant that leaves', function () {
     const says = payload['says'] as { removed: Record<string, Record<string, number>>; auditHead: { hash: string } };
     expect(says.removed['ingestion']?.['documents']).to.equal(notes.length);
     expect(says.removed['retrieval']?.['documents']).to.equal(notes.length);
+    expect(says.removed['llm']).to.include({ conversations: 1, turns: 2 });
 
     const events = await stack.as('north-auditor').call<{ data: EventView[] }>('GET', '/v1/audit-events?pageSize=50');
     const complete = events.body.data.find(({ action }) => action === 'offboarding.complete');
@@ -144,9 +156,13 @@ describe('a tenant that leaves', function () {
 
   it('stays unreadable with its rows and objects restored from before', async () => {
     await restoreTenant(stack, tenantId, copy);
-    expect(Object.keys(await rowsOf(stack, tenantId))).to.include('retrieval.chunk');
+    expect(Object.keys(await rowsOf(stack, tenantId))).to.include.members([
+      'retrieval.chunk',
+      'llm.conversation',
+      'llm.turn',
+    ]);
     // The tenant is active again and its wrapped keys are back: all of the databases is as it was. The key in KMS is not.
-    for (const program of ['tenant-key', 'ingestion', 'retrieval', 'embedding'] as const) {
+    for (const program of ['tenant-key', 'ingestion', 'retrieval', 'embedding', 'llm'] as const) {
       stack.platform.kill(program);
       await stack.platform.whenReady(program);
     }
@@ -159,6 +175,7 @@ describe('a tenant that leaves', function () {
           clinician.call<ProblemView>('POST', '/v1/search', { json: { query: notes[0]?.question } }),
           clinician.call<ProblemView>('GET', `/v1/documents/${documentId}/content`),
           clinician.call<ProblemView>('GET', `/v1/documents/${documentId}`),
+          clinician.call<ProblemView>('GET', `/v1/conversations/${conversationId}`),
         ]);
         for (const { body } of replies) {
           expect(JSON.stringify(body)).not.to.match(/Quillfeather|Harbourlight|Larkspurgate/);

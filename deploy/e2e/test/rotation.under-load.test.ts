@@ -21,6 +21,7 @@ describe('a key rotation of a tenant that is used meanwhile', function () {
   let clinician: Rest;
   let admin: Rest;
   let tenantId: string;
+  let conversationId: string;
 
   beforeEach(async () => {
     stack = await startStack('rotation', quickKeys);
@@ -30,6 +31,7 @@ describe('a key rotation of a tenant that is used meanwhile', function () {
       const note = syntheticNote(number, 'Turnstile');
       await ingest(clinician, note.fileName, await notePdf(note), note.title);
     }
+    conversationId = await clinician.converse(syntheticNote(0, 'Turnstile').question, 'And then?');
   });
   afterEach(async () => stack.stop());
 
@@ -53,6 +55,8 @@ describe('a key rotation of a tenant that is used meanwhile', function () {
       'ingestion.document.key_version',
       'retrieval.chunk.content_key_version',
       'retrieval.chunk.vector_key_version',
+      'llm.conversation.key_version',
+      'llm.turn.key_version',
     ]);
     for (const [column, counts] of Object.entries(rows))
       expect(Object.keys(counts), column).to.deep.equal([String(version)]);
@@ -61,10 +65,19 @@ describe('a key rotation of a tenant that is used meanwhile', function () {
     expect(new Set(objects)).to.deep.equal(new Set([version]));
   };
 
+  const expectConversation = async (): Promise<void> => {
+    const { body } = await clinician.call<{ title: string; turns: { answer: string }[] }>(
+      'GET',
+      `/v1/conversations/${conversationId}`,
+    );
+    expect(body.title).to.equal(syntheticNote(0, 'Turnstile').question);
+    expect(body.turns[0]?.answer).to.include(syntheticNote(0, 'Turnstile').answer);
+  };
+
   it('fails no request, and ends with every row and object under the new version', async () => {
     let going = true;
     const failures: string[] = [];
-    const counts = { searches: 0, uploads: 0, downloads: 0 };
+    const counts = { searches: 0, uploads: 0, downloads: 0, questions: 0 };
     const documents = await clinician.documents();
     const search = async (): Promise<void> => {
       for (let number = 0; going; number = (number + 1) % before) {
@@ -93,7 +106,15 @@ describe('a key rotation of a tenant that is used meanwhile', function () {
         if (status !== 200) failures.push(`download: ${String(status)}`);
       }
     };
-    const load = Promise.all([search(), upload(), download()]);
+    const converse = async (): Promise<void> => {
+      for (let number = 0; going; number = (number + 1) % before) {
+        const { question } = syntheticNote(number, 'Turnstile');
+        const { status } = await clinician.call('POST', '/v1/answers', { json: { question, conversationId } });
+        counts.questions += 1;
+        if (status !== 200) failures.push(`question: ${String(status)}`);
+      }
+    };
+    const load = Promise.all([search(), upload(), download(), converse()]);
     const { rotationId, keyVersion } = await startRotation();
     expect(keyVersion).to.equal(2);
     const complete = await whenCompleted(rotationId).finally(() => {
@@ -104,17 +125,19 @@ describe('a key rotation of a tenant that is used meanwhile', function () {
     expect(Math.min(...Object.values(counts))).to.be.greaterThan(0);
     expect(complete.progress.map(({ holder, done }) => [holder, done])).to.deep.equal([
       ['ingestion', true],
+      ['llm', true],
       ['retrieval', true],
     ]);
     await expectEverythingUnder(2);
 
+    await expectConversation();
     const { body } = await clinician.search(syntheticNote(3, 'Turnstile').question, { topK: 1 });
     expect(body.hits[0]?.text).to.include(syntheticNote(3, 'Turnstile').answer);
   });
 
   it('goes on where kill -9 stopped it, in every service', async () => {
     const { rotationId } = await startRotation();
-    for (const victim of ['retrieval', 'ingestion', 'tenant-key'] as const) {
+    for (const victim of ['retrieval', 'ingestion', 'llm', 'tenant-key'] as const) {
       await eventually(
         async () => {
           const { body } = await admin.call<RotationView>('GET', `${rotations()}/${rotationId}`);
@@ -129,6 +152,7 @@ describe('a key rotation of a tenant that is used meanwhile', function () {
     }
     await whenCompleted(rotationId);
     await expectEverythingUnder(2);
+    await expectConversation();
     for (let number = 0; number < before; number += 1) {
       const note = syntheticNote(number, 'Turnstile');
       const { body } = await clinician.search(note.question, { topK: 3 });

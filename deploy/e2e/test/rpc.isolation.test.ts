@@ -17,7 +17,7 @@ interface Named {
   readonly method: string;
   readonly peer: string;
   readonly role: string;
-  readonly names: 'document' | 'tenant' | 'rotation' | 'offboarding';
+  readonly names: 'document' | 'tenant' | 'rotation' | 'offboarding' | 'conversation';
   readonly request: (id: string) => object;
   /** Said of what is not there, it is no error: there is nothing to do. */
   readonly takesAbsent?: true;
@@ -27,6 +27,14 @@ const byDocument = (id: string) => ({ document_id: id });
 const progress = (id: string) => ({ document_id: id, version: 1, state: 'DOCUMENT_STATE_INDEXING', stage_percent: 50 });
 const document = { names: 'document', request: byDocument } as const;
 const tenant = { names: 'tenant', request: (id: string) => ({ tenant_id: id }) } as const;
+/** Asked by somebody whose subject is the same in both tenants. */
+const conversing = {
+  service: 'llm',
+  peer: 'gateway',
+  role: 'clinician',
+  names: 'conversation',
+  request: (id: string) => ({ conversation_id: id }),
+} as const;
 /** Asked by an administrator of a tenant. */
 const administrated = { service: 'tenant-key', peer: 'gateway', role: 'tenant_admin' } as const;
 /** An offboarding in the tenant that it is of, as the other's administrator would name it. */
@@ -54,6 +62,9 @@ const named: readonly Named[] = [
     ...document,
     takesAbsent: true,
   },
+  { ...conversing, method: 'GetConversation' },
+  { ...conversing, method: 'DeleteConversation' },
+  { ...conversing, method: 'Answer', request: (id) => ({ question: 'And then?', conversation_id: id }) },
   { ...administrated, method: 'GetTenant', ...tenant },
   { ...administrated, method: 'SuspendTenant', ...tenant },
   { ...administrated, method: 'ResumeTenant', ...tenant },
@@ -93,7 +104,13 @@ const unnamed = [
   // Keeps nothing and reads nothing.
   'embedding.Embed',
   'retrieval.Search',
-  'llm.Answer',
+  'llm.CreateConversation',
+  'llm.ListConversations',
+  'llm.GetAnswerSettings',
+  'llm.UpdateAnswerSettings',
+  'llm.GetUsage',
+  // The same for every tenant.
+  'llm.ListModels',
   'audit.AppendEvents',
   'audit.ListEvents',
   'tenant-key.CreateTenant',
@@ -120,8 +137,13 @@ describe('every RPC, called for one tenant with what another has', function () {
     const administrator = { peer: 'gateway', role: 'tenant_admin', tenant: north };
     const started = await rpc.as(administrator, 'tenant-key', 'StartKeyRotation', {});
     const requested = await rpc.as(administrator, 'tenant-key', 'RequestOffboarding', {});
+    const speaker = { peer: 'gateway', role: 'clinician', tenant: north };
+    const begun = await rpc.as(speaker, 'llm', 'CreateConversation', { title: 'Alder' });
+    const { conversation_id: conversation } = begun.messages[0]?.['conversation'] as { conversation_id: string };
+    await rpc.as(speaker, 'llm', 'Answer', { question: note.question, conversation_id: conversation });
     others = {
       document: owned.documentId,
+      conversation,
       tenant: stack.platform.accounts.tenants[north]?.id ?? '',
       rotation: (started.messages[0]?.['rotation'] as { rotation_id: string }).rotation_id,
       offboarding: (requested.messages[0]?.['offboarding'] as { offboarding_id: string }).offboarding_id,
@@ -163,6 +185,28 @@ describe('every RPC, called for one tenant with what another has', function () {
   it('list shows none of its documents', async () => {
     const listed = await asLakeside('gateway', 'clinician', 'ingestion', 'ListDocuments', { page_size: 100 });
     expect(listed.messages[0]?.['documents']).to.deep.equal([]);
+  });
+
+  it('conversations, settings and usage of the one are not shown, changed or counted by the other', async () => {
+    const settings = async (tenant: number): Promise<unknown> => {
+      const caller = { peer: 'gateway', role: 'tenant_admin', tenant };
+      return (await rpc.as(caller, 'llm', 'GetAnswerSettings', {})).messages[0]?.['settings'];
+    };
+    const usage = async (): Promise<unknown> =>
+      (await rpc.as({ peer: 'gateway', role: 'tenant_admin', tenant: north }, 'llm', 'GetUsage', {})).messages[0];
+    const [northern, used] = [await settings(north), await usage()];
+    expect(JSON.stringify(used)).to.contain('"answers"');
+    const listed = await asLakeside('gateway', 'clinician', 'llm', 'ListConversations', {});
+    expect(listed.messages[0]?.['conversations']).to.deep.equal([]);
+    const wanted = { model: 'fast', citation_policy: 'CITATION_POLICY_REFUSE', monthly_budget_micro_usd: '1' };
+    const updated = await asLakeside('gateway', 'tenant_admin', 'llm', 'UpdateAnswerSettings', { settings: wanted });
+    expect(updated.code, updated.details).to.equal(status.OK);
+    await asLakeside('gateway', 'clinician', 'llm', 'Answer', { question: note.question });
+    expect(await settings(north)).to.deep.equal(northern);
+    expect(await usage()).to.deep.equal(used);
+    const mine = { peer: 'gateway', role: 'clinician', tenant: north };
+    const kept = await rpc.as(mine, 'llm', 'GetConversation', { conversation_id: others.conversation });
+    expect(kept.messages[0]?.['turns']).to.have.length(1);
   });
 
   it('the audit log of the one neither shows nor takes events of the other', async () => {

@@ -5,6 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { AnswerModel, AnswerSource, ModelCard, ModelEvent } from '../ports.ts';
 import { type Candidate, coverageOf, rankSentences } from './rank-sentences.ts';
+import { rewriteFollowUp } from './rewrite-follow-up.ts';
 import { readQuestion } from './terms.ts';
 
 /**
@@ -17,8 +18,6 @@ const maxSentences = 4;
 const minShareOfBest = 0.6;
 /** Sentences that share more of their words than this say the same. */
 const maxOverlap = 0.6;
-/** A question with fewer content words than this does not stand alone. */
-const fewTerms = 3;
 
 /** The embedded model as it is listed. It reads what retrieval gives it, which is bounded. */
 export const extractiveCard: ModelCard = {
@@ -28,7 +27,7 @@ export const extractiveCard: ModelCard = {
   maxOutputTokens: 4_096,
 };
 
-/** The embedded model. It has no prompt, reads no conversation, and costs nothing. */
+/** The embedded model. It has no prompt, and costs nothing; of a conversation it reads the questions. */
 export function createExtractiveAnswerer(): AnswerModel {
   return {
     id: extractiveCard.id,
@@ -45,7 +44,7 @@ export function createExtractiveAnswerer(): AnswerModel {
       }
       yield { kind: 'done', outcome: chosen.length === 0 ? 'not-in-documents' : 'answered' };
     },
-    rewrite: (question, history) => Promise.resolve({ question: standAlone(question, history.at(-1)?.question) }),
+    rewrite: (question, history) => Promise.resolve({ question: rewriteFollowUp(question, history) }),
   };
 }
 
@@ -77,12 +76,6 @@ function statementOf(quote: string): string {
     .replace(/\s+/gu, ' ')
     .trim();
   return /[.!?…。！？:]["'”’»)\]]*$/u.test(line) ? line : `${line}.`;
-}
-
-/** A question that only points at the one before is read together with it: "And the dose?" has too few words to search by. */
-function standAlone(question: string, before: string | undefined): string {
-  if (before === undefined || readQuestion(question).terms.length >= fewTerms) return question;
-  return `${before} ${question}`;
 }
 
 /** The best sentence first, then the others as they read, those of its own document before those of the next best. */
