@@ -167,6 +167,19 @@ describe('conversations', () => {
     expect(await titles()).to.deep.equal(['Mine']);
   });
 
+  it('do not open for somebody who was written into the row as the owner', async () => {
+    const { conversationId } = await begin('Mine');
+    await ask(conversationId);
+    await store.testDatabase.query(`update llm.conversation set owner = 'user:user-2' where conversation_id = $1`, [
+      conversationId,
+    ]);
+    const thief = { subject: 'user-2' };
+    expect(await reasonOf(get(conversationId, thief))).to.equal('SEALED_VALUE_INVALID');
+    expect(await reasonOf(titles(thief))).to.equal('SEALED_VALUE_INVALID');
+    const answer = collect(store.answers.answer({ question, conversationId }, as(tenantId, thief)));
+    expect(await reasonOf(answer)).to.equal('SEALED_VALUE_INVALID');
+  });
+
   it('are at rest without a word in clear, and open nowhere but in their place', async () => {
     const [one, two] = [await begin('Larkspur'), await begin('Quillfeather')];
     for (const { conversationId } of [one, two]) await ask(conversationId);

@@ -37,17 +37,20 @@ async function openHistory(
 ): Promise<readonly ConversationTurn[]> {
   const { database, auditor, retention, window } = deps;
   const by = { owner: ownerOf(call.principal), usedSince: usedSince(retention) };
-  const rows = await database.inTenant(tenantOf(call), async (tx) => {
-    const found = await findConversation(tx, conversationId, by);
-    return found === undefined ? undefined : findTurns(tx, conversationId, window.maxTurns);
+  const found = await database.inTenant(tenantOf(call), async (tx) => {
+    const conversation = await findConversation(tx, conversationId, by);
+    return conversation && { conversation, rows: await findTurns(tx, conversationId, window.maxTurns) };
   });
   const event = { action: 'conversation.read', resourceType: 'conversation', resourceIds: [conversationId] } as const;
-  if (rows === undefined) {
+  if (found === undefined) {
     await auditor.record(call, { ...event, outcome: 'failure', reason: 'CONVERSATION_NOT_FOUND' });
     throw new AppError('CONVERSATION_NOT_FOUND');
   }
+  const { conversation, rows } = found;
   // Before the model is given any of it.
   await auditor.record(call, { ...event, outcome: 'success', attributes: { turns: String(rows.length) } });
+  // It opens for its owner alone.
+  await openConversationTitle(deps.keys, conversation, conversation.titleSealed);
   const opened: ConversationTurn[] = [];
   for (const row of rows) {
     const turn = await openTurn(deps, row);

@@ -1,4 +1,5 @@
 /** Sealing of what is kept of a conversation, under the tenant's history key. */
+import { createHash } from 'node:crypto';
 import { create, fromJson, toJson, type MessageInitShape } from '@bufbuild/protobuf';
 import { open, seal, type KeyRing, type SealedText } from '@wardstone/crypto';
 import { AppError } from '@wardstone/rpc';
@@ -6,7 +7,7 @@ import { CitationSchema, type Citation } from '@wardstone/rpc/gen/wardstone/llm/
 import { z } from 'zod';
 import type { ConversationRow, TurnRow } from '../db/entities.ts';
 
-type ConversationKey = Pick<ConversationRow, 'tenantId' | 'conversationId'>;
+export type ConversationKey = Pick<ConversationRow, 'tenantId' | 'conversationId' | 'owner'>;
 export type TurnKey = Pick<TurnRow, 'tenantId' | 'conversationId' | 'turnId'>;
 
 /** Fields of a turn that are sealed, as their seals name them. */
@@ -59,8 +60,10 @@ export async function openAnswer(keys: KeyRing, key: TurnKey, sealed: string): P
   return { answer, citations: citations.map((json) => fromJson(CitationSchema, json, { ignoreUnknownFields: true })) };
 }
 
-function titleContext({ tenantId, conversationId }: ConversationKey) {
-  return { tenantId, resource: conversationId, field: 'conversation_title' };
+/** Bound to the owner too: a row that somebody else was written into does not open. Every reader opens the title first. */
+function titleContext({ tenantId, conversationId, owner }: ConversationKey) {
+  const digest = createHash('sha256').update(owner).digest('base64url');
+  return { tenantId, resource: `${conversationId}/${digest}`, field: 'conversation_title' };
 }
 
 function turnContext({ tenantId, conversationId, turnId }: TurnKey, field: TurnField) {

@@ -16,11 +16,11 @@ export function createConversation(deps: ConversationDeps) {
     const call = callContext(context);
     const tenantId = tenantOf(call);
     const owner = ownerOf(call.principal);
-    const key = { tenantId, conversationId: uuidv7() };
+    const key = { tenantId, conversationId: uuidv7(), owner };
     const titleSealed = await sealConversationTitle(keys, key, title);
     const keyVersion = keyVersionOfSealed(titleSealed);
     const row = await database.inTenant(tenantId, async (tx) => {
-      const inserted = await insertConversation(tx, { ...key, owner, titleSealed, keyVersion });
+      const inserted = await insertConversation(tx, { ...key, titleSealed, keyVersion });
       const removed = await removeLongestUnused(tx, owner, retention.maxConversations);
       const resource = { resourceType: 'conversation', outcome: 'success' } as const;
       // When nothing but the commit is left, so that the log tells of nothing that did not happen.
