@@ -3,11 +3,10 @@ import type { Auditor } from '@wardstone/access';
 import type { KeyRing } from '@wardstone/crypto';
 import type { Database } from '@wardstone/db';
 import type { CallContext, ServiceClient } from '@wardstone/rpc';
-import type { CitationSchema } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
+import type { AnswerOutcome, CitationSchema } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import type { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import type { Logger } from '@wardstone/telemetry';
 import type { HistoryWindow } from './domain/history-window.ts';
-import type { AnswerOutcome } from './domain/outcomes.ts';
 import type { Retention } from './domain/retention.ts';
 import type { AnswerMetrics, HistoryMetrics } from './metrics.ts';
 

@@ -62,10 +62,14 @@ export async function openAnswer(keys: KeyRing, key: TurnKey, sealed: string): P
 
 /** Bound to the owner too: a row that somebody else was written into does not open. Every reader opens the title first. */
 function titleContext({ tenantId, conversationId, owner }: ConversationKey) {
-  const digest = createHash('sha256').update(owner).digest('base64url');
-  return { tenantId, resource: `${conversationId}/${digest}`, field: 'conversation_title' };
+  return { tenantId, resource: digestOf(conversationId, owner), field: 'conversation_title' };
 }
 
 function turnContext({ tenantId, conversationId, turnId }: TurnKey, field: TurnField) {
-  return { tenantId, resource: `${conversationId}/${turnId}`, field };
+  return { tenantId, resource: digestOf(conversationId, turnId), field };
+}
+
+/** A seal's header is in clear: it names a row by what nobody reads anything from. */
+function digestOf(...parts: readonly [string, string]): string {
+  return createHash('sha256').update(parts.join('/')).digest('hex');
 }

@@ -94,7 +94,7 @@ const tables = [
      standalone_question_sealed text not null,
      answer_sealed text not null,
      model_id text not null,
-     outcome text not null,
+     outcome smallint not null check (outcome between 1 and 99),
      key_version int not null check (key_version >= 1),
      created_at timestamptz not null default now(),
      primary key (tenant_id, turn_id),

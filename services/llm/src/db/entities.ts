@@ -1,6 +1,6 @@
 import { sealedColumn, type SealedText } from '@wardstone/crypto';
 import { EntitySchema } from 'typeorm';
-import type { AnswerOutcome } from '../domain/outcomes.ts';
+import type { AnswerOutcome as WireOutcome } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import type { CitationPolicy } from '../ports.ts';
 
 /** bigint arrives as text; money, counts and revisions stay far below 2^53. */
@@ -118,7 +118,8 @@ export interface TurnRow {
   /** Answer and citations, sealed as one JSON value. */
   answerSealed: SealedText;
   modelId: string;
-  outcome: AnswerOutcome;
+  /** How it ended, by the number that the wire has for it. */
+  outcome: WireOutcome;
   /** The lowest version of the key that any of the three is sealed under. */
   keyVersion: number;
   createdAt: Date;
@@ -135,7 +136,7 @@ export const turnEntity = new EntitySchema<TurnRow>({
     standaloneQuestionSealed: sealedColumn({ name: 'standalone_question_sealed', field: 'standalone_question' }),
     answerSealed: sealedColumn({ name: 'answer_sealed', field: 'answer' }),
     modelId: { name: 'model_id', type: 'text' },
-    outcome: { type: 'text' },
+    outcome: { type: 'smallint' },
     keyVersion: { name: 'key_version', type: 'int' },
     createdAt: { name: 'created_at', type: 'timestamptz' },
   },

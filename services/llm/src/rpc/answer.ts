@@ -17,7 +17,15 @@ import { createOutputGuard } from '../domain/output-guard.ts';
 import { createSpending, type Spending } from '../domain/spending.ts';
 import { readModel } from '../domain/read-model.ts';
 import type { AnswerInput, AnswerModel, AnswerSettings, Conversation, Deps } from '../ports.ts';
-import { citationToWire, doneToWire, sourceFromHit, sourceToWire, statementToWire, usageToWire } from './wire.ts';
+import {
+  citationToWire,
+  doneToWire,
+  outcomes,
+  sourceFromHit,
+  sourceToWire,
+  statementToWire,
+  usageToWire,
+} from './wire.ts';
 
 const defaultTopK = 8;
 
@@ -84,7 +92,7 @@ async function* answerOne(deps: Deps, answering: Answering, call: CallContext) {
     answer: summary.text,
     citations,
     modelId: model.id,
-    outcome: summary.outcome,
+    outcome: outcomes[summary.outcome],
   });
   yield { event: { case: 'usage' as const, value: usageToWire(model.id, spending.total()) } };
   deps.metrics.answered(summary, citations.length, (performance.now() - startedMs) / 1000);

@@ -10,7 +10,6 @@ import {
 import { openAnswer, openConversationTitle, openTurnField } from '../adapters/history-seals.ts';
 import type { ConversationRow, TurnRow } from '../db/entities.ts';
 import type { ConversationDeps } from '../ports.ts';
-import { outcomes } from './wire.ts';
 
 type SealDeps = Pick<ConversationDeps, 'keys'>;
 
@@ -40,7 +39,7 @@ export async function turnToWire({ keys }: SealDeps, row: TurnRow): Promise<Turn
     standaloneQuestion,
     answer,
     citations: [...citations],
-    outcome: outcomes[outcome],
+    outcome,
     modelId,
     createdAt: timestampFromDate(createdAt),
   });
