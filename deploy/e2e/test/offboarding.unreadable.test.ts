@@ -182,7 +182,7 @@ describe('a tenant that leaves', function () {
         }
         return replies.every(({ body }) => body.reason === 'KEY_UNAVAILABLE');
       },
-      { ...wait, timeoutMs: 30_000, description: 'every read to find no key' },
+      { ...wait, timeoutMs: 60_000, description: 'every read to find no key' },
     );
     await otherStillWorks();
   });

@@ -18,9 +18,14 @@ import { maxJsonBytes } from './search.ts';
 
 const opens = [...opensTitles, 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'] as const;
 
+type ConversationRouteDeps = Pick<RouteDeps, 'services' | 'limits'>;
+
 /** Beginning, listing, reading and deleting the caller's own conversations. */
-export function conversationRoutes({ services, limits }: Pick<RouteDeps, 'services' | 'limits'>): Route[] {
-  const { conversations } = services;
+export function conversationRoutes(deps: ConversationRouteDeps): Route[] {
+  return [...ofAll(deps), ...ofOne(deps)];
+}
+
+function ofAll({ services: { conversations }, limits }: ConversationRouteDeps): Route[] {
   const create = route({
     method: 'POST',
     path: '/v1/conversations',
@@ -77,6 +82,10 @@ export function conversationRoutes({ services, limits }: Pick<RouteDeps, 'servic
     },
   });
 
+  return [create, list];
+}
+
+function ofOne({ services: { conversations } }: ConversationRouteDeps): Route[] {
   const get = route({
     method: 'GET',
     path: '/v1/conversations/{conversationId}',
@@ -117,5 +126,5 @@ export function conversationRoutes({ services, limits }: Pick<RouteDeps, 'servic
     },
   });
 
-  return [create, list, get, remove];
+  return [get, remove];
 }

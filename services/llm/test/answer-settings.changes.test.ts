@@ -6,7 +6,9 @@ import {
 } from '@wardstone/rpc/gen/wardstone/llm/v1/answer_settings_pb';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { createSettingsSource, settingsMaxAgeMs } from '../src/adapters/answer-settings.ts';
+import { asRetrieved } from '../src/domain/as-retrieved.ts';
 import { defaultSettings } from '../src/domain/answer-settings.ts';
+import type { Reranker } from '../src/ports.ts';
 import { collect, reasonOf } from './support/harness.ts';
 import { as, newTenant, openStore, someone, type StoreHarness } from './support/store.ts';
 
@@ -24,9 +26,18 @@ const wanted: NewSettings = {
 describe('answer settings', () => {
   let store: StoreHarness;
   let tenantId: string;
+  let reranked = 0;
+  const reranker: Reranker = {
+    ...asRetrieved(),
+    candidates: (topK) => 2 * topK,
+    rerank: (question, sources, topK, signal) => {
+      reranked += 1;
+      return asRetrieved().rerank(question, sources, topK, signal);
+    },
+  };
   before(async function () {
     this.timeout(60_000);
-    store = await openStore();
+    store = await openStore({ reranker });
   });
   after(() => store.close());
   beforeEach(() => {
@@ -114,8 +125,10 @@ describe('answer settings', () => {
       return reasonOf(collect(stream));
     };
     expect(await ask()).to.equal('none');
+    expect([reranked, store.asked.at(-1)?.topK]).to.deep.equal([0, 8]);
     await update({ ...wanted, monthlyBudgetMicroUsd: 0n });
     expect(await ask()).to.equal('none');
+    expect([reranked, store.asked.at(-1)?.topK]).to.deep.equal([1, 16]);
   });
 
   it('are in force in every other process when what it holds has run out, and not asked for before', async () => {

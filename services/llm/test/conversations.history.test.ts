@@ -63,6 +63,13 @@ describe('a question that goes on with a conversation', () => {
     ]);
   });
 
+  it('is searched for as it was asked when its rewriting grew too long', async () => {
+    await ask('one');
+    const long = 'x'.repeat(3_995);
+    await ask(long);
+    expect(store.asked.at(-1)?.query).to.equal(long);
+  });
+
   it('is audited before anything of the conversation is used', async () => {
     await ask('one');
     store.events.length = 0;

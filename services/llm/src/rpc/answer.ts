@@ -10,6 +10,7 @@ import {
   withTenantSlot,
 } from '@wardstone/rpc';
 import type { AnswerRequest } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
+import { asRetrieved } from '../domain/as-retrieved.ts';
 import { type AnswerSummary, composeAnswer } from '../domain/compose-answer.ts';
 import { estimateMicroUsd } from '../domain/budget.ts';
 import { cardOf } from '../domain/installed-models.ts';
@@ -28,6 +29,10 @@ import {
 } from './wire.ts';
 
 const defaultTopK = 8;
+/** What retrieval takes, and the proto of a question. */
+const maxQuestionChars = 4_000;
+/** For tenants that leave reranking out. */
+const retrieved = asRetrieved();
 
 /**
  * Sources first, then each checked statement with the citations that bear it out, then what was used and how it ended. The
@@ -75,7 +80,7 @@ async function* answerOne(deps: Deps, answering: Answering, call: CallContext) {
   const { request, settings, model, spending } = answering;
   const { conversationId } = request;
   const conversation = conversationId === '' ? undefined : await deps.conversations.open(call, conversationId);
-  const input = await gather(deps, { request, model, conversation, spending }, call);
+  const input = await gather(deps, { ...answering, conversation }, call);
   await deps.auditor.record(call, {
     action: 'answer.create',
     resourceType: 'document',
@@ -103,33 +108,30 @@ async function* answerOne(deps: Deps, answering: Answering, call: CallContext) {
 /** What the model answers from: a question that stands alone, and the best sources that it has room for. */
 async function gather(
   deps: Deps,
-  asked: {
-    readonly request: AnswerRequest;
-    readonly model: AnswerModel;
-    readonly conversation: Conversation | undefined;
-    readonly spending: Spending;
-  },
+  asked: Answering & { readonly conversation: Conversation | undefined },
   call: CallContext,
 ): Promise<AnswerInput> {
-  const { request, model, spending } = asked;
+  const { request, settings, model, spending } = asked;
+  const reranker = settings.rerank ? deps.reranker : retrieved;
   const history = asked.conversation?.history ?? [];
   let { question } = request;
   if (history.length > 0) {
     const rewritten = await model.rewrite(question, history, call.signal);
     if (rewritten.usage) spending.add(rewritten.usage);
-    question = rewritten.question;
+    // One that grew beyond what a question may be is searched for as it was asked.
+    if (rewritten.question.length <= maxQuestionChars) question = rewritten.question;
   }
   const topK = request.topK === 0 ? defaultTopK : request.topK;
   const found = await deps.retrieval.search(
     {
       query: question,
-      topK: deps.reranker.candidates(topK),
+      topK: reranker.candidates(topK),
       documentIds: request.documentIds,
       filters: request.filters,
     },
     forward(call),
   );
-  const ranked = await deps.reranker.rerank(question, found.hits.map(sourceFromHit), topK, call.signal);
+  const ranked = await reranker.rerank(question, found.hits.map(sourceFromHit), topK, call.signal);
   if (ranked.usage) spending.add(ranked.usage);
   const sources = ranked.sources.map((source, index) => ({ ...source, number: index + 1 }));
   return { question, history, sources: model.fit({ question, history, sources }) };

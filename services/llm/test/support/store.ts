@@ -26,7 +26,7 @@ import { migrations } from '../../src/db/migrations.ts';
 import { defaultSettings } from '../../src/domain/answer-settings.ts';
 import type { Retention } from '../../src/domain/retention.ts';
 import { createHistoryMetrics, createUsageMetrics } from '../../src/metrics.ts';
-import type { AnswerModel, ConversationDeps, ModelPrices, SettingsDeps } from '../../src/ports.ts';
+import type { AnswerModel, ConversationDeps, ModelPrices, Reranker, SettingsDeps } from '../../src/ports.ts';
 import { routes, storeRoutes } from '../../src/rpc/routes.ts';
 import { createHarness, trustingCheck } from './harness.ts';
 
@@ -40,7 +40,7 @@ export interface StoreHarness {
   readonly settings: ServiceClient<typeof AnswerSettingsService>;
   readonly events: (NewAuditEvent & { readonly principal: Principal })[];
   /** What retrieval was asked. */
-  readonly asked: readonly { readonly query: string }[];
+  readonly asked: readonly { readonly query: string; readonly topK: number }[];
   readonly logs: string[];
   readonly faults: { audit: boolean };
   /** New writes of the tenant use this version, and versions below `retired` open nothing. */
@@ -49,6 +49,7 @@ export interface StoreHarness {
 }
 
 export interface StoreOptions {
+  readonly reranker?: Reranker;
   readonly model?: AnswerModel;
   readonly prices?: ModelPrices;
   readonly retention?: Partial<Retention>;
@@ -107,6 +108,7 @@ export async function openStore(options: StoreOptions = {}): Promise<StoreHarnes
     ...plain.deps,
     ...{ ledger, models: deps.models, settings: deps.settings, auditor: deps.auditor },
     conversations: createConversations(deps),
+    ...(options.reranker === undefined ? {} : { reranker: options.reranker }),
   };
   const transport = createInMemoryTransport({
     routes: (router) => {
