@@ -1,0 +1,98 @@
+/** What is known of the models of an installation: configuration, never code. `models/cards.json` holds the defaults. */
+import { z } from 'zod';
+import type { ModelCard, ModelUsage } from '../ports.ts';
+
+/** Prices in US dollars for a million tokens, which is the same as millionths of a dollar for one. */
+export interface TokenPrices {
+  readonly input: number;
+  readonly output: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+}
+
+/** A model of Bedrock. */
+export interface BedrockCard extends ModelCard {
+  /** How metrics name it. */
+  readonly label: string;
+  /** Whether the model takes temperature and its like, or refuses a request that has them. */
+  readonly sampling: 'accepted' | 'refused';
+  /** Whether it takes cache points. */
+  readonly promptCaching: boolean;
+  readonly usdPerMillionTokens: TokenPrices;
+}
+
+/** A reranking model of Bedrock. */
+export interface RerankerCard {
+  readonly id: string;
+  /** How metrics name it. */
+  readonly label: string;
+  readonly usdPerThousandQueries: number;
+}
+
+export interface Cards {
+  readonly models: readonly BedrockCard[];
+  readonly rerankers: readonly RerankerCard[];
+}
+
+/** Tokens of each kind that a call used, as Bedrock counts them: those from and for the cache are not among the input. */
+export type UsedTokens = Omit<ModelUsage, 'modelId' | 'costMicroUsd'>;
+
+const maxModels = 32;
+const usd = z.number().min(0).max(10_000);
+const modelId = z.string().regex(/^[A-Za-z0-9._:/-]{1,200}$/);
+const label = z.string().regex(/^[a-z0-9-]{1,32}$/);
+
+const cardSchema = z.strictObject({
+  id: modelId,
+  label,
+  aliases: z.array(z.enum(['quality', 'fast'])).max(2),
+  contextTokens: z.number().int().min(4_096).max(10_000_000),
+  maxOutputTokens: z.number().int().min(256).max(1_000_000),
+  sampling: z.enum(['accepted', 'refused']),
+  promptCaching: z.boolean(),
+  usdPerMillionTokens: z.strictObject({ input: usd, output: usd, cacheRead: usd, cacheWrite: usd }),
+});
+
+const rerankerSchema = z.strictObject({ id: modelId, label, usdPerThousandQueries: usd });
+
+/** Cards as an operator writes them. Every id and label is there once; one model is `quality` and one `fast`. */
+export const cardsSchema = z
+  .strictObject({
+    models: z.array(cardSchema).min(1).max(maxModels),
+    rerankers: z.array(rerankerSchema).max(maxModels).default([]),
+  })
+  .refine(({ models, rerankers }) => allDiffer([...models, ...rerankers].map(({ id }) => id)), 'has an id twice')
+  .refine(
+    ({ models, rerankers }) => allDiffer([...models, ...rerankers].map((card) => card.label)),
+    'has a label twice',
+  )
+  .refine(({ models }) => holders(models, 'quality') === 1, 'must have one model with the alias quality')
+  .refine(({ models }) => holders(models, 'fast') === 1, 'must have one model with the alias fast')
+  .refine(
+    ({ models }) => models.every((card) => card.maxOutputTokens <= card.contextTokens / 2),
+    'must leave half of each context to the prompt',
+  );
+
+/** What the tokens cost at a card's prices, in whole millionths of a dollar, rounded up. */
+export function costMicroUsd(prices: TokenPrices, used: UsedTokens): number {
+  const cost =
+    used.inputTokens * prices.input +
+    used.outputTokens * prices.output +
+    used.cacheReadTokens * prices.cacheRead +
+    used.cacheWriteTokens * prices.cacheWrite;
+  // Prices are decimal fractions, which sums of binary ones miss by a hair: that is not rounded up to a millionth.
+  return Math.ceil(Number(cost.toFixed(6)));
+}
+
+/** What a model used, with its cost. */
+export function usageOf(card: Pick<BedrockCard, 'id' | 'usdPerMillionTokens'>, used: UsedTokens): ModelUsage {
+  return { modelId: card.id, ...used, costMicroUsd: costMicroUsd(card.usdPerMillionTokens, used) };
+}
+
+function allDiffer(names: readonly string[]): boolean {
+  return new Set(names).size === names.length;
+}
+
+function holders(models: readonly Pick<ModelCard, 'aliases'>[], alias: 'quality' | 'fast'): number {
+  return models.filter(({ aliases }) => aliases.includes(alias)).length;
+}

@@ -1,0 +1,74 @@
+import { expect } from 'chai';
+import { AppError } from '@wardstone/rpc';
+import { planPrompt, tokensOfSource } from '../src/domain/context-budget.ts';
+import { estimateTokens } from '../src/domain/token-estimate.ts';
+import { sourceOf } from './support/sources.ts';
+
+const sources = [1, 2, 3].map((number) =>
+  sourceOf({ number, text: `Source ${String(number)}. ${'word '.repeat(400)}` }),
+);
+const tokensOfOne = tokensOfSource(sources[0] ?? { title: '', text: '' });
+const history = ['first', 'second', 'third'].map((name) => ({ question: name, answer: 'word '.repeat(100) }));
+const budget = (contextTokens: number) => ({ contextTokens, maxOutputTokens: 1_000, templateTokens: 500 });
+const question = 'Why?';
+
+describe('context budget: trimming', () => {
+  it('takes all that there is room for', () => {
+    expect(planPrompt(budget(100_000), { question, history, sources })).to.deep.equal({ history, sources });
+  });
+
+  it('leaves out the worst sources first, and never a part of one', () => {
+    for (const [room, count] of [
+      [3, 3],
+      [2.9, 2],
+      [1.5, 1],
+    ] as const) {
+      const plan = planPrompt(budget(1_700 + tokensOfOne * room), { question, history: [], sources });
+      expect(plan.sources, String(room)).to.deep.equal(sources.slice(0, count));
+    }
+  });
+
+  it('takes no worse source in place of a better one', () => {
+    const long = sourceOf({ number: 2, text: 'word '.repeat(5_000) });
+    const [first, , third] = sources;
+    const ranked = [first, long, third].filter((source) => source !== undefined);
+    const plan = planPrompt(budget(2_000 + tokensOfOne * 2), { question, history: [], sources: ranked });
+    expect(plan.sources).to.deep.equal([first]);
+  });
+
+  it('leaves out the oldest turns first, and gives the conversation a share only', () => {
+    const plan = planPrompt(budget(1_700 + 2_200), { question, history, sources: sources.slice(0, 1) });
+    expect(plan.history).to.deep.equal(history.slice(2));
+    expect(plan.sources).to.have.length(1);
+  });
+
+  it('refuses a question that leaves no room for the best source', () => {
+    const ask = () => planPrompt(budget(1_600 + tokensOfOne), { question, history: [], sources });
+    expect(ask).to.throw(AppError).with.property('reason', 'TEXT_TOO_LARGE');
+  });
+
+  it('needs no source', () => {
+    expect(planPrompt(budget(1_700), { question, history: [], sources: [] }).sources).to.deep.equal([]);
+  });
+});
+
+describe('token estimate', () => {
+  for (const [text, tokens] of [
+    ['', 0],
+    ['   ', 0],
+    ['metformin', 4],
+    ['500 mg', 4],
+    ['a\n\nb', 4],
+    ['糖尿病', 4],
+    ['😀', 4],
+  ] as const) {
+    it(`counts ${JSON.stringify(text)} as ${String(tokens)}`, () => {
+      expect(estimateTokens(text)).to.equal(tokens);
+    });
+  }
+
+  it('is well above what English prose has', () => {
+    const prose = 'The patient was admitted with chest pain and was discharged after two days of observation';
+    expect(estimateTokens(prose)).to.be.greaterThan(prose.split(' ').length * 1.7);
+  });
+});
