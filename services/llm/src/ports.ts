@@ -82,6 +82,16 @@ export interface AnswerInput {
   readonly sources: readonly AnswerSource[];
   /** Language to answer in (BCP 47); the question's own when not given. */
   readonly language?: string;
+  /** Until when the caller waits, in milliseconds of `performance.now()`; without an end when not given. */
+  readonly waitsUntilMs?: number;
+  /** The tenant's, instead of the installation's. Models that are not of Bedrock have none. */
+  readonly guardrail?: Guardrail;
+}
+
+/** A guardrail of Amazon Bedrock that questions and answers pass. */
+export interface Guardrail {
+  readonly id: string;
+  readonly version: string;
 }
 
 /** A model that answers from sources. Adapters: the embedded extractive one, Claude on Bedrock. One contract suite holds for all. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { ModelCard, ModelUsage } from '../ports.ts';
 
-/** Prices in US dollars for a million tokens, which is the same as millionths of a dollar for one. */
+/** What a model costs, in millionths of a US dollar for a million tokens. */
 export interface TokenPrices {
   readonly input: number;
   readonly output: number;
@@ -18,7 +18,7 @@ export interface BedrockCard extends ModelCard {
   readonly sampling: 'accepted' | 'refused';
   /** Whether it takes cache points. */
   readonly promptCaching: boolean;
-  readonly usdPerMillionTokens: TokenPrices;
+  readonly prices: TokenPrices;
 }
 
 /** A reranking model of Bedrock. */
@@ -38,20 +38,32 @@ export interface Cards {
 export type UsedTokens = Omit<ModelUsage, 'modelId' | 'costMicroUsd'>;
 
 const maxModels = 32;
+const micros = 1_000_000;
 const usd = z.number().min(0).max(10_000);
 const modelId = z.string().regex(/^[A-Za-z0-9._:/-]{1,200}$/);
 const label = z.string().regex(/^[a-z0-9-]{1,32}$/);
 
-const cardSchema = z.strictObject({
-  id: modelId,
-  label,
-  aliases: z.array(z.enum(['quality', 'fast'])).max(2),
-  contextTokens: z.number().int().min(4_096).max(10_000_000),
-  maxOutputTokens: z.number().int().min(256).max(1_000_000),
-  sampling: z.enum(['accepted', 'refused']),
-  promptCaching: z.boolean(),
-  usdPerMillionTokens: z.strictObject({ input: usd, output: usd, cacheRead: usd, cacheWrite: usd }),
-});
+const cardSchema = z
+  .strictObject({
+    id: modelId,
+    label,
+    aliases: z.array(z.enum(['quality', 'fast'])).max(2),
+    contextTokens: z.number().int().min(4_096).max(10_000_000),
+    maxOutputTokens: z.number().int().min(256).max(1_000_000),
+    sampling: z.enum(['accepted', 'refused']),
+    promptCaching: z.boolean(),
+    usdPerMillionTokens: z.strictObject({ input: usd, output: usd, cacheRead: usd, cacheWrite: usd }),
+  })
+  .transform(({ usdPerMillionTokens: inUsd, ...card }): BedrockCard => {
+    const { input, output, cacheRead, cacheWrite } = inUsd;
+    const prices = {
+      input: inMicros(input),
+      output: inMicros(output),
+      cacheRead: inMicros(cacheRead),
+      cacheWrite: inMicros(cacheWrite),
+    };
+    return { ...card, prices };
+  });
 
 const rerankerSchema = z.strictObject({ id: modelId, label, usdPerThousandQueries: usd });
 
@@ -73,20 +85,23 @@ export const cardsSchema = z
     'must leave half of each context to the prompt',
   );
 
-/** What the tokens cost at a card's prices, in whole millionths of a dollar, rounded up. */
+/** What the tokens cost, in whole millionths of a dollar, rounded up. */
 export function costMicroUsd(prices: TokenPrices, used: UsedTokens): number {
   const cost =
     used.inputTokens * prices.input +
     used.outputTokens * prices.output +
     used.cacheReadTokens * prices.cacheRead +
     used.cacheWriteTokens * prices.cacheWrite;
-  // Prices are decimal fractions, which sums of binary ones miss by a hair: that is not rounded up to a millionth.
-  return Math.ceil(Number(cost.toFixed(6)));
+  return Math.ceil(cost / micros);
 }
 
 /** What a model used, with its cost. */
-export function usageOf(card: Pick<BedrockCard, 'id' | 'usdPerMillionTokens'>, used: UsedTokens): ModelUsage {
-  return { modelId: card.id, ...used, costMicroUsd: costMicroUsd(card.usdPerMillionTokens, used) };
+export function usageOf(card: Pick<BedrockCard, 'id' | 'prices'>, used: UsedTokens): ModelUsage {
+  return { modelId: card.id, ...used, costMicroUsd: costMicroUsd(card.prices, used) };
+}
+
+function inMicros(dollars: number): number {
+  return Math.round(dollars * micros);
 }
 
 function allDiffer(names: readonly string[]): boolean {

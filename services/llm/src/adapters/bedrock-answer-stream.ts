@@ -1,0 +1,120 @@
+/** One answer of one model as a stream: its text, what it used, and how it ended. */
+import type { ConverseStreamCommandInput, ConverseStreamOutput, TokenUsage } from '@aws-sdk/client-bedrock-runtime';
+import { openConverseStream } from '@wardstone/aws/bedrock';
+import { AppError } from '@wardstone/rpc';
+import { type UsedTokens, usageOf } from '../domain/model-cards.ts';
+import { estimateTokens } from '../domain/token-estimate.ts';
+import type { ModelMetrics } from '../model-metrics.ts';
+import type { ModelOutcome, ModelUsage } from '../ports.ts';
+import { labelsOf, type ModelRoute } from './bedrock-route.ts';
+
+/** How a model ended, as far as it says so itself. */
+export type StreamEnd = Extract<ModelOutcome, 'answered' | 'blocked' | 'cut'>;
+
+export type StreamPart =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'usage'; readonly usage: ModelUsage }
+  | { readonly kind: 'end'; readonly outcome: StreamEnd };
+
+/** How long an answer may take. Each is a bound of its own; the signal is another. */
+export interface StreamLimits {
+  readonly firstTokenTimeoutMs: number;
+  /** Longest silence after the first event. */
+  readonly stallTimeoutMs: number;
+}
+
+export interface StreamAsked {
+  readonly request: ConverseStreamCommandInput;
+  /** What the prompt comes to, for an answer that breaks off before Bedrock has said it. */
+  readonly promptTokens: number;
+  readonly limits: StreamLimits;
+  readonly metrics: ModelMetrics;
+  readonly signal: AbortSignal;
+  /** Of all attempts to begin it. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * Begins the answer, again where that may help, and reads it once it has begun. Blocks of reasoning and of whatever else a
+ * model may put beside its text are skipped: text is told by its type, not by its place. What an answer used that breaks off
+ * after its beginning is estimated, upwards, and told before the error.
+ * Thrown: AppErrors, those of `openConverseStream` and of the guard.
+ */
+export async function* readAnswerStream(route: ModelRoute, asked: StreamAsked): AsyncGenerator<StreamPart> {
+  const { card, guard } = route;
+  let [begun, writtenTokens] = [false, 0];
+  let usage: ModelUsage | undefined;
+  let failure: AppError | undefined;
+  try {
+    const events = await begin(route, asked);
+    begun = true;
+    for await (const event of events) {
+      writtenTokens += estimateTokens(writtenIn(event));
+      const text = event.contentBlockDelta?.delta?.text ?? '';
+      if (text !== '') yield { kind: 'text', text };
+      if (event.messageStop) yield { kind: 'end', outcome: endOf(event.messageStop.stopReason) };
+      if (event.metadata?.usage) {
+        usage = usageOf(card, tokensOf(event.metadata.usage));
+        yield { kind: 'usage', usage };
+      }
+    }
+  } catch (error) {
+    failure = AppError.from(error);
+    if (begun) guard.failed(failure);
+  }
+  asked.metrics.called(labelsOf(route), 'answer', failure?.reason ?? 'ok');
+  if (failure === undefined) return;
+  if (begun && usage === undefined) {
+    const estimate = { inputTokens: asked.promptTokens, outputTokens: writtenTokens };
+    yield { kind: 'usage', usage: usageOf(card, { ...estimate, cacheReadTokens: 0, cacheWriteTokens: 0 }) };
+  }
+  throw failure;
+}
+
+/** The events of an answer whose first one is there. */
+function begin({ client, guard, ...route }: ModelRoute, asked: StreamAsked) {
+  const { request, limits, metrics, signal, timeoutMs } = asked;
+  const endsAtMs = performance.now() + timeoutMs;
+  return guard.run(
+    async () => {
+      const askedAtMs = performance.now();
+      const events = await openConverseStream(client, request, {
+        signal,
+        firstEventTimeoutMs: Math.max(1, Math.min(limits.firstTokenTimeoutMs, endsAtMs - askedAtMs)),
+        idleTimeoutMs: limits.stallTimeoutMs,
+      });
+      metrics.began(labelsOf(route), (performance.now() - askedAtMs) / 1_000);
+      return events;
+    },
+    { signal, timeoutMs },
+  );
+}
+
+const ends: Readonly<Partial<Record<string, StreamEnd>>> = {
+  end_turn: 'answered',
+  stop_sequence: 'answered',
+  guardrail_intervened: 'blocked',
+  content_filtered: 'blocked',
+  refusal: 'blocked',
+};
+
+/** A reason that is not known may have cut the answer: max_tokens, model_context_window_exceeded, and what is yet to come. */
+export function endOf(stopReason: string | undefined): StreamEnd {
+  return ends[stopReason ?? ''] ?? 'cut';
+}
+
+/** What Bedrock counted. Its input is without what the cache was read or written for. */
+export function tokensOf(counted: TokenUsage): UsedTokens {
+  return {
+    inputTokens: counted.inputTokens ?? 0,
+    outputTokens: counted.outputTokens ?? 0,
+    cacheReadTokens: counted.cacheReadInputTokens ?? 0,
+    cacheWriteTokens: counted.cacheWriteInputTokens ?? 0,
+  };
+}
+
+/** What the model wrote, shown or not: all of it is paid for. */
+function writtenIn({ contentBlockDelta }: ConverseStreamOutput): string {
+  const delta = contentBlockDelta?.delta;
+  return delta?.text ?? delta?.reasoningContent?.text ?? delta?.toolUse?.input ?? '';
+}

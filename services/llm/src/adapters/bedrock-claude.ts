@@ -1,0 +1,232 @@
+/** Claude on Amazon Bedrock: answers as a stream of statements, each as soon as its line is complete. */
+import { AppError } from '@wardstone/rpc';
+import { planPrompt } from '../domain/context-budget.ts';
+import { markerCode, type PromptTemplate, renderSystem, renderUser } from '../domain/prompt.ts';
+import { maxAnswerChars } from '../domain/read-model.ts';
+import { createStatementLines, type ModelLine, type StatementLines } from '../domain/statement-lines.ts';
+import { estimateTokens } from '../domain/token-estimate.ts';
+import type { ModelMetrics } from '../model-metrics.ts';
+import type { AnswerInput, AnswerModel, Guardrail, ModelEvent, ModelOutcome } from '../ports.ts';
+import { readAnswerStream, type StreamEnd, type StreamLimits } from './bedrock-answer-stream.ts';
+import { passesGuardrail } from './bedrock-guardrail.ts';
+import { converseRequest, type PromptToSend } from './bedrock-request.ts';
+import { rewriteQuestion } from './bedrock-rewrite.ts';
+import { labelsOf, mayGoElsewhere, type ModelRoute, type ModelRoutes } from './bedrock-route.ts';
+
+export interface ClaudeLimits extends StreamLimits {
+  /** Of an answer with all its attempts and fallbacks. */
+  readonly answerTimeoutMs: number;
+  readonly rewriteTimeoutMs: number;
+  /** Of a call that checks a piece of an answer. */
+  readonly guardrailTimeoutMs: number;
+}
+
+export interface ClaudeOptions {
+  /** The model's own first; it is named after that one's card. */
+  readonly routes: ModelRoutes;
+  /** Rewrites follow-up questions. */
+  readonly rewriteRoute: ModelRoute;
+  readonly prompts: { readonly answer: PromptTemplate; readonly rewrite: PromptTemplate };
+  /** Stands in the system prompt and belongs into no answer. */
+  readonly canary: string;
+  /** A code for markers, new with every call. */
+  readonly drawCode: () => string;
+  readonly limits: ClaudeLimits;
+  /** Of the installation; a tenant's own comes with the question. */
+  readonly guardrail: Guardrail | undefined;
+  /**
+   * stream: the guardrail checks an answer while it comes. whole: nothing is told before all of it was checked, its grounding
+   * included, which a stream of JSON lines is a poor text for.
+   */
+  readonly guardrailCheck: 'stream' | 'whole';
+  readonly metrics: ModelMetrics;
+}
+
+/** A caller who waits until a moment is answered this much before it, so that what went wrong still arrives. */
+const deadlineMarginMs = 100;
+
+/** Claude as an AnswerModel. Without sources it is not asked at all: the documents do not answer. */
+export function createClaude(options: ClaudeOptions): AnswerModel {
+  const { routes, prompts, canary, metrics } = options;
+  const system = renderSystem(prompts.answer, canary);
+  const rewriteSystem = renderSystem(prompts.rewrite, canary);
+  // What fits into the smallest context fits wherever the answer may go.
+  const budget = {
+    contextTokens: Math.min(...routes.map(({ card }) => card.contextTokens)),
+    maxOutputTokens: Math.max(...routes.map(({ card }) => card.maxOutputTokens)),
+    templateTokens: estimateTokens(system) + estimateTokens(prompts.answer.user),
+  };
+  const rewriting = {
+    ...{ route: options.rewriteRoute, template: prompts.rewrite, system: rewriteSystem, metrics },
+    ...{ drawCode: options.drawCode, timeoutMs: options.limits.rewriteTimeoutMs },
+  };
+  return {
+    id: routes[0].card.id,
+    promptVersion: prompts.answer.version,
+    confidential: [system, rewriteSystem],
+    fit: (input) => planPrompt(budget, input).sources,
+    async *answer(input, signal) {
+      signal.throwIfAborted();
+      if (input.sources.length === 0) {
+        yield { kind: 'done', outcome: 'not-in-documents' };
+        return;
+      }
+      const data = { ...planPrompt(budget, input), question: input.question, language: input.language };
+      const parts = renderUser(prompts.answer, data, markerCode(data, options.drawCode));
+      yield* answerSomewhere(options, { prompt: { system, parts }, input }, signal);
+    },
+    rewrite: (question, history, signal) => rewriteQuestion(rewriting, { question, history }, signal),
+  };
+}
+
+interface Asked {
+  readonly prompt: PromptToSend;
+  readonly input: AnswerInput;
+}
+
+/** Goes on with the next route as long as nothing was told; what a failed one used is told nevertheless. */
+async function* answerSomewhere(options: ClaudeOptions, asked: Asked, caller: AbortSignal): AsyncGenerator<ModelEvent> {
+  const time = timeOf(options.limits, asked.input, caller);
+  try {
+    let told = false;
+    for (const [index, route] of options.routes.entries()) {
+      try {
+        for await (const event of answerOnce(options, route, { ...asked, time })) {
+          told ||= event.kind === 'statement';
+          yield event;
+        }
+        return;
+      } catch (error) {
+        const next = options.routes[index + 1];
+        const failure = AppError.from(error);
+        if (told || next === undefined || time.signal.aborted || !mayGoElsewhere(failure.reason)) throw failure;
+        options.metrics.fellBack(labelsOf(next));
+      }
+    }
+  } finally {
+    time.end();
+  }
+}
+
+/** What is left of the time, for all that an answer takes. */
+interface AnswerTime {
+  /** Fires with the caller's own, and with MODEL_TIMEOUT when the time is over. */
+  readonly signal: AbortSignal;
+  leftMs(): number;
+  /** Nothing waits for it any more. */
+  end(): void;
+}
+
+function timeOf({ answerTimeoutMs }: ClaudeLimits, { waitsUntilMs }: AnswerInput, caller: AbortSignal): AnswerTime {
+  const own = new AbortController();
+  const now = performance.now();
+  const untilMs = Math.min(now + answerTimeoutMs, (waitsUntilMs ?? Infinity) - deadlineMarginMs);
+  const timer = setTimeout(() => own.abort(new AppError('MODEL_TIMEOUT')), Math.max(1, untilMs - now));
+  return {
+    signal: AbortSignal.any([caller, own.signal]),
+    leftMs: () => Math.max(1, untilMs - performance.now()),
+    end: () => clearTimeout(timer),
+  };
+}
+
+/** One answer of one model. */
+async function* answerOnce(
+  options: ClaudeOptions,
+  route: ModelRoute,
+  { prompt, input, time }: Asked & { readonly time: AnswerTime },
+): AsyncGenerator<ModelEvent> {
+  const { guardrailCheck, limits, metrics } = options;
+  const guardrail = input.guardrail ?? options.guardrail;
+  const inStream = guardrail && { ...guardrail, checksGrounding: guardrailCheck === 'stream' };
+  const isHeld = guardrail !== undefined && guardrailCheck === 'whole';
+  const stop = new AbortController();
+  const parts = readAnswerStream(route, {
+    request: converseRequest(route.card, prompt, inStream),
+    promptTokens: [prompt.system, ...prompt.parts.map(({ text }) => text)].reduce(
+      (sum, text) => sum + estimateTokens(text),
+      0,
+    ),
+    ...{ limits, metrics, signal: AbortSignal.any([time.signal, stop.signal]), timeoutMs: time.leftMs() },
+  });
+  const reading = createReading();
+  const held: Extract<ModelEvent, { kind: 'statement' }>[] = [];
+  try {
+    for await (const part of parts) {
+      if (part.kind === 'usage') yield part;
+      for (const statement of reading.read(part)) {
+        if (isHeld) held.push(statement);
+        else yield statement;
+      }
+      if (reading.isFull) stop.abort(new AppError('CANCELLED'));
+    }
+  } catch (error) {
+    // An answer that is as long as one may be was stopped by ourselves.
+    if (!reading.isFull || time.signal.aborted) throw error;
+  }
+  const outcome = reading.outcome();
+  if (isHeld && outcome !== 'blocked' && held.length > 0) {
+    const { question, sources } = input;
+    const bounds = { signal: time.signal, timeoutMs: Math.min(limits.guardrailTimeoutMs, time.leftMs()), metrics };
+    if (!(await passesGuardrail(route, guardrail, { question, sources, statements: held }, bounds))) {
+      yield { kind: 'done', outcome: 'blocked' };
+      return;
+    }
+  }
+  if (outcome !== 'blocked') yield* held;
+  yield { kind: 'done', outcome };
+}
+
+type Statement = Extract<ModelEvent, { readonly kind: 'statement' }>;
+type Part =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'usage' }
+  | { readonly kind: 'end'; readonly outcome: StreamEnd };
+
+/** Turns the parts of a stream into statements, and into what came of them. */
+interface Reading {
+  read(part: Part): Statement[];
+  readonly isFull: boolean;
+  /** Thrown: AppError MODEL_STREAM_BROKEN when the model has said nothing. */
+  outcome(): ModelOutcome;
+}
+
+function createReading(): Reading {
+  const lines: StatementLines = createStatementLines();
+  let end: StreamEnd = 'cut';
+  let [statements, chars, saidNone] = [0, 0, false];
+
+  /** What follows a line that says that the documents do not say, is none of the answer. */
+  const take = (found: readonly ModelLine[]): Statement[] => {
+    const taken: Statement[] = [];
+    for (const line of found) {
+      if (line.kind === 'none') saidNone ||= statements === 0;
+      else if (!saidNone) {
+        statements += 1;
+        chars += line.text.length;
+        taken.push(line);
+      }
+    }
+    return taken;
+  };
+
+  return {
+    read(part) {
+      if (part.kind === 'text') return take(lines.push(part.text));
+      if (part.kind !== 'end') return [];
+      end = part.outcome;
+      // What a guardrail says in place of an answer is no line of the model's.
+      return end === 'blocked' ? [] : take(lines.end({ wasCut: end === 'cut' }));
+    },
+    get isFull() {
+      return lines.isFull || chars >= maxAnswerChars;
+    },
+    outcome() {
+      if (saidNone && end !== 'blocked') return 'not-in-documents';
+      // Silence is not what the documents say.
+      if (end === 'answered' && statements === 0) {
+        throw new AppError('MODEL_STREAM_BROKEN', { cause: new Error('the model ended without a line') });
+      }
+      return end;
+    },
+  };
+}

@@ -1,0 +1,86 @@
+/** What is sent to Bedrock's Converse and ConverseStream. */
+import type { ContentBlock, ConverseStreamCommandInput, SystemContentBlock } from '@aws-sdk/client-bedrock-runtime';
+import type { BedrockCard } from '../domain/model-cards.ts';
+import type { PromptPart } from '../domain/prompt.ts';
+import type { Guardrail } from '../ports.ts';
+
+export interface PromptToSend {
+  readonly system: string;
+  readonly parts: readonly PromptPart[];
+}
+
+/** A guardrail of a stream, and whether it checks there that the answer is grounded in the sources. */
+export interface StreamGuardrail extends Guardrail {
+  readonly checksGrounding: boolean;
+}
+
+/**
+ * The request of one answer. A model that refuses sampling parameters is sent none; others are asked for their likeliest words.
+ * The cache point stands behind the system prompt: what is cached holds nothing of a tenant.
+ */
+export function converseRequest(
+  card: BedrockCard,
+  { system, parts }: PromptToSend,
+  guardrail?: StreamGuardrail,
+): ConverseStreamCommandInput {
+  return {
+    modelId: card.id,
+    system: systemOf(card, system),
+    messages: [{ role: 'user', content: guardrail === undefined ? [textOf(parts)] : guarded(parts, guardrail) }],
+    inferenceConfig: { maxTokens: card.maxOutputTokens, ...samplingOf(card) },
+    ...(guardrail === undefined ? {} : { guardrailConfig: guardrailConfig(guardrail) }),
+  };
+}
+
+export function samplingOf({ sampling }: BedrockCard): { readonly temperature?: number } {
+  return sampling === 'accepted' ? { temperature: 0 } : {};
+}
+
+export function textOf(parts: readonly PromptPart[]): ContentBlock.TextMember {
+  return { text: parts.map(({ text }) => text).join('') };
+}
+
+function systemOf({ promptCaching }: BedrockCard, text: string): SystemContentBlock[] {
+  return promptCaching ? [{ text }, { cachePoint: { type: 'default' } }] : [{ text }];
+}
+
+/** The trace is left out: it holds the words that the guardrail found. */
+function guardrailConfig({ id, version }: Guardrail) {
+  return {
+    guardrailIdentifier: id,
+    guardrailVersion: version,
+    trace: 'disabled',
+    // What comes has been checked; asynchronous checks would let it out before.
+    streamProcessingMode: 'sync',
+  } as const;
+}
+
+/**
+ * The question is what policies on input look at; the sources only bear on whether the answer is grounded, for a document may
+ * well hold what nobody may ask or say. The template's own words are none of a guardrail's business.
+ */
+function guarded(parts: readonly PromptPart[], { checksGrounding }: StreamGuardrail): ContentBlock[] {
+  const blocks: ContentBlock[] = [];
+  let plain = '';
+  const flush = (): void => {
+    if (plain.trim() !== '') blocks.push({ text: plain });
+    plain = '';
+  };
+  for (const { kind, text } of parts) {
+    const qualifiers = qualifiersOf(kind, checksGrounding);
+    if (qualifiers === undefined) {
+      plain += text;
+      continue;
+    }
+    flush();
+    blocks.push({ guardContent: { text: { text, qualifiers: [...qualifiers] } } });
+  }
+  flush();
+  return blocks;
+}
+
+function qualifiersOf(kind: PromptPart['kind'], checksGrounding: boolean) {
+  if (kind === 'question')
+    return checksGrounding ? (['query', 'guard_content'] as const) : (['guard_content'] as const);
+  return kind === 'sources' && checksGrounding ? (['grounding_source'] as const) : undefined;
+}
