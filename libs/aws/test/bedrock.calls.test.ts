@@ -122,6 +122,9 @@ describe('an answer of Bedrock that is streamed', () => {
   it('may be begun once more until its first event', async () => {
     suite.double.fault({ kind: 'exception-after', afterFrames: 0, type: 'throttlingException' });
     expect((await refusalOf(open())).reason).to.equal('MODEL_THROTTLED');
+    suite.double.clearFaults();
+    suite.double.fault({ kind: 'end-after', afterFrames: 0 });
+    expect((await refusalOf(open())).reason).to.equal('MODEL_STREAM_BROKEN');
   });
 
   it('ends at Bedrock when its reader leaves off', async () => {

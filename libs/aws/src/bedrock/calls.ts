@@ -71,6 +71,7 @@ export async function openConverseStream(
     if (stream === undefined) throw new AppError('MODEL_STREAM_BROKEN');
     const iterator = stream[Symbol.asyncIterator]();
     const first = await step(iterator, own);
+    if (first === undefined) throw endedEarly();
     return events(first, iterator, own, bounds.idleTimeoutMs);
   } catch (error) {
     own.leave();
@@ -79,7 +80,7 @@ export async function openConverseStream(
 }
 
 async function* events(
-  first: ConverseStreamOutput | undefined,
+  first: ConverseStreamOutput,
   iterator: AsyncIterator<ConverseStreamOutput>,
   own: OwnSignal,
   idleTimeoutMs: number,
@@ -87,17 +88,21 @@ async function* events(
   let stopped = false;
   let told = false;
   try {
-    for (let event = first; event !== undefined;) {
+    for (let event: ConverseStreamOutput | undefined = first; event !== undefined;) {
       stopped ||= event.messageStop !== undefined;
       told ||= event.metadata !== undefined;
       yield event;
       own.endAfter(idleTimeoutMs);
       event = await step(iterator, own);
     }
-    if (!stopped || !told) throw new AppError('MODEL_STREAM_BROKEN', { cause: new Error('it ended too early') });
+    if (!stopped || !told) throw endedEarly();
   } finally {
     own.leave();
   }
+}
+
+function endedEarly(): AppError {
+  return new AppError('MODEL_STREAM_BROKEN', { cause: new Error('it ended too early') });
 }
 
 /** The next event, or undefined at the end. Nothing is timed until the next step. */
