@@ -16,7 +16,7 @@ export interface ModelMetrics {
   /** A call ended, after all its attempts. */
   called(route: RouteLabels, operation: ModelOperation, outcome: 'ok' | Reason): void;
   /** An attempt is made again. */
-  retried(route: RouteLabels, operation: ModelOperation, reason: Reason): void;
+  retried(route: RouteLabels, reason: Reason): void;
   /** The first event of an answer came, this long after it was asked for. */
   began(route: RouteLabels, seconds: number): void;
   /** An answer goes on with another model or region, before anything of it was told. */
@@ -38,7 +38,7 @@ export function createModelMetrics(registry: Registry): ModelMetrics {
   });
   const route = ['model', 'region'];
   const calls = new Counter(named('model_calls_total', 'Calls to models', [...route, 'operation', 'outcome']));
-  const retries = new Counter(named('model_retries_total', 'Attempts made again', [...route, 'operation', 'reason']));
+  const retries = new Counter(named('model_retries_total', 'Attempts made again', [...route, 'reason']));
   const fallbacks = new Counter(named('model_fallbacks_total', 'Answers that went on elsewhere, by where', route));
   const circuits = new Gauge(named('model_circuit', 'Circuits: 0 closed, 0.5 half open, 1 open', route));
   const rewrites = new Counter(named('rewrites_total', 'Questions put into words that stand alone', ['outcome']));
@@ -52,7 +52,7 @@ export function createModelMetrics(registry: Registry): ModelMetrics {
   });
   return {
     called: (where, operation, outcome) => calls.inc({ ...where, operation, outcome }),
-    retried: (where, operation, reason) => retries.inc({ ...where, operation, reason }),
+    retried: (where, reason) => retries.inc({ ...where, reason }),
     began: (where, seconds) => first.observe({ ...where }, seconds),
     fellBack: (to) => fallbacks.inc({ ...to }),
     circuit: (where, position) => circuits.set({ ...where }, circuitValues[position]),

@@ -1,22 +1,12 @@
 import { expect } from 'chai';
-import { textAnswer, type ConverseEvent } from '@wardstone/testing/bedrock';
+import { textAnswer } from '@wardstone/testing/bedrock';
 import { AppError } from '@wardstone/rpc';
 import { eventually } from '@wardstone/testing';
 import { maxStatements } from '../src/domain/read-model.ts';
-import type { AnswerInput, ModelEvent } from '../src/ports.ts';
-import { conservative, fast, lineOf, quality, readAll, useClaude } from './support/claude.ts';
-import { sourceOf } from './support/sources.ts';
+import type { ModelEvent } from '../src/ports.ts';
+import { conservative, delta, fast, input, line, quality, readAll, statement, useClaude } from './support/claude.ts';
 
-const quote = 'Warfarin was stopped because of bleeding.';
-const line = lineOf('It was stopped.', 1, quote);
-const statement: ModelEvent = {
-  kind: 'statement',
-  text: 'It was stopped.',
-  quotes: [{ sourceNumber: 1, quote }],
-};
-const input: AnswerInput = { question: 'Why was warfarin stopped?', history: [], sources: [sourceOf({ text: quote })] };
 const usage = { inputTokens: 1_000, outputTokens: 100, totalTokens: 1_100 };
-const delta = (text: string): ConverseEvent => ({ contentBlockDelta: { contentBlockIndex: 0, delta: { text } } });
 
 describe('Claude: answers', () => {
   const suite = useClaude();

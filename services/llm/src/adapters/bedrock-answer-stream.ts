@@ -37,16 +37,17 @@ export interface StreamAsked {
 /**
  * Begins the answer, again where that may help, and reads it once it has begun. Blocks of reasoning and of whatever else a
  * model may put beside its text are skipped: text is told by its type, not by its place. What an answer used that breaks off
- * after its beginning is estimated, upwards, and told before the error.
+ * after its beginning is estimated, upwards, and told before the error; so is the prompt of one that is left before it began,
+ * for Bedrock has read it by then.
  * Thrown: AppErrors, those of `openConverseStream` and of the guard.
  */
 export async function* readAnswerStream(route: ModelRoute, asked: StreamAsked): AsyncGenerator<StreamPart> {
   const { card, guard } = route;
-  let [begun, writtenTokens] = [false, 0];
+  let [asking, begun, writtenTokens] = [false, false, 0];
   let usage: ModelUsage | undefined;
   let failure: AppError | undefined;
   try {
-    const events = await begin(route, asked);
+    const events = await begin(route, asked, () => (asking = true));
     begun = true;
     for await (const event of events) {
       writtenTokens += estimateTokens(writtenIn(event));
@@ -64,19 +65,20 @@ export async function* readAnswerStream(route: ModelRoute, asked: StreamAsked): 
   }
   asked.metrics.called(labelsOf(route), 'answer', failure?.reason ?? 'ok');
   if (failure === undefined) return;
-  if (begun && usage === undefined) {
+  if (usage === undefined && (begun || (asking && asked.signal.aborted))) {
     const estimate = { inputTokens: asked.promptTokens, outputTokens: writtenTokens };
     yield { kind: 'usage', usage: usageOf(card, { ...estimate, cacheReadTokens: 0, cacheWriteTokens: 0 }) };
   }
   throw failure;
 }
 
-/** The events of an answer whose first one is there. */
-function begin({ client, guard, ...route }: ModelRoute, asked: StreamAsked) {
+/** The events of an answer whose first one is there. `onAsked` is told of each attempt. */
+function begin({ client, guard, ...route }: ModelRoute, asked: StreamAsked, onAsked: () => void) {
   const { request, limits, metrics, signal, timeoutMs } = asked;
   const endsAtMs = performance.now() + timeoutMs;
   return guard.run(
     async () => {
+      onAsked();
       const askedAtMs = performance.now();
       const events = await openConverseStream(client, request, {
         signal,

@@ -6,6 +6,7 @@ import {
   type BedrockDouble,
   type BedrockDoubleOptions,
   type BedrockRequest,
+  type ConverseEvent,
   type ConverseHandler,
   type Json,
   startBedrockDouble,
@@ -20,6 +21,7 @@ import { termsOf } from '../../src/domain/terms.ts';
 import { type BedrockCard, cardsSchema } from '../../src/domain/model-cards.ts';
 import type { ModelMetrics } from '../../src/model-metrics.ts';
 import type { AnswerInput, AnswerModel, ModelEvent } from '../../src/ports.ts';
+import { sourceOf } from './sources.ts';
 
 export const [quality, fast, conservative] = cardsSchema.parse(JSON.parse(defaultCardsText())).models as [
   BedrockCard,
@@ -89,7 +91,7 @@ export const limits = {
 function recordingMetrics(told: string[]): ModelMetrics {
   return {
     called: ({ model }, operation, outcome) => told.push(`${operation} ${model} ${outcome}`),
-    retried: ({ model }, operation, reason) => told.push(`retry ${operation} ${model} ${reason}`),
+    retried: ({ model }, reason) => told.push(`retry ${model} ${reason}`),
     began: ({ model }) => told.push(`began ${model}`),
     fellBack: ({ model, region }) => told.push(`fallback ${model} ${region}`),
     circuit: ({ model }, position) => told.push(`circuit ${model} ${position}`),
@@ -133,15 +135,61 @@ export function lineOf(statement: string, n: number, q: string): string {
   return `${JSON.stringify({ s: statement, q: [{ n, q }] })}\n`;
 }
 
+const quote = 'Warfarin was stopped because of bleeding.';
+/** A question with one source, the answer to it as `answeredInPieces` gives it, and its first statement. */
+export const input: AnswerInput = {
+  question: 'Why was warfarin stopped?',
+  history: [],
+  sources: [sourceOf({ text: quote })],
+};
+export const line = lineOf('It was stopped.', 1, quote);
+export const statement: ModelEvent = {
+  kind: 'statement',
+  text: 'It was stopped.',
+  quotes: [{ sourceNumber: 1, quote }],
+};
+const secondLine = lineOf('It bled.', 1, quote);
+
+export function delta(text: string): ConverseEvent {
+  return { contentBlockDelta: { contentBlockIndex: 0, delta: { text } } };
+}
+
+/** The beginning, the first line, half of the second one, its other half, and the ending. */
+export function answeredInPieces(): ConverseEvent[] {
+  const [half, rest] = [secondLine.slice(0, 9), secondLine.slice(9)];
+  const ending = textAnswer(line + secondLine).slice(-3);
+  return [{ messageStart: { role: 'assistant' } }, delta(line), delta(half), delta(rest), ...ending];
+}
+
+/**
+ * An answer for faults after its half line, which strike when the first statement has been read: what is on its way when a
+ * connection breaks may be lost.
+ */
+export function brokenStream(): { readonly script: ConverseHandler; readonly onEvent: () => void } {
+  const { promise: read, resolve: onEvent } = Promise.withResolvers<undefined>();
+  const script: ConverseHandler = async function* () {
+    const events = answeredInPieces();
+    yield* events.slice(0, brokenStream.framesBeforeFault);
+    await read;
+    yield* events.slice(brokenStream.framesBeforeFault);
+  };
+  return { script, onEvent: () => onEvent(undefined) };
+}
+brokenStream.framesBeforeFault = 3;
+
 /** An answer up to where it ended, and the error that it ended with. */
 export async function readAll(
   model: AnswerModel,
-  input: AnswerInput,
+  asked: AnswerInput,
   signal: AbortSignal = new AbortController().signal,
+  onEvent: () => void = () => undefined,
 ): Promise<{ readonly events: ModelEvent[]; readonly error: unknown }> {
   const events: ModelEvent[] = [];
   try {
-    for await (const event of model.answer(input, signal)) events.push(event);
+    for await (const event of model.answer(asked, signal)) {
+      events.push(event);
+      onEvent();
+    }
     return { events, error: undefined };
   } catch (error) {
     return { events, error };
