@@ -107,6 +107,7 @@ describe('the guard of a model: its circuit', () => {
     const guard = guardWith();
     await fail(guard, 4);
     expect(guard.circuit()).to.equal('open');
+    expect(guard.refuses()).to.equal(true);
     const refused = await refusalOf(guarded(suite, guard));
     expect(refused).to.include({ reason: 'MODEL_UNAVAILABLE', retryAfterMs: 2_000 });
     expect(suite.double.calls).to.have.length(4);
@@ -158,6 +159,15 @@ describe('the guard of a model: its circuit', () => {
       { description: 'it has been tried' },
     );
     expect(positions).to.deep.equal(['open', 'half-open', 'closed']);
+  });
+
+  it('says that it refuses until one may try, and not after that', async () => {
+    suite.double.fault(away);
+    const guard = guardWith({ firstOpenMs: 1, maxOpenMs: 1 });
+    expect(guard.refuses()).to.equal(false);
+    await fail(guard, 4);
+    await eventually(() => !guard.refuses(), { description: 'one may try' });
+    expect(guard.circuit()).to.equal('open');
   });
 
   it('refuses the others while one tries', async () => {

@@ -7,6 +7,7 @@ import {
   handleWhen,
   SamplingBreaker,
   type CircuitBreakerPolicy,
+  type IBackoffFactory,
 } from 'cockatiel';
 import { AppError, withRetry, type Reason, type RetryDelays } from '@wardstone/rpc';
 import { askedPauseMs } from './errors.ts';
@@ -57,6 +58,8 @@ export interface ModelGuard {
   /** Counts a failure that came after `run` had resolved: in the middle of a stream. */
   failed(error: AppError): void;
   circuit(): CircuitPosition;
+  /** Whether an attempt made now would be refused: while the circuit is open, until the next one may try. */
+  refuses(): boolean;
 }
 
 const defaultAttempts = 3;
@@ -89,7 +92,7 @@ const positions: Readonly<Record<CircuitState, CircuitPosition>> = {
 export function createModelGuard(options: ModelGuardOptions = {}): ModelGuard {
   const { attempts = defaultAttempts, delays = defaultDelays, onRetry, onCircuit } = options;
   const throttledAttempts = options.throttledAttempts ?? attempts;
-  const breaker = createBreaker(options.circuit ?? {});
+  const { breaker, triesAtMs } = createBreaker(options.circuit ?? {});
   if (onCircuit !== undefined) {
     breaker.onStateChange((state) => {
       onCircuit(positions[state]);
@@ -116,12 +119,20 @@ export function createModelGuard(options: ModelGuardOptions = {}): ModelGuard {
       if (breaker.state === CircuitState.Closed) breaker.execute(() => Promise.reject(error)).catch(() => undefined);
     },
     circuit: () => positions[breaker.state],
+    refuses: () => breaker.state === CircuitState.Open && performance.now() < triesAtMs(),
   };
 }
 
-function createBreaker(options: CircuitOptions): CircuitBreakerPolicy {
+interface Breaker {
+  readonly breaker: CircuitBreakerPolicy;
+  /** When an attempt is let through, in milliseconds of `performance.now()`; it says something while the circuit is open. */
+  triesAtMs(): number;
+}
+
+function createBreaker(options: CircuitOptions): Breaker {
   const windowMs = options.windowMs ?? defaultWindowMs;
-  return circuitBreaker(
+  let triesAtMs = 0;
+  const breaker = circuitBreaker(
     handleWhen((error) => error instanceof AppError && breaking.has(error.reason)),
     {
       breaker: new SamplingBreaker({
@@ -129,12 +140,27 @@ function createBreaker(options: CircuitOptions): CircuitBreakerPolicy {
         duration: windowMs,
         minimumRps: (options.minAttempts ?? defaultMinAttempts) / (windowMs / 1_000),
       }),
-      halfOpenAfter: new ExponentialBackoff({
-        initialDelay: options.firstOpenMs ?? defaultFirstOpenMs,
-        maxDelay: options.maxOpenMs ?? defaultMaxOpenMs,
-      }),
+      halfOpenAfter: observed(
+        new ExponentialBackoff({
+          initialDelay: options.firstOpenMs ?? defaultFirstOpenMs,
+          maxDelay: options.maxOpenMs ?? defaultMaxOpenMs,
+        }),
+        (openMs) => (triesAtMs = performance.now() + openMs),
+      ),
     },
   );
+  return { breaker, triesAtMs: () => triesAtMs };
+}
+
+/** The library does not say how long it stays open: the back-off that it asks does. */
+function observed<T>(backoff: IBackoffFactory<T>, onNext: (durationMs: number) => void): IBackoffFactory<T> {
+  return {
+    next(context) {
+      const next = backoff.next(context);
+      onNext(next.duration);
+      return { duration: next.duration, next: (following) => observed(next, onNext).next(following) };
+    },
+  };
 }
 
 /** Thrown: MODEL_UNAVAILABLE with a BrokenCircuitError as its cause, when the attempt is not made. */
