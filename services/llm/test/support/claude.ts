@@ -18,16 +18,14 @@ import { defaultCardsText } from '../../src/adapters/cards-file.ts';
 import { answerPromptVersion, loadPrompt, rewritePromptVersion } from '../../src/adapters/prompt-files.ts';
 import { splitSentences } from '../../src/domain/sentences.ts';
 import { termsOf } from '../../src/domain/terms.ts';
-import { type BedrockCard, cardsSchema } from '../../src/domain/model-cards.ts';
+import { type BedrockCard, cardsSchema, type RerankerCard } from '../../src/domain/model-cards.ts';
 import type { ModelMetrics } from '../../src/model-metrics.ts';
 import type { AnswerInput, AnswerModel, ModelEvent } from '../../src/ports.ts';
 import { sourceOf } from './sources.ts';
 
-export const [quality, fast, conservative] = cardsSchema.parse(JSON.parse(defaultCardsText())).models as [
-  BedrockCard,
-  BedrockCard,
-  BedrockCard,
-];
+const cards = cardsSchema.parse(JSON.parse(defaultCardsText()));
+export const [quality, fast, conservative] = cards.models as [BedrockCard, BedrockCard, BedrockCard];
+export const [rerankerCard] = cards.rerankers as [RerankerCard];
 
 /** Far beyond what any test takes. */
 export const longMs = 60_000;
