@@ -1,15 +1,9 @@
 /** The configuration: every environment variable that this service reads, checked once. */
-import {
-  embeddedFields,
-  fields,
-  readConfig,
-  refuseEmbeddedInProduction,
-  serviceFields,
-  slotFields,
-} from '@wardstone/config';
+import { embeddedFields, fields, readConfig, serviceFields, slotFields } from '@wardstone/config';
 import { z } from 'zod';
 import type { HistoryWindow } from './domain/history-window.ts';
 import type { Retention } from './domain/retention.ts';
+import { checkModels, modelFields } from './model-config.ts';
 
 const schema = z.object({
   ...serviceFields,
@@ -19,6 +13,7 @@ const schema = z.object({
   WARDSTONE_DATABASE_POOL_SIZE: fields.positiveInt.default(10),
   WARDSTONE_TENANT_KEY_URL: fields.url,
   WARDSTONE_TENANT_WORK_INTERVAL_MS: fields.durationMs.default(15_000),
+  ...modelFields,
   WARDSTONE_RETRIEVAL_URL: fields.url,
   WARDSTONE_AUDIT_URL: fields.url,
   /** Answers in flight; one more is told to come back later. */
@@ -59,6 +54,6 @@ export function windowOf(config: Config): HistoryWindow {
 /** Thrown: ConfigError listing every problem. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const config = readConfig(schema, env);
-  refuseEmbeddedInProduction(config, 'the extractive answering model');
+  checkModels(config);
   return config;
 }

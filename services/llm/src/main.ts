@@ -14,11 +14,10 @@ import { createUsageLedger } from './adapters/usage-ledger.ts';
 import { loadConfig, retentionOf, windowOf } from './config.ts';
 import { entities } from './db/entities.ts';
 import { defaultSettings } from './domain/answer-settings.ts';
-import { asRetrieved } from './domain/as-retrieved.ts';
-import { createExtractiveAnswerer, extractiveCard } from './domain/extractive-answerer.ts';
-import { createModels } from './domain/installed-models.ts';
+import { installModels } from './install-models.ts';
 import { createHistoryKeeper } from './jobs/history-keeper.ts';
 import { createHistoryMetrics, createMetrics, createUsageMetrics } from './metrics.ts';
+import { createModelMetrics } from './model-metrics.ts';
 import type { ConversationDeps, Deps } from './ports.ts';
 import { routes, storeRoutes } from './rpc/routes.ts';
 import { purgeStep } from './tenant-work/purge.ts';
@@ -57,16 +56,20 @@ await runUntilSignal(async () => {
     window: windowOf(config),
   };
 
-  // Model.
-  const model = createExtractiveAnswerer();
-  log.warn({ model: model.id }, 'the embedded extractive model is in use: it quotes, it does not reason');
-  const models = createModels([{ card: extractiveCard, model }]);
+  // Models.
+  const installed = installModels({
+    config,
+    maxAnswers: config.WARDSTONE_LLM_MAX_ANSWERS,
+    metrics: createModelMetrics(telemetry.metrics),
+    log,
+  });
+  const { models, reranker } = installed;
   const deps: Deps = {
     models,
     settings,
     ledger: createUsageLedger({ database, metrics: createUsageMetrics(telemetry.metrics), log }),
     conversations: createConversations(conversationDeps),
-    reranker: asRetrieved(),
+    reranker,
     retrieval,
     auditor,
     metrics: createMetrics(telemetry.metrics),
@@ -97,8 +100,12 @@ await runUntilSignal(async () => {
     },
     onDenied: kit.recordDenials(auditor),
     gate,
-    // Without retrieval there is nothing to answer from.
-    dependencies: { database: () => database.check(), retrieval: peerHealth(config.WARDSTONE_RETRIEVAL_URL) },
+    // Without retrieval there is nothing to answer from, and without a model nobody who answers.
+    dependencies: {
+      database: () => database.check(),
+      retrieval: peerHealth(config.WARDSTONE_RETRIEVAL_URL),
+      ...installed.dependencies,
+    },
   });
-  return [server, tenantWorker, keeper, gate, keys, database, kit];
+  return [server, installed, tenantWorker, keeper, gate, keys, database, kit];
 });

@@ -134,7 +134,13 @@ async function gather(
   const ranked = await reranker.rerank(question, found.hits.map(sourceFromHit), topK, call.signal);
   if (ranked.usage) spending.add(ranked.usage);
   const sources = ranked.sources.map((source, index) => ({ ...source, number: index + 1 }));
-  return { question, history, sources: model.fit({ question, history, sources }) };
+  return { question, history, sources: model.fit({ question, history, sources }), ...waitOf(call) };
+}
+
+/** Until when the caller waits. */
+function waitOf(call: CallContext): Pick<AnswerInput, 'waitsUntilMs'> {
+  const leftMs = call.timeoutMs();
+  return leftMs === undefined ? {} : { waitsUntilMs: performance.now() + leftMs };
 }
 
 /** Sends the answer as it is checked; tells what came of it. */
