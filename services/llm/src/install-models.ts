@@ -143,9 +143,8 @@ function createBedrock({ config, maxAnswers, metrics, log }: InstallOptions): Be
   const runtimes = new Map<string, ReturnType<typeof createBedrockRuntime>>();
   const routes = new Map<string, ModelRoute>();
   const clients: { destroy(): void }[] = [];
-  const clientOptions = (region: string): BedrockClientOptions => ({
-    region,
-    endpoint: config.WARDSTONE_BEDROCK_ENDPOINT,
+  const clientOptions = (region: string, endpoint: string | undefined): BedrockClientOptions => ({
+    ...{ region, endpoint },
     requestTimeoutMs:
       Math.max(
         config.WARDSTONE_LLM_FIRST_TOKEN_TIMEOUT_MS,
@@ -175,13 +174,15 @@ function createBedrock({ config, maxAnswers, metrics, log }: InstallOptions): Be
     route(card, maybeRegion) {
       const region = regionOf(maybeRegion);
       const key = `${card.id}@${region}`;
-      const client = runtimes.get(region) ?? opened(createBedrockRuntime(clientOptions(region)));
+      const endpoint = region === config.WARDSTONE_BEDROCK_REGION ? config.WARDSTONE_BEDROCK_ENDPOINT : undefined;
+      const client = runtimes.get(region) ?? opened(createBedrockRuntime(clientOptions(region, endpoint)));
       runtimes.set(region, client);
       const route = routes.get(key) ?? { card, region, client, guard: guard({ model: card.label, region }) };
       routes.set(key, route);
       return route;
     },
-    agents: (region) => opened(createBedrockAgentRuntime(clientOptions(region))),
+    agents: (region) =>
+      opened(createBedrockAgentRuntime(clientOptions(region, config.WARDSTONE_BEDROCK_AGENT_ENDPOINT))),
     close() {
       for (const client of clients) client.destroy();
       return Promise.resolve();

@@ -28,8 +28,10 @@ export const modelFields = {
   WARDSTONE_LLM_MODEL: z.enum(['extractive', 'bedrock']).default('extractive'),
   /** Required with Bedrock. */
   WARDSTONE_BEDROCK_REGION: awsRegion.optional(),
-  /** Instead of Bedrock's own address in each region: an interface endpoint in the VPC. */
+  /** Instead of Bedrock's own address in that region: an interface endpoint in the VPC. Other regions keep theirs. */
   WARDSTONE_BEDROCK_ENDPOINT: fields.url.optional(),
+  /** The same for Rerank, which is another service of AWS (bedrock-agent-runtime) with another endpoint. */
+  WARDSTONE_BEDROCK_AGENT_ENDPOINT: fields.url.optional(),
   /** Models, their bounds and prices; those that come with the service when not set. */
   WARDSTONE_LLM_CARDS_FILE: fields.filePath.optional(),
   /** Where an answer goes on that could not begin, in this order. */
@@ -72,7 +74,8 @@ export function checkModels(config: ModelConfig & EmbeddedConfig): void {
   if (config.WARDSTONE_LLM_MODEL === 'extractive') {
     refuseEmbeddedInProduction(config, 'the extractive answering model');
   }
-  if (usesBedrock && config.WARDSTONE_BEDROCK_ENDPOINT?.startsWith('http:') === true) {
+  const endpoints = [config.WARDSTONE_BEDROCK_ENDPOINT, config.WARDSTONE_BEDROCK_AGENT_ENDPOINT];
+  if (usesBedrock && endpoints.some((endpoint) => endpoint?.startsWith('http:'))) {
     refuseEmbeddedInProduction(config, 'a Bedrock without TLS');
   }
 }

@@ -45,6 +45,7 @@ describe('Answer from Bedrock over sockets', () => {
       WARDSTONE_LLM_RERANK: 'bedrock',
       WARDSTONE_BEDROCK_REGION: testAwsRegion,
       WARDSTONE_BEDROCK_ENDPOINT: double.endpoint,
+      WARDSTONE_BEDROCK_AGENT_ENDPOINT: double.endpoint,
       WARDSTONE_LLM_FALLBACKS: fast.id,
     });
     installed = installModels({ config, maxAnswers: 4, metrics: createModelMetrics(metrics), log: telemetry.log });
