@@ -162,14 +162,16 @@ async function recall(
 async function hybridRecall(
   { database, keys }: IndexLoader,
   { tenantId, what }: { readonly tenantId: string; readonly what: string },
+  signal: AbortSignal,
 ): Promise<Measured> {
   const model = createLexicalEmbedder();
   const everyVector = { exactMaxChunks: Number.MAX_SAFE_INTEGER, bitsMaxChunks: Number.MAX_SAFE_INTEGER };
   let found = 0;
   for (let number = 0; number < recallQuestions; number += 1) {
     const text = rareText(8_000_000 + number, wordsPerQuestion);
-    const [vector = new Float32Array(model.dimensions)] = await model.embed([text], 'query');
-    const asked = { tenantId, text, vector, modelId: model.id, documentIds: [], filters: [], limit: 10 };
+    const { vectors } = await model.embed([text], 'query', { tenantId });
+    const [vector = new Float32Array(model.dimensions)] = vectors;
+    const asked = { tenantId, text, vector, modelId: model.id, documentIds: [], filters: [], limit: 10, signal };
     const [exact, ours] = await Promise.all(
       [everyVector, vectorSteps(defaultBitsMaxChunks)].map(async (steps) =>
         findCandidates({ database, keys, vectorSteps: steps }, asked),
