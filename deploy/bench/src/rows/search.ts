@@ -64,7 +64,7 @@ export const searchRow: Row = {
         const short = loaded < size ? `; ${loaded} of them, because loading took too long` : '';
         results.push(...(await compare(running, loader, { tenantId, what, short, signal })));
         results.push(await recall(loader, { tenantId, what, loaded }));
-        results.push(await hybridRecall(loader, { tenantId, what }));
+        results.push(await hybridRecall(loader, { tenantId, what }, signal));
         if (loaded < size) break;
       }
       return results;
