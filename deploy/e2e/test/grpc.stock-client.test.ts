@@ -81,6 +81,31 @@ describe('a stock @grpc/grpc-js client', function () {
     ]);
   });
 
+  it('keeps a conversation, and reads and changes how the tenant is answered', async () => {
+    const asSomebody = (method: string, request: object) => as('gateway', 'clinician', 'llm', method, request);
+    const begun = await asSomebody('CreateConversation', { title: 'Stock' });
+    const conversation = begun.messages[0]?.['conversation'] as { conversation_id: string };
+    const named = { conversation_id: conversation.conversation_id };
+    const answered = await asSomebody('Answer', { question: note.question, ...named });
+    expect(answered.messages.at(-1)?.['done'], answered.details).to.include({ ...named, turn: 1 });
+    const kept = await asSomebody('GetConversation', named);
+    expect(kept.messages[0]?.['turns']).to.have.length(1);
+    const listed = await asSomebody('ListConversations', {});
+    expect(listed.messages[0]?.['conversations']).to.have.length(1);
+    expect((await asSomebody('DeleteConversation', named)).code).to.equal(status.OK);
+    const models = await asSomebody('ListModels', {});
+    expect(models.messages[0]?.['models']).to.have.length.greaterThan(0);
+
+    const asAdministrator = (method: string, request: object) => as('gateway', 'tenant_admin', 'llm', method, request);
+    const found = await asAdministrator('GetAnswerSettings', {});
+    expect(found.messages[0]?.['settings']).to.include({ etag: '0' });
+    const settings = { model: 'fast', citation_policy: 'CITATION_POLICY_MARK' };
+    const updated = await asAdministrator('UpdateAnswerSettings', { settings, etag: '0' });
+    expect(updated.messages[0]?.['settings'], updated.details).to.include({ ...settings, etag: '1' });
+    const used = await asAdministrator('GetUsage', {});
+    expect(used.messages[0]?.['models']).to.have.length(1);
+  });
+
   it('appends and lists audit events', async () => {
     const event = {
       event_id: '01900000-0000-7000-8000-0000000000aa',
@@ -159,7 +184,7 @@ describe('a stock @grpc/grpc-js client', function () {
     expect(reported.code, reported.details).to.equal(status.OK);
     const got = await as('gateway', 'auditor', 'tenant-key', 'GetKeyRotation', { rotation_id: workId });
     const { progress } = got.messages[0]?.['rotation'] as { progress: { holder: string }[] };
-    expect(progress.map(({ holder }) => holder)).to.deep.equal(['ingestion', 'retrieval']);
+    expect(progress.map(({ holder }) => holder)).to.deep.equal(['ingestion', 'llm', 'retrieval']);
   });
 
   it('reports progress, removes from the index, deletes', async () => {
@@ -196,9 +221,11 @@ describe('a stock @grpc/grpc-js client', function () {
 
   it('gets nothing from any RPC as a service that it does not accept', async () => {
     const accepted = ['Search', 'GetTenant', 'AppendEvents', 'GetDataKeys', 'WatchTenants'];
+    const holdersOnly = ['ListTenantWork', 'ReportTenantWork'];
     for (const { service, method } of rpcs) {
       if (accepted.includes(method)) continue;
-      const { code, messages } = await as('llm', 'tenant_admin', service, method, {});
+      const peer = holdersOnly.includes(method) ? 'embedding' : 'llm';
+      const { code, messages } = await as(peer, 'tenant_admin', service, method, {});
       const denied = { code: status.PERMISSION_DENIED, messages: [] };
       expect({ code, messages }, `${service}.${method}`).to.deep.equal(denied);
     }
