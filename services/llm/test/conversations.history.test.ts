@@ -104,12 +104,13 @@ describe('a question that goes on with a conversation', () => {
     expect(await turnsOf()).to.have.length(3);
   });
 
-  it('goes on without what does not open, and says so', async () => {
-    await ask('one');
-    await store.testDatabase.query(`update llm.turn set answer_sealed = 'damaged' where conversation_id = $1`, [
-      conversationId,
-    ]);
-    await ask('two');
+  it('goes on without what does not open, and without what lies before it, and says so', async () => {
+    for (const question of ['one', 'two']) await ask(question);
+    await store.testDatabase.query(
+      `update llm.turn set answer_sealed = 'damaged' where conversation_id = $1 and number = 2`,
+      [conversationId],
+    );
+    await ask('three');
     expect(inputs.at(-1)?.history).to.deep.equal([]);
     expect(store.logs.join('')).to.contain('a turn could not be opened');
     expect(await store.registry.metrics()).to.contain('wardstone_llm_unreadable_values_total{field="answer"} 1');
