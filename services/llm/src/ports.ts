@@ -181,7 +181,7 @@ export interface AnswerSettings {
   /** Whether what was found is put into a better order before it is answered from. */
   readonly rerank: boolean;
   /** Guardrail of Amazon Bedrock that questions and answers pass. */
-  readonly guardrail: { readonly id: string; readonly version: string } | undefined;
+  readonly guardrail: Guardrail | undefined;
 }
 
 /** Where a tenant's settings come from. */

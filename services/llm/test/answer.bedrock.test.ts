@@ -39,6 +39,7 @@ describe('Answer from Bedrock over sockets', () => {
     double = await startBedrockDouble({ modelsWithoutSampling: [quality.id, fast.id] });
     metrics = new Registry();
     harness = createHarness();
+    harness.scene.settings = { ...harness.scene.settings, rerank: true };
     const telemetry = createTelemetry({ service: 'llm', version: '0', logLevel: 'silent' });
     const config = readConfig(z.object(modelFields), {
       WARDSTONE_LLM_MODEL: 'bedrock',
@@ -157,7 +158,7 @@ describe('Answer from Bedrock over sockets', () => {
   it('does not let the model answer for longer than its caller waits', async () => {
     double.fault({ kind: 'stall' }, { operation: 'ConverseStream' });
     expect(await reasonOf(ask({ timeoutMs: 1_500 }).then(collect))).to.be.oneOf(['MODEL_TIMEOUT', 'DEADLINE_EXCEEDED']);
-    await eventually(() => answers().length === 1 && answers().every(({ aborted }) => aborted));
+    await eventually(() => answers().length > 0 && answers().every(({ aborted }) => aborted));
   });
 
   it('breaks off with the reason when the model does; what was told stays', async () => {

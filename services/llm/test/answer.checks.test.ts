@@ -8,7 +8,7 @@ import {
   StatementSupport,
 } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { unsupported } from '../src/domain/outcomes.ts';
-import type { CitationPolicy, ConversationTurn, ModelEvent, ModelUsage } from '../src/ports.ts';
+import type { CitationPolicy, ConversationTurn, ModelEvent, ModelUsage, NewTurn } from '../src/ports.ts';
 import { clinician, collect, createHarness, reasonOf, settings } from './support/harness.ts';
 import { answered, says, scriptedModel } from './support/scripted-model.ts';
 
@@ -137,11 +137,19 @@ describe('Answer: models, budgets and usage', () => {
   it('tells what was used in all, and counts every call', async () => {
     const spent: ModelEvent = { kind: 'usage', usage };
     const { usage: told, counted } = await answerOf([spent, says(quote, [1, quote]), spent]);
+    const twice = {
+      inputTokens: 1_800,
+      outputTokens: 40,
+      cacheReadTokens: 1_400,
+      cacheWriteTokens: 6,
+      costMicroUsd: 10,
+    };
     expect(told).to.deep.include({
       ...{ modelId: 'scripted', inputTokens: 1_800n, outputTokens: 40n },
       ...{ cacheReadTokens: 1_400n, cacheWriteTokens: 6n, costMicroUsd: 10n },
     });
-    expect(counted).to.deep.equal([usage, usage]);
+    // One answer of the model, whatever number of calls it took.
+    expect(counted).to.deep.equal([{ modelId: 'scripted', ...twice }]);
   });
 
   it('counts what a model used that failed', async () => {
@@ -159,7 +167,7 @@ describe('Answer: models, budgets and usage', () => {
 
 describe('Answer: conversations', () => {
   const history: ConversationTurn[] = [{ question, answer: quote }];
-  const kept: ConversationTurn[] = [];
+  const kept: NewTurn[] = [];
   const withConversation = (turns: readonly ConversationTurn[]) => {
     const rewrites: string[] = [];
     const model = scriptedModel([says(quote, [1, quote]), answered], {
@@ -182,7 +190,13 @@ describe('Answer: conversations', () => {
     const events = await collect(client.answer({ question: 'And when?', conversationId }, as()));
     expect(rewrites).to.deep.equal(['And when?']);
     expect(asked[0]?.query).to.equal(`${question} And when?`);
-    expect(kept).to.deep.equal([{ question: 'And when?', answer: quote }]);
+    const [turn] = kept;
+    expect(turn).to.include({
+      ...{ question: 'And when?', standaloneQuestion: `${question} And when?`, answer: quote },
+      ...{ modelId: 'scripted', outcome: AnswerOutcome.ANSWERED },
+    });
+    expect(turn?.citations).to.have.length(1);
+    expect(turn?.citations[0]).to.include({ quote, sourceNumber: 1 });
     expect(events.at(-1)?.value).to.deep.include({ conversationId, turn: 2 });
     expect(counted).to.deep.equal([usage]);
   });

@@ -134,7 +134,8 @@ async function gather(
   const ranked = await reranker.rerank(question, found.hits.map(sourceFromHit), topK, call.signal);
   if (ranked.usage) spending.add(ranked.usage);
   const sources = ranked.sources.map((source, index) => ({ ...source, number: index + 1 }));
-  return { question, history, sources: model.fit({ question, history, sources }), ...waitOf(call) };
+  const guarded = settings.guardrail === undefined ? {} : { guardrail: settings.guardrail };
+  return { question, history, sources: model.fit({ question, history, sources }), ...guarded, ...waitOf(call) };
 }
 
 /** Until when the caller waits. */
