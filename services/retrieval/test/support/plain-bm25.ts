@@ -23,13 +23,15 @@ export function plainBm25(
   const documents = chunks.map((chunk) => termsOf(chunk.text));
   const averageLength = documents.reduce((sum, words) => sum + words.length, 0) / documents.length;
   const asked = termsOf(question);
+  const frequencies = new Map(
+    [...new Set(asked)].map((word) => [word, documents.filter((other) => other.includes(word)).length]),
+  );
   const hits = chunks.map(({ documentId, ordinal }, at) => {
     const words = documents[at] ?? [];
     let score = 0;
-    for (const word of new Set(asked)) {
+    for (const [word, df] of frequencies) {
       const tf = words.filter((other) => other === word).length;
       if (tf === 0) continue;
-      const df = documents.filter((other) => other.includes(word)).length;
       const idf = Math.log(1 + (documents.length - df + 0.5) / (df + 0.5));
       const repeats = asked.filter((other) => other === word).length;
       score += (repeats * idf * tf * (k1 + 1)) / (tf + k1 * (1 - b + (b * words.length) / averageLength));
