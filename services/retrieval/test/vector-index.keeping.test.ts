@@ -116,6 +116,8 @@ describe('index of vectors: its keeping', function () {
   it('is made once, however many make it at the same time', async () => {
     await Promise.all(Array.from({ length: 3 }, () => tenant.build()));
     await tenant.build();
+    const made = harness.logs.filter((line) => line.includes(tenant.tenantId) && line.includes('of their own'));
+    expect(made).to.have.length(1);
     expect([await states(), await outside()]).to.deep.equal([[['filling', 1]], 0]);
   });
 
