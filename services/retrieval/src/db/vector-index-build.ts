@@ -1,4 +1,4 @@
-/** What the keeper of the tenants' own indexes of vectors reads and writes, in its transaction. Vectors stay in the database. */
+/** What the keeper of the tenants' own indexes of vectors reads and writes, in its transaction. */
 import { toSql } from 'pgvector';
 import type { EntityManager } from 'typeorm';
 import type { ChunkKey } from '../domain/chunk.ts';
