@@ -154,9 +154,10 @@ awsSuite('S3 store: the bucket', (endpoint) => {
       const key = keyOf(north);
       await putRaw(`${key}.other`);
       await putRaw(`${key}.other`);
-      for (let batch = 0; batch < 21; batch += 1) await Promise.all(Array.from({ length: 50 }, () => putRaw(key)));
+      // One after the other: of versions of one key that are put at the same time, the test server loses some.
+      for (let version = 0; version < 1_001; version += 1) await putRaw(key);
       await store.put(key, pieces('latest'));
-      expect(await store.deleteReplaced(key)).to.be.greaterThan(1_000);
+      expect(await store.deleteReplaced(key)).to.equal(1_001);
       expect(await store.deleteReplaced(key)).to.equal(0);
       expect(await bucket.versions()).to.deep.equal([key, `${key}.other`, `${key}.other`]);
       expect((await bytesOf(await store.get(key))).toString()).to.equal('latest');
