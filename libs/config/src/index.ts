@@ -9,6 +9,7 @@ export {
 } from './object-store-fields.ts';
 export {
   embeddedFields,
+  refuseClearBedrockInProduction,
   refuseEmbeddedInProduction,
   serviceFields,
   slotFields,

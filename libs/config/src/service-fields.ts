@@ -58,3 +58,15 @@ export function refuseEmbeddedInProduction(config: EmbeddedConfig, provider: str
     `NODE_ENV: is production, and ${provider} is an embedded provider for development; configure the real one, or set WARDSTONE_ALLOW_EMBEDDED=yes-this-is-not-production`,
   ]);
 }
+
+/**
+ * Called with the addresses that stand instead of Bedrock's own, as `fields.url` gives them: what is sent there is content.
+ * Thrown: ConfigError, as `refuseEmbeddedInProduction` has it, when one of them is without TLS.
+ */
+export function refuseClearBedrockInProduction(
+  config: EmbeddedConfig,
+  endpoints: readonly (string | undefined)[],
+): void {
+  const isClear = endpoints.some((endpoint) => endpoint !== undefined && new URL(endpoint).protocol === 'http:');
+  if (isClear) refuseEmbeddedInProduction(config, 'a Bedrock without TLS');
+}

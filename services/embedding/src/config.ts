@@ -7,6 +7,7 @@ import {
   fields,
   objectStoreFields,
   readConfig,
+  refuseClearBedrockInProduction,
   refuseEmbeddedInProduction,
   serviceFields,
 } from '@wardstone/config';
@@ -99,11 +100,12 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
 }
 
 function titanOf(config: Readonly<z.infer<typeof schema>>): TitanConfig {
-  const { WARDSTONE_BEDROCK_REGION: region } = config;
+  const { WARDSTONE_BEDROCK_REGION: region, WARDSTONE_BEDROCK_ENDPOINT: endpoint } = config;
   if (region === undefined) throw new ConfigError(['WARDSTONE_BEDROCK_REGION: is required with Titan']);
+  refuseClearBedrockInProduction(config, [endpoint]);
   return {
     region,
-    endpoint: config.WARDSTONE_BEDROCK_ENDPOINT,
+    endpoint,
     invokedId: config.WARDSTONE_TITAN_MODEL_ID,
     maxConcurrency: config.WARDSTONE_TITAN_MAX_CONCURRENCY,
     microUsdPer1000Tokens: config.WARDSTONE_TITAN_MICRO_USD_PER_1000_TOKENS,

@@ -13,6 +13,15 @@ const complete = {
   WARDSTONE_AUDIT_URL: 'http://127.0.0.1:7102',
 };
 
+const titanInProduction = {
+  NODE_ENV: 'production',
+  WARDSTONE_OBJECTS_DIR: '',
+  WARDSTONE_S3_BUCKET: 'bucket',
+  WARDSTONE_S3_REGION: 'us-east-1',
+  WARDSTONE_EMBEDDING_MODEL: 'titan',
+  WARDSTONE_BEDROCK_REGION: 'us-east-1',
+};
+
 describe('embedding configuration: refusals', () => {
   refusesBadConfig({
     load: loadConfig,
@@ -28,15 +37,7 @@ describe('embedding configuration: refusals', () => {
   });
 
   it('takes Titan in production: it is no embedded part', () => {
-    const titan = {
-      ...complete,
-      NODE_ENV: 'production',
-      WARDSTONE_OBJECTS_DIR: '',
-      WARDSTONE_S3_BUCKET: 'bucket',
-      WARDSTONE_S3_REGION: 'us-east-1',
-      WARDSTONE_EMBEDDING_MODEL: 'titan',
-      WARDSTONE_BEDROCK_REGION: 'us-east-1',
-    };
+    const titan = { ...complete, ...titanInProduction };
     const config = loadConfig(titan);
     expect([config.currentModel, config.keptModels]).to.deep.equal([1024, []]);
     expect(config.titan).to.deep.equal({
@@ -50,6 +51,8 @@ describe('embedding configuration: refusals', () => {
     });
     const provisioned = 'arn:aws:bedrock:us-east-1:123456789012:provisioned-model/abcdefghijkl';
     expect(loadConfig({ ...titan, WARDSTONE_TITAN_MODEL_ID: provisioned }).titan?.invokedId).to.equal(provisioned);
+    const endpoint = 'https://bedrock.internal';
+    expect(loadConfig({ ...titan, WARDSTONE_BEDROCK_ENDPOINT: endpoint }).titan?.endpoint).to.equal(endpoint);
     expect(() => loadConfig({ ...titan, WARDSTONE_EMBEDDING_KEPT_MODELS: 'wardstone-lexical-1' })).to.throw(
       'NODE_ENV: is production',
     );
@@ -67,6 +70,16 @@ describe('embedding configuration: refusals', () => {
       'a kept Titan without a region',
       { WARDSTONE_EMBEDDING_KEPT_MODELS: 'amazon.titan-embed-text-v2:0/256' },
       'WARDSTONE_BEDROCK_REGION: is required',
+    ],
+    [
+      'Titan without TLS in production',
+      { ...titanInProduction, WARDSTONE_BEDROCK_ENDPOINT: 'http://bedrock:8080' },
+      'a Bedrock without TLS',
+    ],
+    [
+      'the same when HTTP is written large',
+      { ...titanInProduction, WARDSTONE_BEDROCK_ENDPOINT: 'HTTP://bedrock:8080' },
+      'a Bedrock without TLS',
     ],
     ['a model that is not known', { WARDSTONE_EMBEDDING_MODEL: 'ada' }, 'must be one of lexical, titan'],
     ['a kept model that is not known', { WARDSTONE_EMBEDDING_KEPT_MODELS: 'ada-2' }, 'must be ids of models'],

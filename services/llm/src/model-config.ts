@@ -1,5 +1,12 @@
 /** The variables that say which models answer, and where they are. */
-import { awsRegion, ConfigError, type EmbeddedConfig, fields, refuseEmbeddedInProduction } from '@wardstone/config';
+import {
+  awsRegion,
+  ConfigError,
+  type EmbeddedConfig,
+  fields,
+  refuseClearBedrockInProduction,
+  refuseEmbeddedInProduction,
+} from '@wardstone/config';
 import { z } from 'zod';
 import type { Guardrail } from './ports.ts';
 
@@ -74,9 +81,9 @@ export function checkModels(config: ModelConfig & EmbeddedConfig): void {
   if (config.WARDSTONE_LLM_MODEL === 'extractive') {
     refuseEmbeddedInProduction(config, 'the extractive answering model');
   }
-  const endpoints = [config.WARDSTONE_BEDROCK_ENDPOINT, config.WARDSTONE_BEDROCK_AGENT_ENDPOINT];
-  if (usesBedrock && endpoints.some((endpoint) => endpoint?.startsWith('http:'))) {
-    refuseEmbeddedInProduction(config, 'a Bedrock without TLS');
+  if (usesBedrock) {
+    const { WARDSTONE_BEDROCK_ENDPOINT: models, WARDSTONE_BEDROCK_AGENT_ENDPOINT: agents } = config;
+    refuseClearBedrockInProduction(config, [models, agents]);
   }
 }
 
