@@ -27,6 +27,8 @@ export interface IndexMetrics {
   filledIn(): void;
   /** A training ended: the tenant got an index of vectors, or reading by it would not have been worth it. */
   vectorIndex(outcome: 'used' | 'useless'): void;
+  /** A tenant's index of vectors could not be worked on in this pass. */
+  vectorIndexFailed(): void;
   /** Vectors were put into lists. */
   listed(vectors: number): void;
   /** A document's rows were replaced. */
@@ -114,6 +116,11 @@ function indexMetrics(registers: Registry[]): IndexMetrics {
     labelNames: ['outcome'],
     registers,
   });
+  const vectorIndexFailures = new Counter({
+    name: 'wardstone_retrieval_vector_index_failures_total',
+    help: 'Tenants whose index of vectors could not be worked on in a pass',
+    registers,
+  });
   const listed = new Counter({
     name: 'wardstone_retrieval_listed_vectors_total',
     help: 'Vectors that were put into the lists of an index',
@@ -146,6 +153,9 @@ function indexMetrics(registers: Registry[]): IndexMetrics {
     },
     vectorIndex: (outcome) => {
       vectorIndexes.inc({ outcome });
+    },
+    vectorIndexFailed: () => {
+      vectorIndexFailures.inc();
     },
     listed: (vectors) => {
       listed.inc(vectors);

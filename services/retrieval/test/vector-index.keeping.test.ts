@@ -2,7 +2,7 @@ import { asPrincipal } from '@wardstone/rpc';
 import { expect } from 'chai';
 import type { EntityManager } from 'typeorm';
 import { createIndexKeeper } from '../src/jobs/index-keeper.ts';
-import { indexTenant } from '../src/jobs/keep-vector-index.ts';
+import { createVectorIndexing, indexTenant } from '../src/jobs/keep-vector-index.ts';
 import { vectorSteps } from '../src/domain/vector-steps.ts';
 import type { Deps } from '../src/ports.ts';
 import { purgeTenant } from '../src/tenant-work/purge-tenant.ts';
@@ -216,6 +216,39 @@ describe('index of vectors: its keeping', function () {
     await keeper.close();
     expect([await states(), await outside()]).to.deep.equal([[['filling', 1]], 0]);
     expect(await indexes(small)).to.deep.equal([]);
+  });
+
+  it('is made for the other tenants when one tenant’s cannot be, says which, and tries it again with the next look', async () => {
+    const behind = vectorTenant(harness);
+    for (let number = 0; number < documents; number += 1) await behind.write(number);
+    for (const { tenantId } of [tenant, behind]) await mergeAll(harness, tenantId);
+    let isRefused = true;
+    const failing: Deps['database'] = {
+      ...harness.database,
+      inTenant: (tenantId, work, options) =>
+        isRefused && tenantId === tenant.tenantId
+          ? Promise.reject(new Error('a statement was refused'))
+          : harness.database.inTenant(tenantId, work, options),
+    };
+    const looks = { minChunks, lookIntervalMs: 1 };
+    const indexing = createVectorIndexing({ ...harness.deps, database: failing }, looks);
+    const stateOf = async (of: VectorTenant) => (await indexes(of)).map(({ state }) => state);
+    const passUntilFilling = async (of: VectorTenant): Promise<void> => {
+      for (let pass = 0; pass < 100 && (await stateOf(of))[0] !== 'filling'; pass += 1) {
+        await indexing.pass(running.signal);
+      }
+    };
+    harness.logs.length = 0;
+    await passUntilFilling(behind);
+    expect([await stateOf(tenant), await stateOf(behind)]).to.deep.equal([[], ['filling']]);
+    const told = harness.logs.filter((line) => line.includes('could not be worked on'));
+    expect(told).not.to.have.length(0);
+    expect(told.every((line) => line.includes(tenant.tenantId))).to.equal(true);
+    const failures = `wardstone_retrieval_vector_index_failures_total ${String(told.length)}\n`;
+    expect(await harness.registry.metrics()).to.contain(failures);
+    isRefused = false;
+    await passUntilFilling(tenant);
+    expect(await stateOf(tenant)).to.deep.equal(['filling']);
   });
 
   it('stops between two steps when it is told to', async () => {

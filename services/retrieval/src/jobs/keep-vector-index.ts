@@ -62,7 +62,10 @@ export interface WorkBounds {
 
 /** Passes, each of which goes on where the last one stopped. */
 export interface VectorIndexing {
-  /** Gives the number of steps that were done. Thrown: DATABASE_UNAVAILABLE. */
+  /**
+   * Gives the number of steps that were done. A tenant whose work fails is told of and passed over until the next look at all
+   * tenants: it would hold up those behind it for ever. Thrown: DATABASE_UNAVAILABLE, when it cannot be asked for tenants.
+   */
   pass(signal: AbortSignal): Promise<number>;
 }
 
@@ -79,9 +82,14 @@ export function createVectorIndexing(deps: IndexingDeps, options: VectorIndexOpt
       let steps = 0;
       for (const tenantId of tenants) {
         if (signal.aborted || performance.now() > untilMs) return steps;
-        const { steps: done, isFinished } = await indexTenant(deps, tenantId, options, { signal, untilMs });
-        steps += done;
-        if (!isFinished) return steps;
+        try {
+          const { steps: done, isFinished } = await indexTenant(deps, tenantId, options, { signal, untilMs });
+          steps += done;
+          if (!isFinished) return steps;
+        } catch (error) {
+          deps.metrics.vectorIndexFailed();
+          deps.log.warn({ err: error, tenantId }, 'the index of vectors of a tenant could not be worked on');
+        }
         after = tenantId;
       }
       if (tenants.length === maxTenantsPerPass) return steps;
