@@ -15,9 +15,15 @@ describe('the turns that a model is given', () => {
   });
 
   it('end before the first that does not fit, also when an older one would', () => {
-    expect(questions(recentTurns(newestFirst, { maxTurns: 9, maxTokens: 22 }))).to.deep.equal(['c', 'd']);
-    expect(questions(recentTurns(newestFirst, { maxTurns: 9, maxTokens: 21 }))).to.deep.equal(['d']);
+    expect(questions(recentTurns(newestFirst, { maxTurns: 9, maxTokens: 26 }))).to.deep.equal(['c', 'd']);
+    expect(questions(recentTurns(newestFirst, { maxTurns: 9, maxTokens: 25 }))).to.deep.equal(['d']);
     expect(recentTurns(newestFirst, { maxTurns: 9, maxTokens: 1 })).to.deep.equal([]);
+  });
+
+  it('are counted as prompts are, by their script and not by their length', () => {
+    const digits = { question: '1', answer: '2'.repeat(29) };
+    expect(recentTurns([digits], { maxTurns: 9, maxTokens: 30 })).to.deep.equal([digits]);
+    expect(recentTurns([digits], { maxTurns: 9, maxTokens: 29 })).to.deep.equal([]);
   });
 });
 

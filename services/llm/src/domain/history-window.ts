@@ -1,18 +1,11 @@
 /** How much of a conversation a model is given. */
 import type { ConversationTurn } from '../ports.ts';
+import { estimateTokens } from './token-estimate.ts';
 
 /** Bounds of what is read of a conversation for its next question. */
 export interface HistoryWindow {
   readonly maxTurns: number;
   readonly maxTokens: number;
-}
-
-/** Characters of a token, on the low side: what is counted too high is left out rather than cut off by the model. */
-const charsPerToken = 3;
-
-/** Tokens of a text at most, whatever the model counts exactly. */
-export function tokensOf(text: string): number {
-  return Math.ceil(text.length / charsPerToken);
 }
 
 /**
@@ -23,7 +16,7 @@ export function recentTurns(newestFirst: readonly ConversationTurn[], window: Hi
   const chosen: ConversationTurn[] = [];
   let tokens = 0;
   for (const turn of newestFirst.slice(0, window.maxTurns)) {
-    tokens += tokensOf(turn.question) + tokensOf(turn.answer);
+    tokens += estimateTokens(turn.question) + estimateTokens(turn.answer);
     if (tokens > window.maxTokens) break;
     chosen.unshift(turn);
   }
