@@ -23,7 +23,7 @@ import type { BedrockCard, Cards } from './domain/model-cards.ts';
 import { orAsRetrieved } from './domain/rerank.ts';
 import { guardrailOf, type ModelConfig } from './model-config.ts';
 import type { ModelMetrics, RouteLabels } from './model-metrics.ts';
-import type { AnswerModels, Reranker } from './ports.ts';
+import type { AnswerModels, ModelAlias, Reranker } from './ports.ts';
 
 export interface InstalledModels extends Closable {
   readonly models: AnswerModels;
@@ -112,7 +112,7 @@ function fallbacksOf(config: ModelConfig, cards: Cards, card: BedrockCard) {
 }
 
 /** The cards' schema sees to it that there is one. */
-function holderOf(cards: Cards, alias: 'quality' | 'fast'): BedrockCard {
+function holderOf(cards: Cards, alias: ModelAlias): BedrockCard {
   const card = cards.models.find(({ aliases }) => aliases.includes(alias));
   if (card === undefined) throw new ConfigError([`WARDSTONE_LLM_CARDS_FILE: no model is ${alias}`]);
   return card;

@@ -1,14 +1,6 @@
 /** What is known of the models of an installation: configuration, never code. `models/cards.json` holds the defaults. */
 import { z } from 'zod';
-import type { ModelCard, ModelUsage } from '../ports.ts';
-
-/** What a model costs, in millionths of a US dollar for a million tokens. */
-export interface TokenPrices {
-  readonly input: number;
-  readonly output: number;
-  readonly cacheRead: number;
-  readonly cacheWrite: number;
-}
+import type { ModelAlias, ModelCard, ModelPrices, ModelUsage } from '../ports.ts';
 
 /** A model of Bedrock. */
 export interface BedrockCard extends ModelCard {
@@ -18,7 +10,7 @@ export interface BedrockCard extends ModelCard {
   readonly sampling: 'accepted' | 'refused';
   /** Whether it takes cache points. */
   readonly promptCaching: boolean;
-  readonly prices: TokenPrices;
+  readonly prices: ModelPrices;
 }
 
 /** A reranking model of Bedrock. */
@@ -86,7 +78,7 @@ export const cardsSchema = z
   );
 
 /** What the tokens cost, in whole millionths of a dollar, rounded up. */
-export function costMicroUsd(prices: TokenPrices, used: UsedTokens): number {
+export function costMicroUsd(prices: ModelPrices, used: UsedTokens): number {
   const cost =
     used.inputTokens * prices.input +
     used.outputTokens * prices.output +
@@ -108,6 +100,6 @@ function allDiffer(names: readonly string[]): boolean {
   return new Set(names).size === names.length;
 }
 
-function holders(models: readonly Pick<ModelCard, 'aliases'>[], alias: 'quality' | 'fast'): number {
+function holders(models: readonly Pick<ModelCard, 'aliases'>[], alias: ModelAlias): number {
   return models.filter(({ aliases }) => aliases.includes(alias)).length;
 }
