@@ -1,4 +1,5 @@
 import { asPrincipal } from '@wardstone/rpc';
+import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
@@ -217,9 +218,34 @@ describe('merge of keyword rows: crashes, damage and company', () => {
     expect(await isUnmerged(one)).to.equal(false);
   });
 
-  it('stops when it is told to', async () => {
-    const keeper = createIndexKeeper(harness.deps, { intervalMs: 1, minParts: 1, maxAgeMs: 0, vectorIndex });
-    keeper.start();
-    await keeper.close();
+  it('makes no further pass when it is told to stop, in a pass and between two', async () => {
+    /** A keeper whose passes are counted, each when it asks for tenants, and held there when told. */
+    const counted = (held?: Promise<void>) => {
+      const passes = { begun: 0 };
+      const database: Deps['database'] = {
+        ...harness.database,
+        inPlatform: async (work) => {
+          passes.begun += 1;
+          await held;
+          return harness.database.inPlatform(work);
+        },
+      };
+      const options = { intervalMs: 1, minParts: 1, maxAgeMs: 0, vectorIndex };
+      return { passes, keeper: createIndexKeeper({ ...harness.deps, database }, options) };
+    };
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    const [within, between, other] = [counted(held), counted(), counted()];
+    within.keeper.start();
+    await eventually(() => within.passes.begun === 1, { description: 'a pass is on its way' });
+    const closed = within.keeper.close();
+    release();
+    await closed;
+    between.keeper.start();
+    await between.keeper.close();
+    const begun = within.passes.begun;
+    other.keeper.start();
+    await eventually(() => other.passes.begun > 3 * begun, { description: 'a third keeper makes passes meanwhile' });
+    await other.keeper.close();
+    expect([within.passes.begun, between.passes.begun]).to.deep.equal([begun, 0]);
   });
 });
