@@ -57,7 +57,7 @@ export const citationSchema = z
   .meta({ description: 'Words of a source that bear out a statement of the answer.' });
 
 /** Why a statement is not borne out. */
-export const statementProblem = z
+const statementProblem = z
   .enum([
     'NO_QUOTE',
     'QUOTE_NOT_FOUND',
@@ -116,7 +116,7 @@ export const answerOutcome = z.enum(['ANSWERED', 'NOT_IN_DOCUMENTS', 'UNSUPPORTE
 });
 
 /** What the output guard found. */
-export const guardFinding = z
+const guardFinding = z
   .enum(['LEAKED_PROMPT', 'FOREIGN_ADDRESS', 'ACTIVE_CONTENT', 'HIDDEN_CHARACTERS', 'CONTROL_SYNTAX'])
   .meta({ description: 'Why a statement was withheld, whatever the documents say.' });
 

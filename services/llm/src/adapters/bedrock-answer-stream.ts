@@ -101,7 +101,7 @@ const ends: Readonly<Partial<Record<string, StreamEnd>>> = {
 };
 
 /** A reason that is not known may have cut the answer: max_tokens, model_context_window_exceeded, and what is yet to come. */
-export function endOf(stopReason: string | undefined): StreamEnd {
+function endOf(stopReason: string | undefined): StreamEnd {
   return ends[stopReason ?? ''] ?? 'cut';
 }
 

@@ -12,7 +12,7 @@ import { readQuestion } from './terms.ts';
  * Share of the question (its words weighed by rarity) that the best sentence must hold, what stands around it counting
  * half. Chosen with scripts/measure-answers.ts; the README has the figures.
  */
-export const minCoverage = 0.5;
+const minCoverage = 0.5;
 const maxSentences = 4;
 /** A further sentence has to be this good, measured by the best one. */
 const minShareOfBest = 0.6;

@@ -12,7 +12,7 @@ const trainedPerListAndStep = 10;
 const maxComparisonsPerStep = 2_000_000;
 
 /** Of the neighbours of the questions that an index is measured by, so many stand in the lists that are read. */
-export const targetRecall = 0.99;
+const targetRecall = 0.99;
 /** An index by which more of the tenant's vectors are read than this is not worth it: reading all of them in a row is as fast. */
 export const maxShareRead = 0.4;
 

@@ -23,7 +23,7 @@ const joined = new Map(
 joined.set('painless', 'pain');
 
 /** The word that a word denies: "unstable" denies "stable", "non-smoker" "smoker", "pain-free" "pain". */
-export function lexicalNegation(word: string): string | undefined {
+function lexicalNegation(word: string): string | undefined {
   const known = joined.get(word);
   if (known !== undefined) return known;
   const [, hyphened, free] = /^(?:non[-\u2010\u2011](\p{L}{3,})|(\p{L}{3,})[-\u2010\u2011]free)$/u.exec(word) ?? [];

@@ -29,7 +29,7 @@ export interface ReadSource {
 }
 
 /** Least similarity of a quote that is not exact. Chosen with scripts/measure-verifier.ts; the README has the figures. */
-export const minSimilarity = 0.85;
+const minSimilarity = 0.85;
 /** Quotes below this many characters are found exactly or not at all: a few edits would make any short text any other. */
 const minFuzzyChars = 20;
 /** Longer ones are too. */

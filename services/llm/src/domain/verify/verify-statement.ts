@@ -44,14 +44,14 @@ export interface Verifier {
  * Least share of a statement's content words that what it cites holds, the sentences around it and the title counting half.
  * Chosen with scripts/measure-verifier.ts; the README has the figures.
  */
-export const minOverlap = 0.5;
+const minOverlap = 0.5;
 const nearbyWorth = 0.5;
 /** Least share that the cited sentences themselves hold: what only stands around is not what was cited. */
 const minOwnOverlap = 1 / 3;
 /** Longer statements are not borne out: nobody could check them either. */
 export const maxStatementChars = 4_000;
 /** Quotes of one statement that are looked at; the others are as if they were not found. */
-export const maxQuotes = 16;
+const maxQuotes = 16;
 /** Steps of fuzzy lookups in one answer: a hundred of ordinary length, and about half a second at worst. */
 const maxFuzzySteps = 100_000_000;
 /** Words that say that something is said. */
