@@ -14,6 +14,7 @@ export interface Pass {
   isOver(): boolean;
 }
 
+/** What a loop does in each pass, how often, and what keeps other processes from it. */
 export interface PassLoopOptions {
   readonly database: Pick<Database, 'inPlatform'>;
   /** Name of the lock that keeps other processes from their passes. */
@@ -26,6 +27,7 @@ export interface PassLoopOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
+/** Passes one after the other, one process at a time, by themselves once started. */
 export interface PassLoop extends Closable {
   /** One pass now; gives what `work` gave, or 0 when another process is at it. Thrown: DATABASE_UNAVAILABLE, what `work` throws. */
   pass(): Promise<number>;

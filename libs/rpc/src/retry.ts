@@ -2,11 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from './app-error.ts';
 
+/** Pauses between attempts: the first one, in milliseconds, doubles with each attempt up to the longest. */
 export interface RetryDelays {
   readonly firstMs: number;
   readonly maxMs: number;
 }
 
+/** How often work is done again, when, and after which errors. */
 export interface RetryOptions {
   /** In all, the first one included. */
   readonly attempts: number;

@@ -8,6 +8,7 @@ import { BedrockAgentRuntimeClient } from '@aws-sdk/client-bedrock-agent-runtime
 import { BedrockRuntimeClient } from '@aws-sdk/client-bedrock-runtime';
 import { AppError } from '@wardstone/rpc';
 
+/** Where a client of Bedrock calls, and what bounds its calls and connections. */
 export interface BedrockClientOptions {
   readonly region: string;
   /** Instead of the service's own address in the region. */

@@ -12,13 +12,16 @@ import {
 import { AppError, withRetry, type Reason, type RetryDelays } from '@wardstone/rpc';
 import { askedPauseMs } from './errors.ts';
 
+/** Whether attempts are let through: all, none, or one to try whether the model is back. */
 export type CircuitPosition = 'closed' | 'open' | 'half-open';
 
+/** How often a call is attempted, with which pauses, and when the circuit opens. */
 export interface ModelGuardOptions {
   /** Attempts of one call, the first one included; 3 unless told. */
   readonly attempts?: number;
   /** Attempts of a call that is throttled, those included: a call that is told to wait costs nothing. `attempts` unless told. */
   readonly throttledAttempts?: number;
+  /** Pauses between attempts; 200 ms to 5 s unless told. */
   readonly delays?: RetryDelays;
   readonly circuit?: CircuitOptions;
   /** Told of every repetition, before its pause. */
@@ -89,6 +92,7 @@ const positions: Readonly<Record<CircuitState, CircuitPosition>> = {
   [CircuitState.Isolated]: 'open',
 };
 
+/** A guard whose circuit is closed. It holds nothing that has to be closed. */
 export function createModelGuard(options: ModelGuardOptions = {}): ModelGuard {
   const { attempts = defaultAttempts, delays = defaultDelays, onRetry, onCircuit } = options;
   const throttledAttempts = options.throttledAttempts ?? attempts;

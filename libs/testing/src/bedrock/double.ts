@@ -61,6 +61,7 @@ export interface BedrockDoubleOptions {
   readonly maxCalls?: number;
 }
 
+/** A double that listens: what it answers and how it fails is told here, and what came is looked at. */
 export interface BedrockDouble {
   /** For the `endpoint` of either client. */
   readonly endpoint: string;
@@ -104,6 +105,7 @@ interface Context {
   readonly prompts: PromptCache;
 }
 
+/** Resolves when it listens, over HTTP/2 without TLS. Thrown: the error of the system when the port cannot be had. */
 export async function startBedrockDouble(options: BedrockDoubleOptions = {}): Promise<BedrockDouble> {
   const { host = '127.0.0.1', port = 0, region = testAwsRegion, maxCalls = defaultMaxCalls } = options;
   const log = createCallLog(maxCalls);
