@@ -153,6 +153,9 @@ describe('Claude: failures in the middle of an answer', () => {
   });
 });
 
+/** Of callers who do not wait for long; more than the double takes to begin. */
+const hastyMs = 1_000;
+
 describe('Claude: bounds', () => {
   const suite = useClaude();
   const aborted = () =>
@@ -180,8 +183,41 @@ describe('Claude: bounds', () => {
     const asked = { ...input, waitsUntilMs: performance.now() + 400 };
     const { error } = await readAll(suite.claude(), asked, caller.signal);
     clearTimeout(timer);
-    expect(AppError.from(error).reason).to.equal('MODEL_TIMEOUT');
+    expect(AppError.from(error).reason).to.equal('DEADLINE_EXCEEDED');
     await aborted();
+  });
+
+  for (const [title, fault] of [
+    ['nothing', { kind: 'stall' }],
+    ['half an answer', { kind: 'stall-after', afterFrames }],
+  ] as const) {
+    it(`callers who wait for a moment only, and get ${title}, leave the circuit to the others as it was`, async () => {
+      const route = suite.route();
+      const claude = suite.claude({ routes: [route] });
+      suite.double.onConverse(answeredInPieces);
+      const mend = suite.double.fault(fault);
+      const reasons = await Promise.all(
+        Array.from({ length: 20 }, async () => {
+          const { error } = await readAll(claude, { ...input, waitsUntilMs: performance.now() + hastyMs });
+          return AppError.from(error).reason;
+        }),
+      );
+      expect([new Set(reasons), route.guard.circuit()]).to.deep.equal([new Set(['DEADLINE_EXCEEDED']), 'closed']);
+      mend();
+      expect((await readAll(claude, input)).error).to.equal(undefined);
+    });
+  }
+
+  it('callers who wait for a moment only leave the circuit as it was when the guardrail is silent', async () => {
+    const route = suite.route();
+    const guardrail = { id: 'abc123', version: '1' };
+    const claude = suite.claude({ routes: [route], guardrail, guardrailCheck: 'whole' });
+    suite.double.fault({ kind: 'stall' }, { operation: 'ApplyGuardrail' });
+    const ended = await Promise.all(
+      Array.from({ length: 20 }, async () => readAll(claude, { ...input, waitsUntilMs: performance.now() + hastyMs })),
+    );
+    const reasons = new Set(ended.map(({ error }) => AppError.from(error).reason));
+    expect([reasons, route.guard.circuit()]).to.deep.equal([new Set(['DEADLINE_EXCEEDED']), 'closed']);
   });
 
   it('a caller who leaves in the middle ends the call, and pays for what was written', async () => {

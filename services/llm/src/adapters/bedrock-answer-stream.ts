@@ -29,8 +29,9 @@ export interface StreamAsked {
   readonly promptTokens: number;
   readonly limits: StreamLimits;
   readonly metrics: ModelMetrics;
+  /** Fires at the latest when `timeoutMs` are over, with the reason: whose time it was, is not known here. */
   readonly signal: AbortSignal;
-  /** Of all attempts to begin it. */
+  /** Of all attempts to begin it: no pause goes beyond it. */
   readonly timeoutMs: number;
 }
 
@@ -75,14 +76,13 @@ export async function* readAnswerStream(route: ModelRoute, asked: StreamAsked): 
 /** The events of an answer whose first one is there. `onAsked` is told of each attempt. */
 function begin({ client, guard, ...route }: ModelRoute, asked: StreamAsked, onAsked: () => void) {
   const { request, limits, metrics, signal, timeoutMs } = asked;
-  const endsAtMs = performance.now() + timeoutMs;
   return guard.run(
     async () => {
       onAsked();
       const askedAtMs = performance.now();
       const events = await openConverseStream(client, request, {
         signal,
-        firstEventTimeoutMs: Math.max(1, Math.min(limits.firstTokenTimeoutMs, endsAtMs - askedAtMs)),
+        firstEventTimeoutMs: limits.firstTokenTimeoutMs,
         idleTimeoutMs: limits.stallTimeoutMs,
       });
       metrics.began(labelsOf(route), (performance.now() - askedAtMs) / 1_000);

@@ -110,7 +110,10 @@ async function* answerSomewhere(options: ClaudeOptions, asked: Asked, caller: Ab
 
 /** What is left of the time, for all that an answer takes. */
 interface AnswerTime {
-  /** Fires with the caller's own, and with MODEL_TIMEOUT when the time is over. */
+  /**
+   * Fires with the caller's own, and when the time is over: with MODEL_TIMEOUT when it was ours, and with DEADLINE_EXCEEDED when
+   * it was the caller's. A caller who waits for a moment only says nothing about the model, and opens nobody's circuit.
+   */
   readonly signal: AbortSignal;
   leftMs(): number;
   /** Nothing waits for it any more. */
@@ -120,8 +123,11 @@ interface AnswerTime {
 function timeOf({ answerTimeoutMs }: ClaudeLimits, { waitsUntilMs }: AnswerInput, caller: AbortSignal): AnswerTime {
   const own = new AbortController();
   const now = performance.now();
-  const untilMs = Math.min(now + answerTimeoutMs, (waitsUntilMs ?? Infinity) - deadlineMarginMs);
-  const timer = setTimeout(() => own.abort(new AppError('MODEL_TIMEOUT')), Math.max(1, untilMs - now));
+  const ownUntilMs = now + answerTimeoutMs;
+  const callerUntilMs = (waitsUntilMs ?? Infinity) - deadlineMarginMs;
+  const untilMs = Math.min(ownUntilMs, callerUntilMs);
+  const reason = callerUntilMs < ownUntilMs ? 'DEADLINE_EXCEEDED' : 'MODEL_TIMEOUT';
+  const timer = setTimeout(() => own.abort(new AppError(reason)), Math.max(1, untilMs - now));
   return {
     signal: AbortSignal.any([caller, own.signal]),
     leftMs: () => Math.max(1, untilMs - performance.now()),
@@ -166,7 +172,8 @@ async function* answerOnce(
   const outcome = reading.outcome();
   if (isHeld && outcome !== 'blocked' && held.length > 0) {
     const { question, sources } = input;
-    const bounds = { signal: time.signal, timeoutMs: Math.min(limits.guardrailTimeoutMs, time.leftMs()), metrics };
+    const { signal, leftMs } = time;
+    const bounds = { signal, timeoutMs: limits.guardrailTimeoutMs, leftMs, metrics };
     if (!(await passesGuardrail(route, guardrail, { question, sources, statements: held }, bounds))) {
       yield { kind: 'done', outcome: 'blocked' };
       return;

@@ -19,9 +19,12 @@ export interface HeldAnswer {
 }
 
 export interface GuardrailBounds {
+  /** Fires at the latest when nothing is left of the answer's time. */
   readonly signal: AbortSignal;
   /** Of each call. */
   readonly timeoutMs: number;
+  /** What is left of the answer's time: no pause goes beyond it. */
+  readonly leftMs: () => number;
 }
 
 /**
@@ -48,7 +51,7 @@ async function checkPiece(
   route: ModelRoute,
   { id, version }: Guardrail,
   content: GuardrailContentBlock[],
-  { signal, timeoutMs, metrics }: GuardrailBounds & { readonly metrics: ModelMetrics },
+  { signal, timeoutMs, leftMs, metrics }: GuardrailBounds & { readonly metrics: ModelMetrics },
 ): Promise<string | undefined> {
   const command = new ApplyGuardrailCommand({
     guardrailIdentifier: id,
@@ -58,7 +61,10 @@ async function checkPiece(
   });
   const send = (abortSignal: AbortSignal) => route.client.send(command, { abortSignal });
   try {
-    const { action } = await route.guard.run(() => inBedrock(send, { signal, timeoutMs }), { signal, timeoutMs });
+    const { action } = await route.guard.run(() => inBedrock(send, { signal, timeoutMs }), {
+      signal,
+      timeoutMs: Math.min(timeoutMs, leftMs()),
+    });
     metrics.called(labelsOf(route), 'guardrail', 'ok');
     return action;
   } catch (error) {
