@@ -10,6 +10,7 @@ import {
   refuseClearBedrockInProduction,
   refuseEmbeddedInProduction,
   serviceFields,
+  slotFields,
 } from '@wardstone/config';
 import type { QueueBackend } from '@wardstone/queue';
 import { z } from 'zod';
@@ -29,6 +30,7 @@ const keptModels = fields.list.refine(
 const schema = z.object({
   ...serviceFields,
   ...embeddedFields,
+  ...slotFields,
   WARDSTONE_QUEUE_DATABASE_URL: fields.postgresUrl.optional(),
   WARDSTONE_REDIS_URL: fields.redisUrl.optional(),
   ...objectStoreFields,
@@ -38,6 +40,8 @@ const schema = z.object({
   WARDSTONE_EMBED_CONCURRENCY: fields.positiveInt.default(2),
   WARDSTONE_EMBED_BATCH_TEXTS: fields.positiveInt.default(32),
   WARDSTONE_EMBED_MAX_CALLS: fields.positiveInt.default(4),
+  /** Calls of `Embed` in flight with questions, and as many again with passages; one more is told to come back later. */
+  WARDSTONE_EMBED_MAX_REQUESTS: fields.positiveInt.default(64),
   /** What documents, and questions unless told, are embedded with. */
   WARDSTONE_EMBEDDING_MODEL: z.enum(['lexical', 'titan']).default('lexical'),
   /** Further models that questions may be asked of, while the index holds vectors of theirs. */

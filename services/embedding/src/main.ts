@@ -46,7 +46,12 @@ await runUntilSignal(async () => {
   const objects = createSealedObjects({ store: openObjectStore(config), keys });
   const metrics = createMetrics(telemetry.metrics);
   const models = openModels(config, metrics, telemetry.log);
-  const limits = { batchTexts: config.WARDSTONE_EMBED_BATCH_TEXTS, maxCalls: config.WARDSTONE_EMBED_MAX_CALLS };
+  const limits = {
+    batchTexts: config.WARDSTONE_EMBED_BATCH_TEXTS,
+    maxCalls: config.WARDSTONE_EMBED_MAX_CALLS,
+    maxRequests: config.WARDSTONE_EMBED_MAX_REQUESTS,
+    tenantSlotPercent: config.WARDSTONE_TENANT_SLOT_PERCENT,
+  };
   const deps: Deps = { models, objects, auditor, progress, metrics, limits };
 
   // Work.

@@ -45,7 +45,7 @@ export interface EmbeddingModel {
   /**
    * A vector for each text. Empty texts are not asked for; a text that is longer than the model takes is embedded in parts,
    * never cut. The same text gives the same vector.
-   * Thrown: AppError MODEL_UNAVAILABLE and its kin when the model cannot be had; the signal's reason when it fires.
+   * Thrown: AppError MODEL_UNAVAILABLE and its kin when the model cannot be had; RATE_LIMITED when too much waits for it; the signal's reason when it fires.
    */
   embed(texts: readonly string[], kind: EmbeddingKind, call: EmbedCall): Promise<Embedded>;
 }
@@ -58,12 +58,16 @@ export interface EmbeddingModels {
   of(modelId: string): EmbeddingModel;
 }
 
-/** Bounds of the job. */
+/** Bounds of the job, and of `Embed`. */
 export interface Limits {
   /** Texts in one call of a model that is not metered. */
   readonly batchTexts: number;
   /** Calls of such a model that one job has in flight. */
   readonly maxCalls: number;
+  /** Calls of `Embed` at once, with questions; with passages as many again. */
+  readonly maxRequests: number;
+  /** Of those, how many may be one tenant's. */
+  readonly tenantSlotPercent: number;
 }
 
 export interface Deps {

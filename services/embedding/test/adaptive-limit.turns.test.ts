@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { AppError } from '@wardstone/rpc';
 import { createAdaptiveLimit, type AdaptiveLimit, type Ending } from '../src/domain/adaptive-limit.ts';
 
+const roomy = { maxWaiting: 10, maxWaitingPerTenant: 10 };
 const passage = { first: false, tenantId: 'a' };
 const query = { first: true, tenantId: 'a' };
 
@@ -30,9 +31,16 @@ async function round(limit: AdaptiveLimit, ending: Ending): Promise<void> {
   for (const leave of leaves) leave(ending);
 }
 
+async function refusalOf(entering: Promise<unknown>): Promise<string> {
+  return entering.then(
+    () => 'none',
+    (error: unknown) => AppError.from(error).reason,
+  );
+}
+
 describe('adaptive limit: turns', () => {
   it('lets in as many as it may, and the next one when one leaves', async () => {
-    const limit = createAdaptiveLimit({ max: 2, maxWaiting: 10 });
+    const limit = createAdaptiveLimit({ max: 2, ...roomy });
     const began = new Began();
     for (const name of ['1', '2', '3', '4']) void began.enter(limit, name);
     await turn();
@@ -45,7 +53,7 @@ describe('adaptive limit: turns', () => {
   });
 
   it('rises by one for a round of calls that went well, up to its maximum', async () => {
-    const limit = createAdaptiveLimit({ max: 6, initial: 4, maxWaiting: 10 });
+    const limit = createAdaptiveLimit({ max: 6, initial: 4, ...roomy });
     const limits: number[] = [];
     for (let at = 0; at < 8; at += 1) {
       await round(limit, 'done');
@@ -56,13 +64,13 @@ describe('adaptive limit: turns', () => {
   });
 
   it('does not rise while less than half of it is used', async () => {
-    const limit = createAdaptiveLimit({ max: 8, initial: 4, maxWaiting: 10 });
+    const limit = createAdaptiveLimit({ max: 8, initial: 4, ...roomy });
     for (let at = 0; at < 50; at += 1) (await limit.enter(passage))('done');
     expect(limit.limit()).to.equal(4);
   });
 
   it('halves after throttling, once for calls that were on their way together, and never falls below one', async () => {
-    const limit = createAdaptiveLimit({ max: 16, initial: 16, maxWaiting: 10 });
+    const limit = createAdaptiveLimit({ max: 16, initial: 16, ...roomy });
     await round(limit, 'throttled');
     expect(limit.limit()).to.equal(8);
     for (const expected of [4, 2, 1, 1]) {
@@ -76,7 +84,7 @@ describe('adaptive limit: turns', () => {
   });
 
   it('takes questions before passages, and lets one question go beyond the limit', async () => {
-    const limit = createAdaptiveLimit({ max: 1, maxWaiting: 10 });
+    const limit = createAdaptiveLimit({ max: 1, ...roomy });
     const began = new Began();
     void began.enter(limit, 'passage 1');
     void began.enter(limit, 'passage 2');
@@ -93,7 +101,7 @@ describe('adaptive limit: turns', () => {
   });
 
   it('lets tenants take turns, whoever has more waiting', async () => {
-    const limit = createAdaptiveLimit({ max: 1, maxWaiting: 10 });
+    const limit = createAdaptiveLimit({ max: 1, ...roomy });
     const began = new Began();
     for (const name of ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'c1']) {
       void began.enter(limit, name, { first: false, tenantId: name.charAt(0) });
@@ -106,7 +114,7 @@ describe('adaptive limit: turns', () => {
   });
 
   it('lets go of who waits when its signal fires, and of nobody else', async () => {
-    const limit = createAdaptiveLimit({ max: 1, maxWaiting: 10 });
+    const limit = createAdaptiveLimit({ max: 1, ...roomy });
     const began = new Began();
     const controller = new AbortController();
     void began.enter(limit, '1');
@@ -124,12 +132,40 @@ describe('adaptive limit: turns', () => {
     expect(limit.inFlight()).to.equal(0);
   });
 
-  it('refuses when too many wait', async () => {
-    const limit = createAdaptiveLimit({ max: 1, maxWaiting: 1 });
+  it('refuses the tenant of which too many wait, and no other', async () => {
+    const limit = createAdaptiveLimit({ max: 1, maxWaiting: 3, maxWaitingPerTenant: 1 });
     const leave = await limit.enter(passage);
     const waiting = limit.enter(passage);
-    const refused: unknown = await limit.enter(passage).catch((error: unknown) => error);
-    expect(AppError.from(refused).reason).to.equal('MODEL_UNAVAILABLE');
+    expect(await refusalOf(limit.enter(passage))).to.equal('RATE_LIMITED');
+    const other = limit.enter({ ...passage, tenantId: 'b' });
+    leave('done');
+    for (const next of [waiting, other]) (await next)('done');
+    // The places are free again.
+    (await limit.enter(passage))('done');
+    expect(limit.inFlight()).to.equal(0);
+  });
+
+  it('refuses when too many wait in all, and keeps room for questions', async () => {
+    const limit = createAdaptiveLimit({ max: 1, maxWaiting: 2, maxWaitingPerTenant: 1 });
+    const of = (tenantId: string, first: boolean) => limit.enter({ tenantId, first });
+    // The second question is beyond the limit, so that it waits.
+    const leaves = [await of('a', false), await of('a', true)];
+    const waiting = [of('a', false), of('b', false), of('a', true), of('b', true)];
+    expect(await refusalOf(of('c', false))).to.equal('RATE_LIMITED');
+    expect(await refusalOf(of('c', true))).to.equal('RATE_LIMITED');
+    for (const leave of leaves) leave('done');
+    await Promise.all(waiting.map(async (next) => (await next)('done')));
+    expect(limit.inFlight()).to.equal(0);
+  });
+
+  it('frees the place of who left', async () => {
+    const limit = createAdaptiveLimit({ max: 1, maxWaiting: 1, maxWaitingPerTenant: 1 });
+    const leave = await limit.enter(passage);
+    const controller = new AbortController();
+    const left = limit.enter(passage, controller.signal).catch(() => undefined);
+    controller.abort(new Error('left'));
+    await left;
+    const waiting = limit.enter(passage);
     leave('done');
     (await waiting)('done');
     expect(limit.inFlight()).to.equal(0);
@@ -139,7 +175,7 @@ describe('adaptive limit: turns', () => {
     const seen: string[] = [];
     const limit = createAdaptiveLimit({
       max: 1,
-      maxWaiting: 10,
+      ...roomy,
       onChange: ({ limit: most, inFlight, waiting }) => seen.push([most, inFlight, waiting].join('/')),
     });
     const leave = await limit.enter(passage);

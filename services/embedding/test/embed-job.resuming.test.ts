@@ -25,7 +25,7 @@ class PaidModel implements EmbeddingModel {
   readonly paid: string[] = [];
   /** Texts that came to their turn. */
   asked = 0;
-  readonly #limit = createAdaptiveLimit({ max: 8, initial: 8, maxWaiting: 1_000 });
+  readonly #limit = createAdaptiveLimit({ max: 8, initial: 8, maxWaiting: 1_000, maxWaitingPerTenant: 1_000 });
   /** Before each answer, with how many there were before. */
   before: (text: string, call: EmbedCall) => Promise<void> = () => Promise.resolve();
 

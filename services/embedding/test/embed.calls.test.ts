@@ -164,6 +164,35 @@ describe('Embed: calls of Titan', () => {
     expect(titan.double.calls).to.have.length(2);
   });
 
+  it('hold a slot of their tenant: one too many is refused, of this tenant and of this kind alone', async () => {
+    const deps = { ...harness.deps, limits: { ...harness.deps.limits, maxRequests: 2, tenantSlotPercent: 50 } };
+    let caller = clinician;
+    const client = createServiceClient(EmbeddingService, {
+      baseUrl: 'http://in-memory',
+      audience: 'embedding',
+      authorize: () => Promise.resolve('token'),
+      transport: createInMemoryTransport({
+        routes: routes(deps),
+        telemetry: quietTelemetry(),
+        callerCheck: () => Promise.resolve({ principal: caller, peer: 'retrieval' }),
+      }),
+    });
+    const mend = titan.double.fault({ kind: 'stall' });
+    const left = new AbortController();
+    const passages = { texts: ['a passage'], kind: EmbedKind.PASSAGE };
+    const held = reasonOf(client.embed(passages, asPrincipal(clinician, { signal: left.signal })));
+    await eventually(() => titan.double.concurrent() === 1);
+    mend();
+    expect(await reasonOf(client.embed(passages, asPrincipal(clinician)))).to.equal('RATE_LIMITED');
+    expect(await reasonOf(client.embed(request, asPrincipal(clinician)))).to.equal('none');
+    caller = { ...clinician, tenantId: 'another-tenant' };
+    expect(await reasonOf(client.embed(passages, asPrincipal(caller)))).to.equal('none');
+    caller = clinician;
+    left.abort();
+    expect(await held).to.equal('CANCELLED');
+    await eventually(async () => (await reasonOf(client.embed(passages, asPrincipal(clinician)))) === 'none');
+  });
+
   it('say the reason of the model', async () => {
     titan.double.fault({ kind: 'error', type: 'AccessDeniedException' });
     expect(await reasonOf(embed())).to.equal('MODEL_ACCESS_DENIED');

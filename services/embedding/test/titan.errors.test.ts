@@ -142,6 +142,25 @@ describe('Titan: circuit', () => {
     expect((await titan.model.embed(texts, 'passage', call)).vectors).to.have.length(50);
   });
 
+  it('stays closed when too many wait here, whose model is there', async () => {
+    titan = await openTitanHarness({ circuit: { minAttempts: 6 }, config: { requestTimeoutMs: 60_000 } });
+    const mend = titan.double.fault({ kind: 'stall' });
+    const caller = new AbortController();
+    const waiting = Array.from({ length: 1_100 }, async () =>
+      errorOf(titan.model.embed(['a text'], 'passage', { ...call, signal: caller.signal })),
+    );
+    const other = titan.model.embed(['a text'], 'passage', { tenantId: 'tenant-b' });
+    const question = errorOf(titan.model.embed(['a text'], 'query', { ...call, signal: caller.signal }));
+    await eventually(() => titan.double.concurrent() === 5);
+    expect(await gauge()).to.equal('0');
+    mend();
+    caller.abort(new AppError('CANCELLED'));
+    const reasons = (await Promise.all([...waiting, question])).map(({ reason }) => reason);
+    expect(reasons.filter((reason) => reason === 'RATE_LIMITED')).to.have.length(1_100 - 4 - 1_024);
+    expect(new Set(reasons)).to.deep.equal(new Set(['CANCELLED', 'RATE_LIMITED']));
+    expect((await other).vectors).to.have.length(1);
+  });
+
   it('stays closed under throttling, which is for the limit to answer', async () => {
     titan = await openTitanHarness({ circuit: { minAttempts: 6 } });
     titan.double.fault({ kind: 'error', type: 'ThrottlingException' }, { next: 40 });

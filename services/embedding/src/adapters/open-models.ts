@@ -12,8 +12,10 @@ import type { EmbeddingModel, EmbeddingModels } from '../ports.ts';
 import { createTitanModel, type InvokeTitan } from './bedrock-titan.ts';
 import { measuredModel } from './measured-model.ts';
 
-/** Requests that may wait for their turn: those of some sixty documents, or of as many calls of `Embed`. */
+/** Requests that may wait for their turn: those of some sixty documents, or of as many calls of `Embed`; of questions as many. */
 const maxWaiting = 4_096;
+/** Of one tenant, a quarter. */
+const maxWaitingPerTenant = 1_024;
 /** A request that fails costs, or may have cost, as much as one that succeeds; one that is throttled costs nothing. */
 const attempts = 3;
 const throttledAttempts = 10;
@@ -69,7 +71,10 @@ export function openTitan(
       log.warn({ model: modelId, state }, 'the circuit to the model has changed');
     },
   });
-  const limit = createAdaptiveLimit({ max: config.maxConcurrency, maxWaiting, onChange: metrics.concurrency });
+  const limit = createAdaptiveLimit({
+    ...{ max: config.maxConcurrency, maxWaiting, maxWaitingPerTenant },
+    onChange: metrics.concurrency,
+  });
   const { microUsdPer1000Tokens, passageTimeoutMs: textTimeoutMs } = config;
   return {
     model: (dimensions) =>

@@ -4,7 +4,7 @@
  * limit can be changed too: it lets the place of a call go when the call's signal fires although the call is still with the
  * model, and it would have our own line in it anyway.
  */
-import { AppError } from '@wardstone/rpc';
+import { createSlots } from '@wardstone/rpc';
 import { createFairLine, type Place } from './fair-line.ts';
 
 /** How a call ended, as far as the limit learns from it. */
@@ -16,8 +16,13 @@ export interface AdaptiveLimitOptions {
   readonly max: number;
   /** Where it begins; 4, or `max` when that is less, unless told. */
   readonly initial?: number;
-  /** Who may wait for a turn; whoever comes then is refused. */
+  /**
+   * Who may wait for a turn; whoever comes then is refused. Who comes first and the others are counted apart, each up to these
+   * bounds, so that no number of passages takes the place of a question.
+   */
   readonly maxWaiting: number;
+  /** Of one tenant, of each of the two: when its line is full, it alone is refused. */
+  readonly maxWaitingPerTenant: number;
   /** Told of every change, of the limit and of the calls within it. */
   readonly onChange?: (state: { readonly limit: number; readonly inFlight: number; readonly waiting: number }) => void;
 }
@@ -27,7 +32,8 @@ export interface AdaptiveLimit {
   /**
    * Waits for its turn, and gives the function that ends it, to be called once with what became of the call. Who comes first
    * may go one beyond the limit, so that calls that hang hold up no search.
-   * Thrown: the signal's reason when it fires before the turn; MODEL_UNAVAILABLE when too many wait.
+   * Thrown: the signal's reason when it fires before the turn; RATE_LIMITED when too many wait, which says nothing about the
+   * model.
    */
   enter(place: Place, signal?: AbortSignal): Promise<(ending: Ending) => void>;
   /** Calls that may be in flight now, a whole number from 1 to `max`. */
@@ -39,7 +45,9 @@ const defaultInitial = 4;
 const minLimit = 1;
 
 export function createAdaptiveLimit(options: AdaptiveLimitOptions): AdaptiveLimit {
-  const { max, maxWaiting, onChange } = options;
+  const { max, onChange } = options;
+  const waitingBounds = { max: options.maxWaiting, maxPerKey: options.maxWaitingPerTenant };
+  const [firstPlaces, otherPlaces] = [createSlots(waitingBounds), createSlots(waitingBounds)];
   const line = createFairLine<(leave: (ending: Ending) => void) => void>();
   let exact = Math.min(options.initial ?? defaultInitial, max);
   let inFlight = 0;
@@ -84,16 +92,16 @@ export function createAdaptiveLimit(options: AdaptiveLimitOptions): AdaptiveLimi
           reject(signal.reason as Error);
           return;
         }
-        if (line.size() >= maxWaiting) {
-          reject(new AppError('MODEL_UNAVAILABLE', { cause: new Error('too many calls wait for the model') }));
-          return;
-        }
+        // What it throws rejects the promise.
+        const freePlace = (place.first ? firstPlaces : otherPlaces).take(place.tenantId);
         const onAbort = (): void => {
           giveUp();
+          freePlace();
           changed();
           reject(signal?.reason as Error);
         };
         const giveUp = line.join(place, (leave) => {
+          freePlace();
           signal?.removeEventListener('abort', onAbort);
           resolve(leave);
         });

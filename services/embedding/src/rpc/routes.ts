@@ -4,7 +4,7 @@ import type { Deps } from '../ports.ts';
 import { embed } from './embed.ts';
 
 /** Every RPC of this service. */
-export function routes(deps: Pick<Deps, 'models' | 'auditor'>) {
+export function routes(deps: Pick<Deps, 'models' | 'auditor' | 'limits'>) {
   return (router: ConnectRouter): void => {
     router.service(EmbeddingService, { embed: embed(deps) });
   };

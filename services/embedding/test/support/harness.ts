@@ -62,7 +62,7 @@ export async function openHarness(
     },
     progress: { report: (_job, percent) => void reports.push(percent) },
     metrics: createMetrics(new Registry()),
-    limits: { batchTexts: 2, maxCalls: 3 },
+    limits: { batchTexts: 2, maxCalls: 3, maxRequests: 64, tenantSlotPercent: 50 },
   };
   return {
     dir,
