@@ -1,8 +1,13 @@
 import { expect } from 'chai';
+import { createModelGuard } from '@wardstone/aws/bedrock';
 import { AppError, type Reason } from '@wardstone/rpc';
+import { Registry } from '@wardstone/telemetry';
 import { eventually } from '@wardstone/testing';
 import { useTestAwsCredentials } from '@wardstone/testing/aws';
 import { bedrockErrors, type BedrockErrorType, type BedrockFault } from '@wardstone/testing/bedrock';
+import { createTitanModel } from '../src/adapters/bedrock-titan.ts';
+import { createAdaptiveLimit } from '../src/domain/adaptive-limit.ts';
+import { createMetrics } from '../src/metrics.ts';
 import { openTitanHarness, paidTexts, type TitanHarness } from './support/titan.ts';
 
 const call = { tenantId: 'tenant-a' };
@@ -142,6 +147,22 @@ describe('Titan: circuit', () => {
     expect((await titan.model.embed(texts, 'passage', call)).vectors).to.have.length(50);
   });
 
+  it('stays closed when callers wait for a moment only, and answers the next one', async () => {
+    titan = await openTitanHarness({ circuit: { minAttempts: 6 }, config: { requestTimeoutMs: 60_000 } });
+    const mend = titan.double.fault({ kind: 'stall' });
+    const hasty = Array.from({ length: 20 }, async () => {
+      const caller = new AbortController();
+      const timer = setTimeout(() => caller.abort(new AppError('DEADLINE_EXCEEDED')), 200);
+      const error = await errorOf(titan.model.embed(['a text'], 'query', { ...call, signal: caller.signal }));
+      clearTimeout(timer);
+      return error.reason;
+    });
+    expect(new Set(await Promise.all(hasty))).to.deep.equal(new Set(['DEADLINE_EXCEEDED']));
+    expect(await gauge()).to.equal('0');
+    mend();
+    expect((await titan.model.embed(['a text'], 'query', call)).vectors).to.have.length(1);
+  });
+
   it('stays closed when too many wait here, whose model is there', async () => {
     titan = await openTitanHarness({ circuit: { minAttempts: 6 }, config: { requestTimeoutMs: 60_000 } });
     const mend = titan.double.fault({ kind: 'stall' });
@@ -159,6 +180,24 @@ describe('Titan: circuit', () => {
     expect(reasons.filter((reason) => reason === 'RATE_LIMITED')).to.have.length(1_100 - 4 - 1_024);
     expect(new Set(reasons)).to.deep.equal(new Set(['CANCELLED', 'RATE_LIMITED']));
     expect((await other).vectors).to.have.length(1);
+  });
+
+  it('counts a text that fails once, however many others it ends', async () => {
+    titan = await openTitanHarness();
+    const guard = createModelGuard({ attempts: 1, circuit: { minAttempts: 6 } });
+    const model = createTitanModel({
+      ...{ dimensions: 1024, guard, microUsdPer1000Tokens: 20, textTimeoutMs: 60_000 },
+      limit: createAdaptiveLimit({ max: 16, initial: 16, maxWaiting: 64, maxWaitingPerTenant: 64 }),
+      metrics: createMetrics(new Registry()),
+      invoke: async (body, signal) => {
+        if (new TextDecoder().decode(body).includes('text 7"')) throw new AppError('MODEL_UNAVAILABLE');
+        return new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(AppError.from(signal.reason)), { once: true });
+        });
+      },
+    });
+    expect((await errorOf(model.embed(texts, 'passage', call))).reason).to.equal('MODEL_UNAVAILABLE');
+    expect(guard.circuit()).to.equal('closed');
   });
 
   it('stays closed under throttling, which is for the limit to answer', async () => {

@@ -66,16 +66,32 @@ async function allOrNone(
   work: (text: string, call: BoundedCall) => Promise<Made>,
 ): Promise<Made[]> {
   const failure = new AbortController();
-  const either = (signal?: AbortSignal) => (signal ? AbortSignal.any([signal, failure.signal]) : failure.signal);
-  const signal = either(call.signal);
-  const bounded = { ...call, signal, upstreamSignal: call.upstreamSignal ? either(call.upstreamSignal) : signal };
+  const own = outsideEnd([call.signal, failure.signal]);
+  const upstream = outsideEnd([call.upstreamSignal ?? call.signal, failure.signal]);
+  const bounded = { ...call, signal: own.signal, upstreamSignal: upstream.signal };
   try {
     return await Promise.all(texts.map(async (text) => work(text, bounded)));
   } catch (error) {
     failure.abort(error);
     call.signal?.throwIfAborted();
     throw error;
+  } finally {
+    own.dispose();
+    upstream.dispose();
   }
+}
+
+/**
+ * Fires with CANCELLED when one of the others fires, whatever for: the circuit is to count what the model did, not a deadline of
+ * the caller's, nor the failure of one text again for each that it ends.
+ */
+function outsideEnd(signals: readonly (AbortSignal | undefined)[]): { signal: AbortSignal; dispose(): void } {
+  const own = new AbortController();
+  const any = AbortSignal.any(signals.filter((signal) => signal !== undefined));
+  const end = (): void => own.abort(new AppError('CANCELLED', { cause: any.reason }));
+  if (any.aborted) end();
+  else any.addEventListener('abort', end, { once: true });
+  return { signal: own.signal, dispose: () => any.removeEventListener('abort', end) };
 }
 
 /** A text that is too long is embedded in parts, whose vectors count by their length. */
