@@ -17,6 +17,9 @@ describe('output guard: what is let through', () => {
     'Write to help@clinic.example.org, or see cform.com.',
     'Uptake of [11C](R)-PK11195 and [18F]FDG was seen [1, 2].',
     'p <a was not tested, and x<b held.',
+    'pH <a and >b, CD4 <200 with onset = day 3, and p <a with onset = day 4, ongoing = yes.',
+    'More at "https://www.nice.org.uk/guidance/ng28", (https://www.nice.org.uk/guidance/ng28).',
+    'See www.nice.org.uk or nice.org.uk.',
     'System: cardiovascular. The user had a walking aid.',
     'Assistant: Dr Lee.',
     'The patient ignored all previous instructions about warfarin.',
@@ -47,6 +50,14 @@ describe('output guard: what is withheld', () => {
       'See https://www.nice.org.uk/guidance/ng28?q=smoker for more.',
       'foreign-address',
     ],
+    [
+      'a link with more behind a quotation mark',
+      "See https://www.nice.org.uk/guidance/ng28'smith now.",
+      'foreign-address',
+    ],
+    ['a link with more behind a bracket', 'See https://www.nice.org.uk/guidance/ng28)smith now.', 'foreign-address'],
+    ['a link that ends before that of the source', 'See https://www.nice.org.uk/guid now.', 'foreign-address'],
+    ['the end of a known host', 'Play at form.com today.', 'foreign-address'],
     ['a bare host', 'Download it from www.suspicioussite.xyz now.', 'foreign-address'],
     ['a host without www', 'Play at freegame.com today.', 'foreign-address'],
     ['a disguised host', 'Play at freegame[.]com today.', 'foreign-address'],
@@ -59,6 +70,11 @@ describe('output guard: what is withheld', () => {
     ['an image by reference', 'Fine ![x][pic]', 'active-content'],
     ['a link in markdown', 'Click [here](https://www.nice.org.uk/guidance/ng28).', 'active-content'],
     ['an HTML image', 'Fine <img src=x onerror=alert(1)>', 'active-content'],
+    ['a tag with a slash behind its name', '<svg/onload=alert(1)>', 'active-content'],
+    ['a tag with slashes for blanks', '<img/src/onerror=alert(1)>', 'active-content'],
+    ['a handler behind a name without a value', '<details/open/ontoggle=x()>', 'active-content'],
+    ['a handler of a tag that is left open', 'Fine <select autofocus onfocus=x()', 'active-content'],
+    ['a handler of a tag that is not known', 'Fine <xss a=">" onclick = x()>', 'active-content'],
     ['a script', '<script>alert(1)</script>', 'active-content'],
     ['an escaped script', '&lt;script&gt;alert(1)', 'active-content'],
     ['a script as address', 'javascript:alert(1)', 'active-content'],
@@ -85,7 +101,22 @@ describe('output guard: what is withheld', () => {
   });
 
   it('reads in time that grows with the text, not with its square', () => {
-    for (const text of ['a.', '<a ', '[a', '![', 'a@', '{"name": "', 'http:', '. ', ' dot ', '\u200d', '1.']) {
+    for (const text of [
+      'a.',
+      '<a ',
+      '[a',
+      '![',
+      'a@',
+      '{"name": "',
+      'http:',
+      '. ',
+      ' dot ',
+      '\u200d',
+      '1.',
+      '<a on',
+      '<a/',
+      "https://a.com/'",
+    ]) {
       expect(find(text.repeat(20_000)).length).to.be.at.least(0);
     }
   });

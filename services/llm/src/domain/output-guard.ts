@@ -63,12 +63,13 @@ const hostLabel = '[\\p{L}\\p{N}](?:[\\p{L}\\p{N}-]{0,62})';
 /** Top-level domains that are no words: "pain.it" may be a missing blank. */
 const topLevel =
   'com|org|net|info|biz|io|co|ai|app|dev|xyz|top|site|online|club|shop|live|link|click|page|web|cloud|tech|store|gov|edu|mil|int|eu|uk|de|fr|es|nl|ch|se|pl|ru|cn|jp|kr|br|au|ca|us|tv|cc|tk|ml|ga|cf|gq|ly|sh|gg|onion';
+/** An address goes on until a blank or a "<", as programs that make links of plain text read it: a quotation mark does not end it. */
 const addresses: readonly RegExp[] = [
-  /(?<![\p{L}\p{N}])(?:https?|ftp|wss?|file|data|javascript|vbscript|mailto|tel|sms):[^\s<>"')\]]{1,2048}/giu,
+  /(?<![\p{L}\p{N}])(?:https?|ftp|wss?|file|data|javascript|vbscript|mailto|tel|sms):[^\s<>"')\]][^\s<]*/giu,
   new RegExp(`(?<![\\p{L}\\p{N}.-])[\\p{L}\\p{N}._%+-]{1,64}@${hostLabel}(?:\\.${hostLabel}){1,8}`, 'giu'),
-  new RegExp(`(?<![\\p{L}\\p{N}@.-])www\\.${hostLabel}(?:\\.${hostLabel}){0,8}[^\\s<>"')\\]]{0,2048}`, 'giu'),
+  new RegExp(`(?<![\\p{L}\\p{N}@.-])www\\.${hostLabel}(?:\\.${hostLabel}){0,8}[^\\s<]*`, 'giu'),
   new RegExp(
-    `(?<![\\p{L}\\p{N}@.-])(?:${hostLabel}\\.){1,8}(?:(?:${topLevel})(?![\\p{L}\\p{N}-])[^\\s<>"')\\]]{0,2048}|\\p{L}{2,24}/[^\\s<>"')\\]]{1,2048})`,
+    `(?<![\\p{L}\\p{N}@.-])(?:${hostLabel}\\.){1,8}(?:(?:${topLevel})(?![\\p{L}\\p{N}-])[^\\s<]*|\\p{L}{2,24}/[^\\s<>"')\\]][^\\s<]*)`,
     'giu',
   ),
   /(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]\d)(?::\d{1,5})?/gu,
@@ -80,8 +81,20 @@ function hasForeignAddress(statement: string, cited: string): boolean {
   const found = addresses.flatMap((pattern) => Array.from(plain.matchAll(pattern), ([address]) => address));
   if (found.length === 0) return false;
   const words = undisguise(cited);
-  return found.some((address) => !words.includes(address.replace(/[.,;:!?]+$/u, '')));
+  return found.some((address) => !standsWhole(address.replace(/[.,;:!?…"'“”‘’«»()[\]{}>*`]+$/u, ''), words));
 }
+
+/** Whether an address stands among words with nothing before or behind it that makes it another; a path may go on. */
+function standsWhole(address: string, words: string): boolean {
+  for (let at = words.indexOf(address); at !== -1; at = words.indexOf(address, at + 1)) {
+    const end = at + address.length;
+    const isBegun = /[\p{L}\p{N}_-]$/u.test(words.slice(Math.max(0, at - 2), at));
+    if (!isBegun && addressEnd.test(words.slice(end, end + 16))) return true;
+  }
+  return false;
+}
+
+const addressEnd = /^[.,;:!?…]*(?:$|[\s<>"'“”‘’«»()[\]{}*`/])/u;
 
 /** Dots and schemes as they are, however they were written to slip through. */
 function undisguise(text: string): string {
@@ -98,16 +111,25 @@ function undisguise(text: string): string {
  * Withheld even where it stands in a source: a reader's program would load an image at once, and run a script. "[11C](R)-PK" is
  * chemistry, and "p <a" a comparison.
  */
-const activeContent: readonly RegExp[] = [
+const activeMarkdown: readonly RegExp[] = [
   /!\[[^\]]{0,500}\]\s?[[(]/u,
   /\]\(\s*<?(?:[a-z][a-z\d+.-]{1,20}:|\/|\.\.?\/|#|www\.|[\w-]{1,63}(?:\.[\w-]{1,63})+[/?#:)\s])/iu,
   /^\s*\[[^\]]{1,200}\]:\s*<?[a-z][a-z\d+.-]{1,20}:/imu,
-  /<\/?(?:a|img|script|iframe|frame|svg|style|link|meta|object|embed|form|input|button|video|audio|base|body|html|head|div|span|table|details|math|template|marquee|p|br|b|i|u|h[1-6])(?:\s[^<>]{0,2000})?\/?>/iu,
-  /<(?:a|img|script|iframe|svg|style|link|meta|object|embed|form|input|video|audio|base|body|details)\s+[a-z-]{1,40}\s*=/iu,
   /<[a-z][a-z\d+.-]{1,20}:\/\//iu,
+];
+
+const activeHtml: readonly RegExp[] = [
+  // Browsers end a tag's name at a slash as well.
+  // One letter may be a name that a value is compared with.
+  /<(?:\/?[abipu]\s*\/?|[abipu][\s/][^<>=]{0,2000}=[^<>]{0,2000})>/iu,
+  /<\/?(?:img|script|iframe|frame|frameset|applet|svg|style|link|meta|object|embed|form|input|select|textarea|button|video|audio|base|body|html|head|dialog|div|span|table|details|math|template|marquee|br|h[1-6])(?:[\s/][^<>]{0,2000})?>/iu,
+  /<(?:a|img|script|iframe|svg|style|link|meta|object|embed|form|input|select|textarea|video|audio|base|body|details)[\s/]+[a-z-]{1,40}\s*=/iu,
+  // A handler of an event makes any tag run; the words are no handlers, and stand after comparisons.
+  /<[a-z][^<]*\bon(?!(?:set|going|cology|line|ly|e|es|to)\b)[a-z]+\s*=/iu,
   /(?:javascript|vbscript)\s*:|data\s*:\s*(?:text|image|application)\//iu,
   /&(?:lt|#0*60|#x0*3c);\/?(?:script|img|iframe|svg|a)\b/iu,
 ];
+const activeContent = [...activeMarkdown, ...activeHtml];
 
 const hidden: readonly RegExp[] = [
   // A soft hyphen, tab or line end is typography; joiners are where a script needs them, and in emoji.
