@@ -20,12 +20,17 @@ const checked = says('The kidneys are checked every year.');
 const wrongDose = says('Metformin 850 mg is taken twice daily.', 'Metformin 500 mg is taken twice daily.');
 const harmful = says('Warfarin was stopped: see www.evil.example.', 'Warfarin was stopped');
 
-async function compose(policy: CitationPolicy, readings: readonly ModelReading[], outcome: ModelOutcome = 'answered') {
+async function compose(
+  policy: CitationPolicy,
+  readings: readonly ModelReading[],
+  outcome: ModelOutcome = 'answered',
+  from = source,
+) {
   const sent: CheckedStatement[] = [];
   let summary: AnswerSummary | undefined;
   const guard = createOutputGuard([]);
   for await (const piece of composeAnswer(told([...readings, { kind: 'done', outcome }]), {
-    sources: [source],
+    sources: [from],
     policy,
     guard,
   })) {
@@ -55,6 +60,16 @@ describe('composing an answer: policies', () => {
         expect(summary.text.slice(answerStart, answerEnd)).to.equal(text.trim());
       }
       expect(summary).to.deep.include({ outcome: 'answered', statements: 2, supported: 2, withheld: 0, grounding: 1 });
+    }
+  });
+
+  it('withholds a statement whose source has a script in the words that it cites, under each of them', async () => {
+    const scripted = sourceOf({ text: 'Warfarin was stopped <img/src/onerror=x()> because of bleeding.' });
+    const quoting = says('Warfarin was stopped because of bleeding.', scripted.text);
+    for (const policy of ['mark', 'drop', 'refuse'] as const) {
+      const { texts, summary } = await compose(policy, [quoting], 'answered', scripted);
+      expect(texts).to.deep.equal([blocked]);
+      expect(summary.findings).to.deep.equal(['active-content']);
     }
   });
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createOutputGuard } from '../src/domain/output-guard.ts';
+import { createOutputGuard, withoutHidden } from '../src/domain/output-guard.ts';
 
 const prompt =
   'You answer questions of clinical staff from the sources that are given to you, and from nothing else at all. Canary: wdn7k2qpx94rtz.';
@@ -123,5 +123,23 @@ describe('output guard: what is withheld', () => {
 
   it('looks for nothing in a prompt that there is not', () => {
     expect(createOutputGuard([]).inspect(prompt, '')).to.deep.equal([]);
+  });
+});
+
+describe('output guard: words that are cited', () => {
+  it('may not hold HTML or a script', () => {
+    for (const words of ['Dose <script>x()</script>', 'Dose <svg/onload=x()>', 'javascript:x()', '&lt;script&gt;']) {
+      expect(guard.inspectQuotes(words)).to.deep.equal(['active-content']);
+    }
+  });
+
+  it('may hold addresses and markdown, which are the source’s own, and comparisons', () => {
+    expect(guard.inspectQuotes(`${source} [here](https://clinic.example.org/a). pH <a and >b.`)).to.deep.equal([]);
+  });
+
+  it('lose what is not seen of them, and nothing else', () => {
+    const hidden = 'met\u200bformin\u202e 5\u00a0mg\u{e0061}\ufe01\ufe02, co\u00adoperation\nnext\tmet\u200dformin';
+    expect(withoutHidden(hidden)).to.equal('metformin 5\u00a0mg, co\u00adoperation\nnext\tmetformin');
+    expect(withoutHidden('می\u200cخواهم ❤\ufe0f')).to.equal('می\u200cخواهم ❤\ufe0f');
   });
 });

@@ -59,7 +59,7 @@ export async function* composeAnswer(
     }
     const { problems, quotes } = verifier.verify(reading);
     const cited = quotes.map(({ source, start, end }) => source.text.slice(start, end)).join('\n');
-    const findings = guard.inspect(reading.text, cited);
+    const findings = [...new Set([...guard.inspect(reading.text, cited), ...guard.inspectQuotes(cited)])];
     tally.add(findings, problems);
     const isKept = findings.length === 0 && (problems.length === 0 || policy === 'mark');
     draft.add(isKept ? { text: reading.text, problems, quotes } : undefined);

@@ -9,6 +9,8 @@ export type GuardFinding =
 export interface OutputGuard {
   /** What is wrong with a statement that cites these words of sources; empty when it may be sent. */
   inspect(statement: string, cited: string): readonly GuardFinding[];
+  /** What is wrong with words of a source that are sent as a citation. Addresses and markdown are the source's own. */
+  inspectQuotes(cited: string): readonly GuardFinding[];
 }
 
 /** So many words in a row as in the prompt are no accident. */
@@ -31,7 +33,13 @@ export function createOutputGuard(confidential: readonly string[]): OutputGuard 
       if (steersPrograms(statement, cited)) findings.push('control-syntax');
       return findings;
     },
+    inspectQuotes: (cited) => (activeHtml.some((pattern) => pattern.test(cited)) ? ['active-content'] : []),
   };
+}
+
+/** Words of a source without characters that are not seen or turn the direction of text. */
+export function withoutHidden(words: string): string {
+  return hidden.reduce((text, pattern) => text.replaceAll(new RegExp(pattern, `${pattern.flags}g`), ''), words);
 }
 
 function leaks(statement: string, runs: ReadonlySet<string>, canaries: readonly string[]): boolean {
@@ -136,7 +144,7 @@ const hidden: readonly RegExp[] = [
   /[[\p{Cf}\p{Cc}]--[\t\n\r\u00ad\u200c\u200d]]/v,
   /(?<![\p{Script=Arabic}\p{Script=Devanagari}\p{Script=Bengali}\p{Script=Tamil}\p{Script=Malayalam}\p{Script=Sinhala}\p{Emoji_Presentation}\p{M}\ufe0f])[\u200c\u200d]/u,
   // Selectors that choose nothing carry data.
-  /[\ufe00-\ufe0e\u{e0100}-\u{e01ef}]{2}|[A-Za-z\d\s][\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/u,
+  /[\ufe00-\ufe0e\u{e0100}-\u{e01ef}]{2,}|(?<=[A-Za-z\d\s])[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]+/u,
 ];
 
 const controlSyntax: readonly RegExp[] = [

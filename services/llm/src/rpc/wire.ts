@@ -9,7 +9,7 @@ import {
 } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import type { AnswerSummary, CheckedStatement } from '../domain/compose-answer.ts';
 import type { AnswerOutcome } from '../domain/outcomes.ts';
-import type { GuardFinding } from '../domain/output-guard.ts';
+import { type GuardFinding, withoutHidden } from '../domain/output-guard.ts';
 import { placeOf } from '../domain/places.ts';
 import type { FoundQuote, StatementProblem } from '../domain/verify/verify-statement.ts';
 import type { AnswerModel, AnswerSource, ModelUsage } from '../ports.ts';
@@ -51,14 +51,17 @@ export function statementToWire({ text, support, problems, answerStart, answerEn
   };
 }
 
-/** A citation as it is sent: the quote is cut from the source here, so that no model can make one up. */
+/**
+ * A citation as it is sent: the quote is cut from the source here, so that no model can make one up. What is not seen of it is left
+ * out; the span tells of the source as it is.
+ */
 export function citationToWire(
   { source, start, end, match, similarity }: FoundQuote,
   { answerStart, answerEnd }: Pick<CheckedStatement, 'answerStart' | 'answerEnd'>,
 ) {
   return {
     sourceNumber: source.number,
-    quote: source.text.slice(start, end),
+    quote: withoutHidden(source.text.slice(start, end)),
     span: placeOf(source, start, end),
     answerStart,
     answerEnd,
