@@ -128,6 +128,20 @@ describe('composing an answer: policies', () => {
   }
 });
 
+describe('composing an answer: many statements at once', () => {
+  it('lets others have their turn between two of them', async () => {
+    let [turns, isOver] = [0, false];
+    const other = (): void => {
+      turns += 1;
+      if (!isOver) setImmediate(other);
+    };
+    setImmediate(other);
+    await compose('drop', Array<ModelReading>(50).fill(stopped));
+    isOver = true;
+    expect(turns).to.be.at.least(49);
+  });
+});
+
 describe('composing an answer: how it ends', () => {
   it('says in one sentence of ours that the documents do not answer', async () => {
     const { sent, summary } = await compose('drop', [], 'not-in-documents');

@@ -1,5 +1,8 @@
 import { expect } from 'chai';
-import { createVerifier } from '../src/domain/verify/verify-statement.ts';
+import { citedBy } from '../src/domain/verify/cited.ts';
+import { byAmount, readNumbers } from '../src/domain/verify/numbers.ts';
+import { type FoundQuote, maxPartsOfQuote, readSource } from '../src/domain/verify/quotes.ts';
+import { createVerifier, maxPlacesOfStatement } from '../src/domain/verify/verify-statement.ts';
 import type { AnswerSource } from '../src/ports.ts';
 import { sourceOf } from './support/sources.ts';
 
@@ -157,6 +160,61 @@ describe('verifier: quotes that stand elsewhere', () => {
     const quotes = Array.from({ length: 500 }, () => ({ sourceNumber: 1, quote }));
     for (let times = 0; times < 20; times += 1) {
       expect(verifier.verify({ text: 'ab', quotes }).problems).to.include('quote-not-found');
+    }
+  });
+});
+
+describe('verifier: how much it reads', () => {
+  const long = sourceOf({
+    title: 'Ward round',
+    text: Array.from({ length: 40 }, (_, at) => `part ${String.fromCodePoint(97 + (at % 26))}${String(at)} here`).join(
+      ' and ',
+    ),
+  });
+  const partsOf = (from: number, count: number) =>
+    Array.from(
+      { length: count },
+      (_, at) => `part ${String.fromCodePoint(97 + ((from + at) % 26))}${String(from + at)} here`,
+    );
+  const verify = (quotes: readonly string[]) =>
+    createVerifier([long]).verify({
+      text: 'The part is here.',
+      quotes: quotes.map((quote) => ({ sourceNumber: 1, quote })),
+    });
+
+  it('looks for no more than four parts of a quote', () => {
+    const apart = (count: number) => Array.from({ length: count }, (_, at) => partsOf(at * 7, 1)[0]).join(' ... ');
+    expect(verify([apart(maxPartsOfQuote)]).quotes).to.have.length(maxPartsOfQuote);
+    const beyond = verify([apart(maxPartsOfQuote + 1)]);
+    expect(beyond.quotes).to.deep.equal([]);
+    expect(beyond.problems).to.include('quote-not-found');
+  });
+
+  it('takes no more than 16 places of a statement', () => {
+    const quotes = Array.from({ length: 8 }, (_, at) => partsOf(at * 4, 4).join(' ... '));
+    expect(verify(quotes.slice(0, 4)).problems).not.to.include('quote-not-found');
+    const { quotes: found, problems } = verify(quotes);
+    expect(found).to.have.length(maxPlacesOfStatement);
+    expect(problems).to.include('quote-not-found');
+  });
+
+  it('reads a sentence, those around and a title once, however many quotes stand in it', () => {
+    const source = sourceOf({ title: 'Letter', text: 'He came. Warfarin was stopped because of bleeding. He left.' });
+    const at = (word: string): FoundQuote => {
+      const start = source.text.indexOf(word);
+      return { source, start, end: start + word.length, match: 'exact', similarity: 1 };
+    };
+    const { text, nearby } = citedBy(['Warfarin', 'stopped', 'because', 'bleeding'].map(at), [readSource(source)]);
+    expect(text).to.equal('Warfarin was stopped because of bleeding.');
+    expect(nearby.split('\n')).to.have.members(['He came.', 'Letter', 'He left.']).and.have.length(3);
+  });
+
+  it('compares a number with those of about its amount, not with all', () => {
+    const { facts } = readNumbers(Array.from({ length: 5_000 }, (_, at) => `${String(at + 1)} mg`).join('; '));
+    const told = byAmount(facts, (fact) => fact);
+    for (const wanted of ['250 mg', '0.25 g', '250']) {
+      const [fact] = readNumbers(wanted).facts;
+      expect(fact && told.near(fact).map(({ value }) => value)).to.deep.equal([250]);
     }
   });
 });

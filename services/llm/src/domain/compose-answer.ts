@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AnswerSource, CitationPolicy, ModelOutcome } from '../ports.ts';
 import { type AnswerOutcome, blocked, notInDocuments, unsupported } from './outcomes.ts';
 import type { GuardFinding, OutputGuard } from './output-guard.ts';
@@ -57,6 +58,8 @@ export async function* composeAnswer(
       yield* conclude(reading.outcome, { tally, draft, policy });
       return;
     }
+    // A check takes processor time: others get their turn between two statements that came at once.
+    await nextTurn();
     const { problems, quotes } = verifier.verify(reading);
     const cited = quotes.map(({ source, start, end }) => source.text.slice(start, end)).join('\n');
     const findings = [...new Set([...guard.inspect(reading.text, cited), ...guard.inspectQuotes(cited)])];

@@ -1,5 +1,5 @@
 import { type DateFact, readDates, saysDate, saysTime, type TimeFact } from './dates.ts';
-import { compact, type NumberFact, type Numbers, readNumbers, sameAmount, saysNumber } from './numbers.ts';
+import { byAmount, compact, type NumberFact, type Numbers, readNumbers, sameAmount, saysNumber } from './numbers.ts';
 
 /** What a text says that can be counted or dated. */
 export interface Claims extends Numbers {
@@ -36,15 +36,21 @@ export function readClaims(text: string): Claims {
  */
 export function missingClaims(statement: string, cited: Claims, around?: ReadonlySet<string>): MissingClaims {
   const { facts, ranges, pairs, names, dates, times } = readClaims(statement.replaceAll(reference, ' '));
-  const missing = facts.filter((fact) => fact.isFirm && !saysNumber(fact, cited.facts));
+  const told = byAmount(cited.facts, (fact) => fact);
+  const missing = facts.filter((fact) => fact.isFirm && !saysNumber(fact, told));
+  const toldRanges = byAmount(cited.ranges, ([low]) => low);
+  const toldPairs = new Set(cited.pairs);
+  const toldNames = names.length > 0 ? namesIn(cited) : new Set<string>();
   const undated =
     dates.some((date) => !saysDate(date, cited.dates)) || times.some((time) => !saysTime(time, cited.times));
   return {
     number:
       missing.some((fact) => !isYear(fact)) ||
-      ranges.some(([from, to]) => !cited.ranges.some(([low, high]) => sameAmount(from, low) && sameAmount(to, high))) ||
-      pairs.some((pair) => !cited.pairs.includes(pair)) ||
-      names.some((found) => !around?.has(found) && !saysName(found, cited)),
+      ranges.some(
+        ([from, to]) => !toldRanges.near(from).some(([low, high]) => sameAmount(from, low) && sameAmount(to, high)),
+      ) ||
+      pairs.some((pair) => !toldPairs.has(pair)) ||
+      names.some((found) => !around?.has(found) && !toldNames.has(found)),
     date: undated || missing.some(isYear),
   };
 }
@@ -61,14 +67,10 @@ function yearFact(value: number): NumberFact {
   return { value, unit: undefined, per: undefined, bound: undefined, isFirm: false, start: 0, end: 0 };
 }
 
-function saysName(name: string, cited: Claims): boolean {
-  if (cited.names.includes(name)) return true;
-  // "IL 6" for "IL-6".
-  const [, letters = '', figures = ''] = /^(\p{L}+)(\d+)$/u.exec(name) ?? [];
-  if (letters === '') return false;
-  return [...cited.plain.matchAll(/(?<![\p{L}\d])(\p{L}{1,24})[\s-]?(\d{1,9})(?![\p{L}\d])/gu)].some(
-    ([, word = '', number = '']) => compact(word) === letters && number === figures,
-  );
+/** Names of the cited text, also those that are written apart: "IL 6" for "IL-6". */
+function namesIn({ names, plain }: Claims): ReadonlySet<string> {
+  const apart = plain.matchAll(/(?<![\p{L}\d])(\p{L}{1,24})[\s-]?(\d{1,9})(?![\p{L}\d])/gu);
+  return new Set([...names, ...Array.from(apart, ([, word = '', number = '']) => compact(word) + number)]);
 }
 
 function plainText(text: string): string {

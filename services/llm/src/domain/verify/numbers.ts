@@ -105,8 +105,43 @@ export function readNumbers(text: string): Numbers {
 }
 
 /** Whether one of the facts says this number, with its unit and no other bound. */
-export function saysNumber(wanted: NumberFact, told: readonly NumberFact[]): boolean {
-  return told.some((fact) => sameAmount(wanted, fact) && !contrary(wanted.bound, fact.bound));
+export function saysNumber(wanted: NumberFact, told: Amounts<NumberFact>): boolean {
+  return told.near(wanted).some((fact) => sameAmount(wanted, fact) && !contrary(wanted.bound, fact.bound));
+}
+
+/** Things by the amount that they are found by, so that a text full of numbers is not compared with another one by one. */
+export interface Amounts<Thing> {
+  /** Those that may be of this amount: all that are, and few others. */
+  near(wanted: NumberFact): readonly Thing[];
+}
+
+/** Digits that amounts have in common when they may be the same: `near` asks for a few more. */
+const keyDigits = 9;
+
+export function byAmount<Thing>(things: readonly Thing[], factOf: (thing: Thing) => NumberFact): Amounts<Thing> {
+  const found = new Map<string, Thing[]>();
+  const put = (key: string, thing: Thing): void => {
+    const before = found.get(key);
+    if (before) before.push(thing);
+    else found.set(key, [thing]);
+  };
+  for (const thing of things) {
+    const { value, unit } = factOf(thing);
+    put(keyOf(undefined, value), thing);
+    if (unit) put(keyOf(unit.kind, value * unit.factor), thing);
+  }
+  return {
+    near({ value, unit }) {
+      const amount = value * (unit?.factor ?? 1);
+      // The amounts beside it may be written with another last digit.
+      const keys = new Set([1 - 1e-9, 1, 1 + 1e-9].map((by) => keyOf(unit?.kind, amount * by)));
+      return [...keys].flatMap((key) => found.get(key) ?? []);
+    },
+  };
+}
+
+function keyOf(kind: string | undefined, amount: number): string {
+  return `${kind ?? ''} ${amount.toPrecision(keyDigits)}`;
 }
 
 /** Whether two facts are of one amount. A number without a unit is also said by one with a unit, not the other way round. */

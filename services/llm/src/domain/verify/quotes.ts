@@ -36,6 +36,8 @@ const minFuzzyChars = 20;
 const maxFuzzyChars = 400;
 /** Longer quotes are not looked up. */
 export const maxQuoteChars = 4_000;
+/** Parts of one quote between its ellipses; one with more is not found. */
+export const maxPartsOfQuote = 4;
 /** Places of one quote that are looked at. */
 const maxPlaces = 16;
 
@@ -76,8 +78,8 @@ export function findExact(quote: string, read: ReadSource): readonly (readonly F
     const places = occurrences(words, read, 0);
     if (places.length > 0) return [places];
   }
-  const parts = whole.split(ellipsis).map(trimQuote);
-  if (parts.length < 2 || parts.some((part) => !part.includes(' '))) return [];
+  const parts = whole.split(ellipsis, maxPartsOfQuote + 1).map(trimQuote);
+  if (parts.length < 2 || parts.length > maxPartsOfQuote || parts.some((part) => !part.includes(' '))) return [];
   const found: FoundQuote[][] = [];
   let from = 0;
   for (const part of parts) {

@@ -1,4 +1,5 @@
 import type { AnswerSource, ModelQuote } from '../../ports.ts';
+import { citedBy, type Cited, stretchOf } from './cited.ts';
 import { missingClaims, readClaims } from './claims.ts';
 import { medicalNames, stemsOf } from './clinical-words.ts';
 import { isCueWord, tokensOf } from './cues.ts';
@@ -51,7 +52,9 @@ const minOwnOverlap = 1 / 3;
 /** Longer statements are not borne out: nobody could check them either. */
 export const maxStatementChars = 4_000;
 /** Quotes of one statement that are looked at; the others are as if they were not found. */
-const maxQuotes = 16;
+export const maxQuotes = 16;
+/** Places of one statement; a quote with an ellipsis has several. Those beyond are as if they were not found. */
+export const maxPlacesOfStatement = 16;
 /** Steps of fuzzy lookups in one answer: a hundred of ordinary length, and about half a second at worst. */
 const maxFuzzySteps = 100_000_000;
 /** Words that say that something is said. */
@@ -77,10 +80,15 @@ function verify(
   const terms = contentOf(text.slice(0, maxStatementChars));
   if (claimed.length === 0) problems.add('no-quote');
   if (claimed.length > maxQuotes) problems.add('quote-not-found');
+  const contentAt = createContents(reads);
   for (const quote of claimed.slice(0, maxQuotes)) {
     const { places, problem } = look(quote, reads, budget);
     if (problem !== undefined) problems.add(problem);
-    quotes.push(...places.flatMap((alternatives) => bestPlace(alternatives, terms, reads) ?? []));
+    if (quotes.length + places.length > maxPlacesOfStatement) {
+      problems.add('quote-not-found');
+      break;
+    }
+    quotes.push(...places.flatMap((alternatives) => bestPlace(alternatives, terms, contentAt) ?? []));
   }
   if (text.length > maxStatementChars) problems.add('not-borne-out');
   else if (quotes.length > 0) for (const problem of compare(text, terms, citedBy(quotes, reads))) problems.add(problem);
@@ -117,47 +125,27 @@ function look(
 function bestPlace(
   places: readonly FoundQuote[],
   terms: ReadonlySet<string>,
-  reads: readonly ReadSource[],
+  contentAt: (place: FoundQuote) => ReadonlySet<string>,
 ): FoundQuote | undefined {
   let [best, bestShare]: [FoundQuote | undefined, number] = [places[0], -1];
   if (places.length < 2) return best;
   for (const place of places) {
-    const words = contentOf(citedBy([place], reads).text);
+    const words = contentAt(place);
     const share = [...terms].filter((term) => words.has(term)).length;
     if (share > bestShare) [best, bestShare] = [place, share];
   }
   return best;
 }
 
-interface Cited {
-  /** The sentences that the quotes stand in, whole: a quote does not get rid of the "no" before it. */
-  readonly text: string;
-  /** The titles, and the sentences around. */
-  readonly nearby: string;
-  /** Names with numbers in them (IL-6) of the cited chunks. */
-  readonly names: ReadonlySet<string>;
-  /** Stems of all words of the cited chunks. */
-  readonly words: ReadonlySet<string>;
-}
-
-function citedBy(quotes: readonly FoundQuote[], reads: readonly ReadSource[]): Cited {
-  const text: string[] = [];
-  const nearby: string[] = [];
-  for (const { source, start, end } of quotes) {
-    const sentences = reads.find((read) => read.source === source)?.sentences() ?? [];
-    const touched = sentences.filter((sentence) => sentence.start < end && start < sentence.end);
-    const [from, to] = [Math.min(start, ...touched.map((s) => s.start)), Math.max(end, ...touched.map((s) => s.end))];
-    text.push(source.text.slice(from, to));
-    const [before, after] = [sentences.findLast((s) => s.end <= from), sentences.find((s) => s.start >= to)];
-    for (const around of [before, after]) if (around) nearby.push(source.text.slice(around.start, around.end));
-    nearby.push(source.title);
-  }
-  const cited = reads.filter((read) => quotes.some(({ source }) => source === read.source));
-  return {
-    text: text.join('\n'),
-    nearby: nearby.join('\n'),
-    names: new Set(cited.flatMap((read) => [...read.names()])),
-    words: new Set(cited.flatMap((read) => [...read.words()])),
+/** The content words of the sentences that a place stands in, read once for one statement. */
+function createContents(reads: readonly ReadSource[]): (place: FoundQuote) => ReadonlySet<string> {
+  const known = new Map<string, ReadonlySet<string>>();
+  return (place) => {
+    const { start, end } = stretchOf(place, reads);
+    const key = `${String(reads.findIndex(({ source }) => source === place.source))} ${String(start)} ${String(end)}`;
+    const words = known.get(key) ?? contentOf(place.source.text.slice(start, end));
+    known.set(key, words);
+    return words;
   };
 }
 
