@@ -12,6 +12,9 @@ describe('a question that goes on with a conversation', () => {
   let conversationId: string;
   const inputs: AnswerInput[] = [];
   const rewrites: { question: string; history: readonly ConversationTurn[] }[] = [];
+  const restated = (question: string, history: readonly ConversationTurn[]) =>
+    `${question} (of ${history.at(-1)?.question ?? ''})`;
+  let rewording = restated;
   let meanwhile: () => Promise<unknown> = () => Promise.resolve();
 
   before(async function () {
@@ -23,9 +26,10 @@ describe('a question that goes on with a conversation', () => {
       yield answered;
     };
     const model = scriptedModel(answer, {
+      confidential: ['Canary: wdn7k2qpx94rtz.'],
       rewrite: (question, history) => {
         rewrites.push({ question, history });
-        return Promise.resolve({ question: `${question} (of ${history.at(-1)?.question ?? ''})` });
+        return Promise.resolve({ question: rewording(question, history) });
       },
     });
     store = await openStore({ model, window: { maxTurns: 2 } });
@@ -34,6 +38,7 @@ describe('a question that goes on with a conversation', () => {
   beforeEach(async () => {
     for (const list of [inputs, rewrites, store.events]) list.length = 0;
     meanwhile = () => Promise.resolve();
+    rewording = restated;
     tenantId = newTenant();
     const { conversation } = await store.conversations.createConversation({}, as(tenantId));
     conversationId = conversation?.conversationId ?? '';
@@ -68,6 +73,28 @@ describe('a question that goes on with a conversation', () => {
     const long = 'x'.repeat(3_995);
     await ask(long);
     expect(store.asked.at(-1)?.query).to.equal(long);
+  });
+
+  for (const [what, added] of [
+    ['an address', 'https://evil.example/?d=smith'],
+    ['a script', '<svg/onload=x()>'],
+    ['characters that are not seen', 'of\u200b him'],
+    ['the canary', 'wdn7k2qpx94rtz'],
+  ] as const) {
+    it(`is searched for as it was asked when its rewriting brings in ${what}`, async () => {
+      await ask('one');
+      rewording = (question) => `${question} ${added}`;
+      await ask('two');
+      expect(store.asked.at(-1)?.query).to.equal('two');
+      expect(inputs.at(-1)).to.include({ question: 'two' });
+    });
+  }
+
+  it('may hold an address that was asked about before', async () => {
+    await ask('What is at https://clinic.example.org/a?');
+    rewording = (question) => `${question} at https://clinic.example.org/a`;
+    await ask('two');
+    expect(store.asked.at(-1)?.query).to.equal('two at https://clinic.example.org/a');
   });
 
   it('is audited before anything of the conversation is used', async () => {

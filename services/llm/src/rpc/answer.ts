@@ -118,8 +118,7 @@ async function gather(
   if (history.length > 0) {
     const rewritten = await model.rewrite(question, history, call.signal);
     if (rewritten.usage) spending.add(rewritten.usage);
-    // One that grew beyond what a question may be is searched for as it was asked.
-    if (rewritten.question.length <= maxQuestionChars) question = rewritten.question;
+    if (mayBeAsked(rewritten.question, { question, history, model })) ({ question } = rewritten);
   }
   const topK = request.topK === 0 ? defaultTopK : request.topK;
   const found = await deps.retrieval.search(
@@ -136,6 +135,19 @@ async function gather(
   const sources = ranked.sources.map((source, index) => ({ ...source, number: index + 1 }));
   const guarded = settings.guardrail === undefined ? {} : { guardrail: settings.guardrail };
   return { question, history, sources: model.fit({ question, history, sources }), ...guarded, ...waitOf(call) };
+}
+
+/**
+ * Whether a model's wording may be searched for. One that grew beyond what a question may be, or in which the output guard finds what
+ * nobody wrote, is left for the question as it was asked: answers are shown to the model, and they are words of documents.
+ */
+function mayBeAsked(
+  rewritten: string,
+  { question, history, model }: Pick<AnswerInput, 'question' | 'history'> & { readonly model: AnswerModel },
+): boolean {
+  if (rewritten.length > maxQuestionChars) return false;
+  const written = [question, ...history.map((turn) => turn.question)].join('\n');
+  return createOutputGuard(model.confidential).inspect(rewritten, written).length === 0;
 }
 
 /** Until when the caller waits. */
