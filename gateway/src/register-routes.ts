@@ -68,7 +68,7 @@ function registerRoute(app: FastifyInstance, operation: Route, env: RouteEnviron
     ],
     handler: async (request, reply) => {
       try {
-        return await answer(operation, callOf(request, reply, offered, env), reply);
+        return await answer(operation, callOf(request, reply, operation, env), reply);
       } catch (error) {
         throw asUpstreamError(error);
       }
@@ -89,13 +89,14 @@ async function answer(operation: Route, call: RawCall, reply: FastifyReply): Pro
 function callOf(
   request: FastifyRequest,
   reply: FastifyReply,
-  offered: readonly string[],
+  operation: Route,
   { limits, draining }: RouteEnvironment,
 ): RawCall {
   const { principal, id: requestId } = request;
   if (principal === undefined)
     throw new AppError('INTERNAL', { cause: new Error('a route was reached without a principal') });
-  const accepted = preferred(request.headers.accept, offered) ?? '';
+  const chosen = operation.mediaTypeOf?.(request.body);
+  const accepted = chosen ?? preferred(request.headers.accept, mediaTypesOf(operation)) ?? '';
   // Event streams have no end of their own to wait for; everything else may come to its end while the gateway drains.
   const signal = whileAnswering(reply, accepted === eventStreamMediaType ? draining : never);
   return {

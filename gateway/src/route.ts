@@ -9,7 +9,8 @@ import type { PaceBounds } from './http/pace.ts';
 import { refusedBySchema } from './problem.ts';
 
 /** Groups of operations in the API's description. */
-export type Tag = 'Documents' | 'Search' | 'Answers' | 'Conversations' | 'Settings' | 'Tenants' | 'Audit' | 'Me';
+export type Tag =
+  'Documents' | 'Search' | 'Answers' | 'Completions' | 'Conversations' | 'Settings' | 'Tenants' | 'Audit' | 'Me';
 
 /**
  * Whose permission a route needs: that of the RPC it calls, as the proto declares it; or `own-token` for what tells the
@@ -75,7 +76,7 @@ export interface RouteCall<Params, Query, Body> {
   readonly query: Query;
   /** The checked JSON body; undefined when the body is multipart. */
   readonly body: Body;
-  /** The media type that the client likes best of those the route offers. */
+  /** The media type that the client likes best of those the route offers, or that its body chose. */
   readonly accepted: string;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
@@ -104,6 +105,11 @@ export interface RouteSpec<Params extends z.ZodType, Query extends z.ZodType, Bo
   readonly headers?: Readonly<Record<string, HeaderSpec>>;
   readonly body?: BodySpec<Body>;
   readonly success: Success;
+  /**
+   * Where the body chooses among the media types of the answer, instead of Accept: the one that it chooses. The body has not
+   * been checked then.
+   */
+  readonly mediaTypeOf?: (body: unknown) => string;
   /** Reasons beside those that every route has. */
   readonly problems?: readonly Reason[];
   readonly handle: (call: RouteCall<z.output<Params>, z.output<Query>, z.output<Body>>) => Promise<unknown>;

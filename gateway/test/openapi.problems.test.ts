@@ -49,6 +49,8 @@ const uses: Readonly<Record<string, readonly (keyof typeof faultsOf)[]>> = {
   // A passage that does not open is no hit.
   search: ['tenant', 'keys', 'database', 'audit', 'model'],
   createAnswer: ['tenant', 'keys', 'database', 'audit', 'model'],
+  createChatCompletion: ['tenant', 'keys', 'database', 'audit', 'model'],
+  listModels: ['tenant', 'database'],
   createTenant: ['keys', ...ofLifecycle],
   listTenants: ofLifecycle,
   getTenant: ofLifecycle,

@@ -2,6 +2,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { expect } from 'chai';
 import { describedBy } from './support/described.ts';
 import { type World, startWorld, tenantA } from './support/world.ts';
+import { enableCompletions } from './support/in-test-kept.ts';
 import { addDocument, addTenant } from './support/in-test-services.ts';
 
 interface Described extends Record<string, unknown> {
@@ -113,11 +114,15 @@ describe("the API's description", () => {
     const headers = { ...(await world.bearer({ roles: ['tenant_admin'] })), 'content-type': 'application/json' };
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     ajv.addSchema({ $id: 'api', ...documents[0] });
+    enableCompletions(world.state.kept, tenantA);
+    const completionBody = '{"model":"fast","messages":[{"role":"user","content":"x"}]}';
     const answers: [string, string, RequestInit][] = [
       ['Document', `/v1/documents/${documentId}`, {}],
       ['DocumentPage', '/v1/documents', {}],
       ['SearchResponse', '/v1/search', { method: 'POST', body: '{"query":"x"}' }],
       ['Answer', '/v1/answers', { method: 'POST', body: '{"question":"x"}' }],
+      ['ChatCompletion', '/v1/chat/completions', { method: 'POST', body: completionBody }],
+      ['ModelList', '/v1/models', {}],
       ['AuditEventPage', '/v1/audit-events', {}],
       ['Me', '/v1/me', {}],
       ['Tenant', `/v1/tenants/${tenantA}`, {}],

@@ -3,7 +3,9 @@ import { expect } from 'chai';
 import { describedBy } from './support/described.ts';
 import { type World, startWorld, tenantA } from './support/world.ts';
 import { addDocument } from './support/in-test-services.ts';
-import { readEvents } from './support/events.ts';
+import { readEvents, readRawEvents } from './support/events.ts';
+import { postJson } from './support/http.ts';
+import { enableCompletions } from './support/in-test-kept.ts';
 
 interface Described extends Record<string, unknown> {
   readonly paths: Record<string, Record<string, Operation>>;
@@ -96,15 +98,40 @@ describe("the words and examples of the API's description", () => {
     const streams = operations()
       .map(({ operation }) => operation.responses['200']?.content?.['text/event-stream'])
       .filter((stream) => stream !== undefined);
-    expect(streams).to.have.length(4);
+    expect(streams).to.have.length(6);
     for (const { schema, examples } of streams) {
       const name = schema.items?.$ref.split('/').at(-1) ?? '';
+      // Its events have no names, and its end is no JSON.
+      if (name === 'ChatCompletionChunk') continue;
       const sent = await readEvents((await real[name]?.()) ?? new Response());
       const shown = await readEvents(new Response(examples?.stream.value));
       expect(shown.at(-1)?.event).to.equal('done');
       expect(new Set(sent.map(({ event }) => event))).to.deep.equal(new Set(shown.map(({ event }) => event)));
       for (const event of [...shown, ...sent]) {
         expect(validate(name, event), `${name} ${event.event}: ${errorsText()}`).to.equal(true);
+      }
+    }
+  });
+
+  it('say of chunks of a completion what they are made of, and show a stream of them', async () => {
+    const { validate, errorsText } = await validator(documents[0]);
+    const completions = documents[0]?.paths['/v1/chat/completions']?.['post'];
+    const shown = completions?.responses['200']?.content?.['text/event-stream']?.examples?.stream.value;
+    enableCompletions(world.state.kept, tenantA);
+    const headers = await world.bearer({ roles: ['builder'] });
+    const sent = await postJson(`${world.url}/v1/chat/completions`, headers, {
+      ...{ model: 'fast', messages: [{ role: 'user', content: 'x' }] },
+      ...{ stream: true, stream_options: { include_usage: true } },
+    });
+    for (const stream of [new Response(shown), sent]) {
+      const events = await readRawEvents(stream);
+      expect(events.map(({ event }) => event))
+        .to.include.members(['message'])
+        .and.not.include('done');
+      expect(events.pop()?.data).to.equal('[DONE]');
+      expect(events).to.have.length.above(3);
+      for (const { data } of events) {
+        expect(validate('ChatCompletionChunk', JSON.parse(data)), `${data}: ${errorsText()}`).to.equal(true);
       }
     }
   });

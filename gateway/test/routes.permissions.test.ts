@@ -26,6 +26,8 @@ describe('the permission of a route', () => {
       'GET /v1/documents/{documentId}/content': 'document.download tenant',
       'POST /v1/search': 'search.read tenant',
       'POST /v1/answers': 'answer.create tenant',
+      'POST /v1/chat/completions': 'answer.create tenant',
+      'GET /v1/models': 'answer-model.list tenant',
       'POST /v1/conversations': 'conversation.create tenant',
       'GET /v1/conversations': 'conversation.read tenant',
       'GET /v1/conversations/{conversationId}': 'conversation.read tenant',

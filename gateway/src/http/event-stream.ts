@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 
-/** Server-sent events (WHATWG HTML §9.2): named events, heartbeats as comments. */
+/** Server-sent events (WHATWG HTML §9.2): heartbeats are comments. */
 
 /** An event to send. */
 export interface StreamEvent {
@@ -13,28 +13,33 @@ export interface StreamEvent {
 export const eventStreamMediaType = 'text/event-stream';
 
 /** What an event stream needs. */
-export interface EventStreamOptions {
+export interface EventStreamOptions<Event> {
+  /** An event as it is sent, with the blank line behind it. */
+  readonly frame: (event: Event) => string;
   /** Silence after which a comment is sent, so that proxies keep the connection. */
   readonly heartbeatMs: number;
   /** The last event when the source throws: the problem body, since the status has been sent. */
-  readonly onError: (error: unknown) => StreamEvent;
+  readonly onError: (error: unknown) => Event;
 }
 
 /**
  * The response body of an event stream. Waits for the first event, at most one heartbeat long: a source that fails at once
  * rejects here, while the answer can still have the right status. Ends after the source; the reader sets the pace.
  */
-export async function eventStream(source: AsyncIterable<StreamEvent>, options: EventStreamOptions): Promise<Readable> {
+export async function eventStream<Event>(
+  source: AsyncIterable<Event>,
+  options: EventStreamOptions<Event>,
+): Promise<Readable> {
   const events = source[Symbol.asyncIterator]();
   const first = events.next();
   await within(first, options.heartbeatMs);
   return Readable.from(frames(events, first, options), { objectMode: false, highWaterMark: 16 * 1024 });
 }
 
-async function* frames(
-  events: AsyncIterator<StreamEvent>,
-  first: Promise<IteratorResult<StreamEvent>>,
-  options: EventStreamOptions,
+async function* frames<Event>(
+  events: AsyncIterator<Event>,
+  first: Promise<IteratorResult<Event>>,
+  options: EventStreamOptions<Event>,
 ): AsyncGenerator<string> {
   let next = first;
   try {
@@ -45,18 +50,18 @@ async function* frames(
         continue;
       }
       if (result.done === true) return;
-      yield frame(result.value);
+      yield options.frame(result.value);
       next = events.next();
     }
   } catch (error) {
-    yield frame(options.onError(error));
+    yield options.frame(options.onError(error));
   } finally {
     // Not awaited: a source that is in the middle of a step ends when its signal is aborted.
     void events.return?.().catch(() => undefined);
   }
 }
 
-/** An event as it is sent. JSON has no raw line breaks, so that data is always one line. */
+/** A named event as it is sent. JSON has no raw line breaks, so that data is always one line. */
 export function frame({ event, data }: StreamEvent): string {
   return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }

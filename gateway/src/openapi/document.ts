@@ -14,6 +14,7 @@ import {
   usageSchema,
 } from '../schemas/answer.ts';
 import { auditEventSchema } from '../schemas/audit-event.ts';
+import { completionAnswerSchema } from '../schemas/chat-completion.ts';
 import { watchDoneSchema } from '../schemas/document-event.ts';
 import { documentSchema } from '../schemas/document.ts';
 import { problemSchema } from '../schemas/problem.ts';
@@ -58,6 +59,7 @@ const tags = [
   { name: 'Documents', description: 'What is searched and cited: upload, watch, read, delete.' },
   { name: 'Search', description: 'Finding the places that answer a question.' },
   { name: 'Answers', description: 'Answers with citations.' },
+  { name: 'Completions', description: "Answers in the form of OpenAI's API, where a tenant has turned that on." },
   { name: 'Conversations', description: 'Questions that go on from one another, kept sealed for who asked them.' },
   { name: 'Settings', description: 'How a tenant is answered, and what that has cost.' },
   {
@@ -123,6 +125,7 @@ const parts = {
   Statement: statementSchema,
   AnswerUsage: usageSchema,
   AnswerDone: answerDoneSchema,
+  CompletionAnswer: completionAnswerSchema,
   WatchDone: watchDoneSchema,
   Tenant: tenantSchema,
   WorkProgress: workProgressSchema,

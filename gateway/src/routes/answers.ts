@@ -1,4 +1,4 @@
-import { AppError, needs } from '@wardstone/rpc';
+import { AppError } from '@wardstone/rpc';
 import { type AnswerResponse, LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import type { RouteDeps } from '../deps.ts';
 import { type StreamEvent, eventStreamMediaType, frame } from '../http/event-stream.ts';
@@ -13,7 +13,8 @@ import {
   usageSchema,
 } from '../schemas/answer.ts';
 import { toCitation, toDelta, toDone, toSource, toUsage } from '../wire/answer.ts';
-import { closedTenant, keyFaults } from './refusals.ts';
+import { collectAnswer } from '../wire/collect-answer.ts';
+import { answerProblems } from './refusals.ts';
 import { maxJsonBytes } from './search.ts';
 import { streamEvents } from './stream-events.ts';
 
@@ -52,17 +53,7 @@ export function answersRoute(deps: Pick<RouteDeps, 'services' | 'limits' | 'stre
         },
       },
     },
-    problems: [
-      'TENANT_NOT_FOUND',
-      ...closedTenant,
-      'MODEL_NOT_ALLOWED',
-      'CONVERSATION_NOT_FOUND',
-      'BUDGET_EXCEEDED',
-      'MODEL_UNAVAILABLE',
-      ...keyFaults,
-      'DATABASE_UNAVAILABLE',
-      'AUDIT_UNAVAILABLE',
-    ],
+    problems: [...answerProblems, 'CONVERSATION_NOT_FOUND'],
     handle: async (call) => {
       const { question, topK = 0, documentIds = [], filters = [], model = '', conversationId = '' } = call.body;
       const asked = { question, topK, documentIds, filters, model, conversationId };
@@ -99,26 +90,7 @@ async function* events(answer: AsyncIterable<AnswerResponse>): AsyncGenerator<St
 }
 
 async function whole(answer: AsyncIterable<AnswerResponse>) {
-  const texts: string[] = [];
-  const statements: ReturnType<typeof toDelta>[] = [];
-  const citations: ReturnType<typeof toCitation>[] = [];
-  let sources: ReturnType<typeof toSource>[] = [];
-  let [usage, done]: [ReturnType<typeof toUsage>?, ReturnType<typeof toDone>?] = [];
-  for await (const { event } of answer) {
-    if (event.case === 'sources') sources = event.value.sources.map(toSource);
-    else if (event.case === 'delta') {
-      texts.push(event.value.text);
-      const delta = toDelta(event.value);
-      if (delta.support !== 'NOTICE') statements.push({ ...delta, text: delta.text.trimStart() });
-    } else if (event.case === 'citation') citations.push(toCitation(event.value));
-    else if (event.case === 'usage') usage = toUsage(event.value);
-    else if (event.case === 'done') done = toDone(event.value);
-  }
-  needs(done, 'SERVICE_UNAVAILABLE');
-  return { answer: texts.join(''), ...done, statements, sources, citations, usage: usage ?? unused(done.modelId) };
-}
-
-/** A service that does not tell what an answer used has used nothing that it knows of. */
-function unused(modelId: string): ReturnType<typeof toUsage> {
-  return { modelId, inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0, costMicroUsd: 0 };
+  const collected = collectAnswer();
+  for await (const event of answer) collected.add(event);
+  return collected.whole();
 }

@@ -3,12 +3,14 @@ import type { Route } from '../route.ts';
 import { answerSettingsRoutes } from './answer-settings.ts';
 import { answersRoute } from './answers.ts';
 import { auditEventsRoute } from './audit-events.ts';
+import { chatCompletionsRoute } from './chat-completions.ts';
 import { conversationRoutes } from './conversations.ts';
 import { contentRoute } from './document-content.ts';
 import { eventsRoute } from './document-events.ts';
 import { documentRoutes } from './documents.ts';
 import { keyRotationRoutes } from './key-rotations.ts';
 import { meRoute } from './me.ts';
+import { modelsRoute } from './models.ts';
 import { offboardingRoutes } from './offboarding.ts';
 import { searchRoute } from './search.ts';
 import { suspensionRoutes } from './tenant-suspension.ts';
@@ -25,6 +27,8 @@ export function allRoutes(deps: RouteDeps): Route[] {
     contentRoute(deps),
     searchRoute(deps),
     answersRoute(deps),
+    chatCompletionsRoute(deps),
+    modelsRoute(deps),
     ...conversationRoutes(deps),
     ...answerSettingsRoutes(deps),
     usageRoute(deps),

@@ -22,3 +22,15 @@ export const objectFaults = [
   'CREDENTIALS_EXPIRED',
   'CLOCK_SKEW',
 ] as const satisfies readonly Reason[];
+
+/** What may go wrong wherever a question is answered. */
+export const answerProblems = [
+  'TENANT_NOT_FOUND',
+  ...closedTenant,
+  'MODEL_NOT_ALLOWED',
+  'BUDGET_EXCEEDED',
+  'MODEL_UNAVAILABLE',
+  ...keyFaults,
+  'DATABASE_UNAVAILABLE',
+  'AUDIT_UNAVAILABLE',
+] as const satisfies readonly Reason[];

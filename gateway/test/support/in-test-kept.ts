@@ -33,6 +33,11 @@ export function createKept(): KeptInTest {
 const offsetShape = z.strictObject({ after: z.string() });
 const defaults = { model: 'quality', citationPolicy: CitationPolicy.DROP, etag: '0' };
 
+/** Turns the OpenAI-compatible API on for a tenant. */
+export function enableCompletions({ settings }: KeptInTest, tenantId: string): void {
+  settings.set(tenantId, create(AnswerSettingsSchema, { ...defaults, completionsEnabled: true }));
+}
+
 /** Settings, usage and conversations with the refusals of the real service, in memory. */
 export function keptInTest(kept: KeptInTest): (router: ConnectRouter) => void {
   const settingsOf = (context: HandlerContext): AnswerSettings =>

@@ -155,6 +155,11 @@ export const reasons = {
     status: 429,
     message: 'The budget of the tenant for this month is used up.',
   },
+  COMPLETIONS_DISABLED: {
+    code: Code.FailedPrecondition,
+    status: 403,
+    message: 'The tenant has not turned the OpenAI-compatible API on.',
+  },
   SETTINGS_CHANGED: {
     code: Code.FailedPrecondition,
     status: 412,
