@@ -31,7 +31,18 @@ const faultsOf = {
   ],
   database: ['DATABASE_UNAVAILABLE'],
   audit: ['AUDIT_UNAVAILABLE'],
-  model: ['MODEL_UNAVAILABLE'],
+  /** What a question is embedded with: whatever is wrong with it, it is not to be had. */
+  embedder: ['MODEL_UNAVAILABLE'],
+  model: [
+    'MODEL_UNAVAILABLE',
+    'MODEL_THROTTLED',
+    'MODEL_TIMEOUT',
+    'MODEL_STREAM_BROKEN',
+    'MODEL_QUOTA_EXCEEDED',
+    'MODEL_INPUT_INVALID',
+    'MODEL_NOT_FOUND',
+    'MODEL_ACCESS_DENIED',
+  ],
 } as const satisfies Readonly<Record<string, readonly Reason[]>>;
 
 const readsDocument = ['tenant', 'keys', 'sealed', 'database', 'audit'] as const;
@@ -47,10 +58,17 @@ const uses: Readonly<Record<string, readonly (keyof typeof faultsOf)[]>> = {
   // Objects that cannot be removed at once are left to the reconciler, and titles are not opened.
   deleteDocument: ['tenant', 'database', 'audit'],
   // A passage that does not open is no hit.
-  search: ['tenant', 'keys', 'database', 'audit', 'model'],
+  search: ['tenant', 'keys', 'database', 'audit', 'embedder'],
   createAnswer: ['tenant', 'keys', 'database', 'audit', 'model'],
   createChatCompletion: ['tenant', 'keys', 'database', 'audit', 'model'],
   listModels: ['tenant', 'database'],
+  createConversation: readsDocument,
+  listConversations: readsDocument,
+  getConversation: readsDocument,
+  deleteConversation: ['tenant', 'database', 'audit'],
+  getAnswerSettings: ['tenant', 'database'],
+  updateAnswerSettings: ['tenant', 'database', 'audit'],
+  getUsage: ['tenant', 'database'],
   createTenant: ['keys', ...ofLifecycle],
   listTenants: ofLifecycle,
   getTenant: ofLifecycle,
@@ -72,7 +90,10 @@ const uses: Readonly<Record<string, readonly (keyof typeof faultsOf)[]>> = {
 const unanswered: readonly Reason[] = [
   // What becomes of a document is in the document.
   ...documentFailures.filter(
-    (reason) => !['UNSUPPORTED_TYPE', 'TEXT_ENCODING', 'SEALED_VALUE_INVALID', 'INTERNAL'].includes(reason),
+    (reason) =>
+      !['UNSUPPORTED_TYPE', 'TEXT_ENCODING', 'SEALED_VALUE_INVALID', 'INTERNAL', 'MODEL_INPUT_INVALID'].includes(
+        reason,
+      ),
   ),
   // Of HTTP itself, where there is no operation yet, or nobody to answer any more.
   'NOT_FOUND',

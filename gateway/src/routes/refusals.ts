@@ -23,13 +23,25 @@ export const objectFaults = [
   'CLOCK_SKEW',
 ] as const satisfies readonly Reason[];
 
+/** What may go wrong at a model that answers. */
+export const modelFaults = [
+  'MODEL_UNAVAILABLE',
+  'MODEL_THROTTLED',
+  'MODEL_TIMEOUT',
+  'MODEL_STREAM_BROKEN',
+  'MODEL_QUOTA_EXCEEDED',
+  'MODEL_INPUT_INVALID',
+  'MODEL_NOT_FOUND',
+  'MODEL_ACCESS_DENIED',
+] as const satisfies readonly Reason[];
+
 /** What may go wrong wherever a question is answered. */
 export const answerProblems = [
   'TENANT_NOT_FOUND',
   ...closedTenant,
   'MODEL_NOT_ALLOWED',
   'BUDGET_EXCEEDED',
-  'MODEL_UNAVAILABLE',
+  ...modelFaults,
   ...keyFaults,
   'DATABASE_UNAVAILABLE',
   'AUDIT_UNAVAILABLE',

@@ -105,6 +105,7 @@ p, clinician, tenant/*, document, delete
 p, clinician, tenant/*, search, read
 p, clinician, tenant/*, answer, create
 p, clinician, tenant/*, answer-model, list
+p, clinician, tenant/*, answer-settings, read
 p, clinician, tenant/*, conversation, create
 p, clinician, tenant/*, conversation, read
 p, clinician, tenant/*, conversation, delete

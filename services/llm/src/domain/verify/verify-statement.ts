@@ -52,7 +52,7 @@ const minOwnOverlap = 1 / 3;
 /** Longer statements are not borne out: nobody could check them either. */
 export const maxStatementChars = 4_000;
 /** Quotes of one statement that are looked at; the others are as if they were not found. */
-export const maxQuotes = 16;
+const maxQuotes = 16;
 /** Places of one statement; a quote with an ellipsis has several. Those beyond are as if they were not found. */
 export const maxPlacesOfStatement = 16;
 /** Steps of fuzzy lookups in one answer: a hundred of ordinary length, and about half a second at worst. */
