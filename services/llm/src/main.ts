@@ -72,6 +72,7 @@ await runUntilSignal(async () => {
     reranker,
     retrieval,
     auditor,
+    log,
     metrics: createMetrics(telemetry.metrics),
     limits: {
       maxAnswers: config.WARDSTONE_LLM_MAX_ANSWERS,

@@ -9,6 +9,8 @@ export interface AnswerMetrics {
   answering(change: 1 | -1): void;
   /** One answer ended. */
   answered(summary: AnswerSummary, citations: number, seconds: number): void;
+  /** How an answer ended could not be recorded. */
+  unrecorded(): void;
 }
 
 /** A field of a conversation that is sealed. */
@@ -59,7 +61,13 @@ export function createMetrics(registry: Registry): AnswerMetrics {
     buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
     registers,
   });
+  const unrecorded = new Counter({
+    name: 'wardstone_llm_unrecorded_ends_total',
+    help: 'Audit events of the end or the refusal of an answer that could not be recorded; the log has them',
+    registers,
+  });
   return {
+    unrecorded: () => unrecorded.inc(),
     answering: (change) => inFlight.inc(change),
     answered(summary, count, took) {
       const { outcome } = summary;

@@ -270,6 +270,7 @@ export interface Deps {
   readonly retrieval: Pick<ServiceClient<typeof RetrievalService>, 'search'>;
   readonly auditor: Pick<Auditor, 'record'>;
   readonly metrics: AnswerMetrics;
+  readonly log: Logger;
   readonly limits: {
     /** Answers in flight. */
     readonly maxAnswers: number;

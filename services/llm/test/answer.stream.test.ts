@@ -197,3 +197,46 @@ describe('Answer: refusals and faults', () => {
     expect(await reasonOf(collect(client.answer({ question }, as())))).to.equal('MODEL_UNAVAILABLE');
   });
 });
+
+describe('Answer: the record of how it ended', () => {
+  it('has outcome and counts of one that was sent whole', async () => {
+    const { client, events } = createHarness();
+    await collect(client.answer({ question }, as()));
+    expect(events.map(({ action }) => action)).to.deep.equal(['answer.create', 'answer.end']);
+    expect(events[1]).to.deep.include({ outcome: 'success', resourceIds: [documentId] });
+    expect(events[1]?.attributes).to.include({
+      outcome: 'answered',
+      statements: '1',
+      withheld: '0',
+      costMicroUsd: '0',
+    });
+    expect(JSON.stringify(events).toLowerCase()).not.to.contain('warfarin');
+  });
+
+  it('has the reason of one that broke off', async () => {
+    const { client, events } = createHarness(scriptedModel([says(quote, [1, quote])]));
+    await reasonOf(collect(client.answer({ question }, as())));
+    expect(events[1]).to.deep.include({ action: 'answer.end', outcome: 'failure', reason: 'MODEL_UNAVAILABLE' });
+  });
+
+  it('tells of a caller who left', async () => {
+    const { client, events } = createHarness();
+    for await (const { event } of client.answer({ question }, as())) if (event.case === 'sources') break;
+    await eventually(() => events.length === 2);
+    expect(events[1]).to.deep.include({ action: 'answer.end', outcome: 'failure', reason: 'CANCELLED' });
+  });
+
+  it('tells of a budget that was used up', async () => {
+    const { client, scene, events } = createHarness();
+    scene.budgetUsedUp = true;
+    expect(await reasonOf(collect(client.answer({ question }, as())))).to.equal('BUDGET_EXCEEDED');
+    expect(events[0]).to.deep.include({ action: 'answer.create', outcome: 'denied', reason: 'BUDGET_EXCEEDED' });
+  });
+
+  it('does not fail an answer that was sent when it cannot be kept, and is logged', async () => {
+    const { client, scene, logs } = createHarness();
+    scene.auditRefuses = 'answer.end';
+    expect((await collect(client.answer({ question }, as()))).at(-1)?.case).to.equal('done');
+    expect(logs.join('')).to.contain('an event of an answer could not be recorded');
+  });
+});

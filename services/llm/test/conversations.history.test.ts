@@ -104,6 +104,7 @@ describe('a question that goes on with a conversation', () => {
     expect(store.events.map(({ action, attributes }) => [action, attributes?.['turns']])).to.deep.equal([
       ['conversation.read', '1'],
       ['answer.create', undefined],
+      ['answer.end', undefined],
     ]);
     store.faults.audit = true;
     rewrites.length = 0;

@@ -18,6 +18,7 @@ import { createOutputGuard } from '../domain/output-guard.ts';
 import { createSpending, type Spending } from '../domain/spending.ts';
 import { readModel } from '../domain/read-model.ts';
 import type { AnswerInput, AnswerModel, AnswerSettings, Conversation, Deps } from '../ports.ts';
+import { type AnswerCourse, recordEnd, recordRefusal } from './answer-end.ts';
 import {
   citationToWire,
   doneToWire,
@@ -58,13 +59,25 @@ async function* answerAdmitted(deps: Deps, request: AnswerRequest, call: CallCon
   const settings = await deps.settings.of(call);
   const model = deps.models.pick(request.model === '' ? settings.model : request.model);
   const card = cardOf(deps.models, model.id);
-  const admission = await deps.ledger.admit(call, settings, estimateMicroUsd(card, request.topK || defaultTopK));
-  const spending = createSpending();
+  let admission;
   try {
-    yield* answerOne(deps, { request, settings, model, spending }, call);
+    admission = await deps.ledger.admit(call, settings, estimateMicroUsd(card, request.topK || defaultTopK));
+  } catch (error) {
+    if (AppError.from(error).reason === 'BUDGET_EXCEEDED') await recordRefusal(deps, model.id, call);
+    throw error;
+  }
+  const spending = createSpending();
+  const course: AnswerCourse = { isWhole: false };
+  try {
+    yield* answerOne(deps, { request, settings, model, spending, course }, call);
+    course.isWhole = true;
+  } catch (error) {
+    course.failure = error;
+    throw error;
   } finally {
     // What was used is counted however the answer ended: a caller who leaves has not left the bill.
     await admission.settle(spending.byModel());
+    await recordEnd(deps, { course, modelId: model.id, spending }, call);
   }
 }
 
@@ -73,24 +86,28 @@ interface Answering {
   readonly settings: AnswerSettings;
   readonly model: AnswerModel;
   readonly spending: Spending;
+  readonly course: AnswerCourse;
 }
 
 async function* answerOne(deps: Deps, answering: Answering, call: CallContext) {
   const startedMs = performance.now();
-  const { request, settings, model, spending } = answering;
+  const { request, settings, model, spending, course } = answering;
   const { conversationId } = request;
   const conversation = conversationId === '' ? undefined : await deps.conversations.open(call, conversationId);
   const input = await gather(deps, { ...answering, conversation }, call);
+  const documentIds = [...new Set(input.sources.map(({ documentId }) => documentId))];
   await deps.auditor.record(call, {
     action: 'answer.create',
     resourceType: 'document',
-    resourceIds: [...new Set(input.sources.map(({ documentId }) => documentId))],
+    resourceIds: documentIds,
     outcome: 'success',
     attributes: { sources: String(input.sources.length), model: model.id },
   });
+  course.documentIds = documentIds;
   yield { event: { case: 'sources' as const, value: { sources: input.sources.map(sourceToWire) } } };
 
   const { summary, citations } = yield* tell(model, { input, settings, spending }, call);
+  course.summary = summary;
   const turn = await conversation?.keep({
     question: request.question,
     standaloneQuestion: input.question,

@@ -91,6 +91,8 @@ export interface Harness {
     found: Hit;
     searchFails: Reason | undefined;
     auditFails: boolean;
+    /** An action that cannot be recorded. */
+    auditRefuses?: string;
     searchHolds: boolean;
     settings: AnswerSettings;
     budgetUsedUp: boolean;
@@ -110,6 +112,8 @@ export function createHarness(
     ...{ found, searchFails: undefined, auditFails: false, searchHolds: false, settings, budgetUsedUp: false },
     conversations: noConversations,
   };
+  const destination = { write: (line: string) => void logs.push(line) };
+  const telemetry = createTelemetry({ service: 'llm', version: '0', logLevel: 'debug', destination });
   const deps: Deps = {
     models: createModels([{ card: { ...extractiveCard, id: model.id }, model }]),
     settings: { of: () => Promise.resolve(scene.settings) },
@@ -131,16 +135,16 @@ export function createHarness(
     },
     auditor: {
       record: (call, event) => {
-        if (scene.auditFails) return Promise.reject(new AppError('AUDIT_UNAVAILABLE'));
+        if (scene.auditFails || scene.auditRefuses === event.action)
+          return Promise.reject(new AppError('AUDIT_UNAVAILABLE'));
         events.push({ ...event, principal: call.principal });
         return Promise.resolve();
       },
     },
     metrics: createMetrics(new Registry()),
+    log: telemetry.log,
     limits: { maxAnswers: 4, tenantSlotPercent: 100, ...limits },
   };
-  const destination = { write: (line: string) => void logs.push(line) };
-  const telemetry = createTelemetry({ service: 'llm', version: '0', logLevel: 'debug', destination });
   const client = createServiceClient(LlmService, {
     baseUrl: 'http://in-memory',
     audience: 'llm',
