@@ -92,8 +92,10 @@ describe('answer settings and usage', () => {
     for (const role of ['clinician', 'builder', 'auditor']) {
       await expectProblem(await put(wanted, await world.bearer({ roles: [role] })), 403, 'PERMISSION_DENIED');
     }
-    expect((await get(await world.bearer({ roles: ['builder'] }))).status).to.equal(200);
-    await expectProblem(await get(await world.bearer({ roles: ['clinician'] })), 403, 'PERMISSION_DENIED');
+    for (const role of ['builder', 'clinician']) {
+      expect((await get(await world.bearer({ roles: [role] }))).status, role).to.equal(200);
+    }
+    await expectProblem(await get(await world.bearer({ roles: ['analyst'] })), 403, 'PERMISSION_DENIED');
   });
 
   it('show what a month used, tokens as numbers and money in dollars', async () => {

@@ -22,6 +22,8 @@ describe('sign-in and permissions', () => {
       roles: ['auditor'],
       purposeOfUse: 'HOPERAT',
       permissions: [
+        { resource: 'answer-settings', action: 'read' },
+        { resource: 'answer-usage', action: 'read' },
         { resource: 'tenant', action: 'read' },
         { resource: 'key-rotation', action: 'read' },
         { resource: 'offboarding', action: 'read' },

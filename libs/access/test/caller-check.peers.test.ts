@@ -195,7 +195,7 @@ describe('caller check', () => {
       expect((await call(await forged({}))).peer).to.equal('llm');
     });
 
-    const refused: Record<string, Forged> = {
+    const refused: Record<string, Forged | (() => Forged)> = {
       'signed by another service': { signer: 'ingestion' },
       'signed by another service that says so': { signer: 'ingestion', kid: 'ingestion' },
       'of an unknown key': { kid: 'nobody' },
@@ -203,7 +203,11 @@ describe('caller check', () => {
       'for another service': { payload: { aud: 'ingestion' } },
       'for several services': { payload: { aud: [here, 'ingestion'] } },
       'without an audience': { payload: { aud: undefined } },
-      'that live longer than 60 s': { payload: { iat: now, exp: now + 61 } },
+      // Made when it is presented: it must not have expired by then.
+      'that live longer than 60 s': () => {
+        const iat = Math.floor(Date.now() / 1000);
+        return { payload: { iat, exp: iat + 61 } };
+      },
       'without an end': { payload: { exp: undefined } },
       'without a time of issue': { payload: { iat: undefined } },
       'from the future': { payload: { iat: now + 3600, exp: now + 3660 } },
@@ -219,7 +223,8 @@ describe('caller check', () => {
     };
     for (const [name, change] of Object.entries(refused)) {
       it(`${name} are refused`, async () => {
-        expect(await reasonOf(call(await forged(change)))).to.equal('TOKEN_INVALID');
+        const token = await forged(typeof change === 'function' ? change() : change);
+        expect(await reasonOf(call(token))).to.equal('TOKEN_INVALID');
       });
     }
 

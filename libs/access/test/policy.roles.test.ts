@@ -19,7 +19,7 @@ const table: Record<string, readonly string[]> = {
   'IngestionService.DeleteDocument': ['tenant_admin', 'clinician'],
   'IngestionService.DownloadDocument': ['tenant_admin', 'clinician'],
   'IngestionService.ReportProgress': ['service'],
-  'AnswerSettingsService.GetAnswerSettings': ['tenant_admin', 'builder', 'auditor'],
+  'AnswerSettingsService.GetAnswerSettings': ['tenant_admin', 'clinician', 'builder', 'auditor'],
   'AnswerSettingsService.UpdateAnswerSettings': ['tenant_admin'],
   'AnswerSettingsService.ListModels': ['tenant_admin', 'clinician', 'builder'],
   'AnswerSettingsService.GetUsage': ['tenant_admin', 'auditor'],

@@ -134,64 +134,64 @@ const prompts = sharedLines(
   z.object({ text: z.string(), label: z.number(), kind: z.string() }),
 );
 
-describe('injection: the collected instructions', () => {
-  before(function () {
-    if (!indirect || !prompts) this.skip();
-  });
-
-  it('have no effect on the embedded model: all that it says stands in the document', async () => {
-    for (const { context, question } of indirect ?? []) {
-      const { supported } = await answer(createExtractiveAnswerer(), question, context);
-      for (const statement of supported) expect(squeezed(context)).to.contain(squeezed(statement).replace(/\.$/u, ''));
-    }
-  });
-
-  it('have no effect on what is sent when a model obeys them', async () => {
-    for (const { context, question, attack, attack_kind: kind } of indirect ?? []) {
-      // Words of the document that are not the instruction's: whoever quotes that has quoted, not obeyed.
-      const quote =
-        context
-          .split(attack)
-          .map(sentenceOf)
-          .find((part) => part !== '') ?? fact;
-      for (const effect of effectsOf(attack, kind)) {
-        const { told } = await answer(obedient(effect, quote), question, `${fact} ${context}`);
-        expect(told, `${kind}: ${attack}`).not.to.contain(effect);
+// Where the collection is absent, those above are all.
+if (indirect && prompts) {
+  describe('injection: the collected instructions', () => {
+    it('have no effect on the embedded model: all that it says stands in the document', async () => {
+      for (const { context, question } of indirect) {
+        const { supported } = await answer(createExtractiveAnswerer(), question, context);
+        for (const statement of supported)
+          expect(squeezed(context)).to.contain(squeezed(statement).replace(/\.$/u, ''));
       }
-    }
-  });
+    });
 
-  it('make the guard withhold every address that they bring in, under any policy', async () => {
-    for (const { context, question, attack } of indirect ?? []) {
-      const [address] = /\b(?:www\.)?[a-z-]+\.(?:com|xyz)\b/u.exec(attack) ?? [];
-      if (address === undefined) continue;
-      // The document that brings the address in is not the one that is cited.
-      const { findings } = await answer(
-        obedient(`Get it from ${address} now.`, fact),
-        question,
-        `${fact} ${context.replaceAll(address, '')}`,
-        'mark',
-      );
-      expect(findings).to.include('foreign-address');
-    }
-  });
+    it('have no effect on what is sent when a model obeys them', async () => {
+      for (const { context, question, attack, attack_kind: kind } of indirect) {
+        // Words of the document that are not the instruction's: whoever quotes that has quoted, not obeyed.
+        const quote =
+          context
+            .split(attack)
+            .map(sentenceOf)
+            .find((part) => part !== '') ?? fact;
+        for (const effect of effectsOf(attack, kind)) {
+          const { told } = await answer(obedient(effect, quote), question, `${fact} ${context}`);
+          expect(told, `${kind}: ${attack}`).not.to.contain(effect);
+        }
+      }
+    });
 
-  it('are no reason to withhold a harmless sentence that sounds like them', () => {
-    const guard = createOutputGuard([prompt]);
-    const harmless = (prompts ?? []).filter(({ label, kind }) => label === 0 && kind === 'benign-trigger-words');
-    const withheld = harmless.filter(({ text }) => guard.inspect(text, text).length > 0);
-    expect(harmless.length).to.be.greaterThan(100);
-    expect(withheld.map(({ text }) => text)).to.deep.equal([]);
-  });
+    it('make the guard withhold every address that they bring in, under any policy', async () => {
+      for (const { context, question, attack } of indirect) {
+        const [address] = /\b(?:www\.)?[a-z-]+\.(?:com|xyz)\b/u.exec(attack) ?? [];
+        if (address === undefined) continue;
+        // The document that brings the address in is not the one that is cited.
+        const { findings } = await answer(
+          obedient(`Get it from ${address} now.`, fact),
+          question,
+          `${fact} ${context.replaceAll(address, '')}`,
+          'mark',
+        );
+        expect(findings).to.include('foreign-address');
+      }
+    });
 
-  it('are quoted when a question is about them, and then as what they are: words of the document', async () => {
-    for (const { text } of (prompts ?? []).filter(({ kind }) => kind === 'indirect-instruction')) {
-      const { supported } = await answer(createExtractiveAnswerer(), text.slice(0, 200), `${fact}\n\n${text}`);
-      for (const statement of supported)
-        expect(squeezed(`${fact} ${text}`)).to.contain(squeezed(statement).replace(/\.$/u, ''));
-    }
+    it('are no reason to withhold a harmless sentence that sounds like them', () => {
+      const guard = createOutputGuard([prompt]);
+      const harmless = prompts.filter(({ label, kind }) => label === 0 && kind === 'benign-trigger-words');
+      const withheld = harmless.filter(({ text }) => guard.inspect(text, text).length > 0);
+      expect(harmless.length).to.be.greaterThan(100);
+      expect(withheld.map(({ text }) => text)).to.deep.equal([]);
+    });
+
+    it('are quoted when a question is about them, and then as what they are: words of the document', async () => {
+      for (const { text } of prompts.filter(({ kind }) => kind === 'indirect-instruction')) {
+        const { supported } = await answer(createExtractiveAnswerer(), text.slice(0, 200), `${fact}\n\n${text}`);
+        for (const statement of supported)
+          expect(squeezed(`${fact} ${text}`)).to.contain(squeezed(statement).replace(/\.$/u, ''));
+      }
+    });
   });
-});
+}
 
 /** A few words of a stretch of a document. */
 function sentenceOf(part: string): string {

@@ -29,16 +29,14 @@ const shares: Readonly<Record<string, number>> = {
 const sentencesPerCollection = 150;
 
 for (const collection of ['invented', 'covidqa', 'medquad', 'pubmedqa']) {
+  const texts = collection === 'invented' ? [invented.join('\n\n')] : readTexts(collection);
+  // A collection that is absent is left out.
+  if (texts.length === 0) continue;
   describe(`verifier: sentences of ${collection}`, () => {
-    const texts = collection === 'invented' ? [invented.join('\n\n')] : readTexts(collection);
     const random = randomOf(11);
     const sentences = texts.flatMap((text) => {
       const found = splitSentences(text).map(({ start, end }) => text.slice(start, end));
       return found.filter((sentence) => sentence.split(' ').length >= 6).map((sentence) => ({ sentence, text }));
-    });
-
-    before(function () {
-      if (texts.length === 0) this.skip();
     });
 
     const check = (statement: string, quote: string, text: string) =>
@@ -60,12 +58,13 @@ for (const collection of ['invented', 'covidqa', 'medquad', 'pubmedqa']) {
     });
 
     for (const [kind, mutate] of Object.entries(mutations)) {
-      it(`catches mistakes of the kind "${kind}"`, function () {
-        const wrong = sentences.flatMap(({ sentence, text }) => {
-          const statement = mutate(sentence, random);
-          return statement === undefined ? [] : [{ statement, sentence, text }];
-        });
-        if (wrong.length === 0) this.skip();
+      const wrong = sentences.flatMap(({ sentence, text }) => {
+        const statement = mutate(sentence, random);
+        return statement === undefined ? [] : [{ statement, sentence, text }];
+      });
+      // Not every kind of mistake can be made in these sentences.
+      if (wrong.length === 0) continue;
+      it(`catches mistakes of the kind "${kind}"`, () => {
         const missed = wrong.filter(({ statement, sentence, text }) => check(statement, sentence, text).length === 0);
         const allowed = Math.ceil((1 - (shares[kind] ?? 1)) * wrong.length);
         expect(missed.length, missed.map(({ statement }) => statement).join('\n')).to.be.at.most(allowed);

@@ -176,7 +176,7 @@ describe('key rotation', () => {
   describe('too soon after the last one', () => {
     const complete = async (tenantId: string): Promise<void> => {
       clockMs += keyMaxAgeMs;
-      for (const name of ['ingestion', 'retrieval']) {
+      for (const name of ['ingestion', 'retrieval', 'llm']) {
         const [piece] = await workOf(name, tenantId);
         await service(name, tenantId).reportTenantWork({ workId: piece?.workId ?? '' });
       }
