@@ -1,6 +1,7 @@
 import { TenantWorkKind } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
 import { expect } from 'chai';
 import { v7 as uuidv7 } from 'uuid';
+import { purgeHolders } from '../src/domain/offboarding.ts';
 import { openLeavingTenants, type LeavingTenants } from './leaving-tenants.ts';
 import { reasonOf } from './support.ts';
 
@@ -38,6 +39,18 @@ describe('the work of a service', () => {
     world.clockMs += 1;
     await world.service('retrieval', tenantId).beginTenantWork(purge(tenantId));
   };
+
+  it('is begun by every service that holds something, and by no other', async () => {
+    const [tenantId = ''] = await addPurges(1);
+    for (const name of purgeHolders) {
+      // Only retrieval was given a piece here; who may not begin hears that, whether there is one or not.
+      const reason = await reasonOf(world.service(name, tenantId).beginTenantWork(purge(tenantId)));
+      expect(reason, name).not.to.equal('CALLER_NOT_ACCEPTED');
+    }
+    expect(await reasonOf(world.service('embedding', tenantId).beginTenantWork(purge(tenantId)))).to.equal(
+      'CALLER_NOT_ACCEPTED',
+    );
+  });
 
   it('reaches a tenant behind sixty that do not move, in the second pass', async () => {
     const tenantIds = await addPurges(61);
