@@ -221,7 +221,7 @@ describe('a stock @grpc/grpc-js client', function () {
 
   it('gets nothing from any RPC as a service that it does not accept', async () => {
     const accepted = ['Search', 'GetTenant', 'AppendEvents', 'GetDataKeys', 'WatchTenants'];
-    const holdersOnly = ['ListTenantWork', 'ReportTenantWork'];
+    const holdersOnly = ['ListTenantWork', 'BeginTenantWork', 'ReportTenantWork'];
     for (const { service, method } of rpcs) {
       if (accepted.includes(method)) continue;
       const peer = holdersOnly.includes(method) ? 'embedding' : 'llm';
