@@ -208,7 +208,7 @@ describe('Answer: the record of how it ended', () => {
       outcome: 'answered',
       statements: '1',
       withheld: '0',
-      costMicroUsd: '0',
+      cost_micro_usd: '0',
     });
     expect(JSON.stringify(events).toLowerCase()).not.to.contain('warfarin');
   });

@@ -40,9 +40,9 @@ export async function recordEnd(
         statements: String(summary.statements),
         withheld: String(summary.withheld),
       }),
-      inputTokens: String(inputTokens),
-      outputTokens: String(outputTokens),
-      costMicroUsd: String(costMicroUsd),
+      input_tokens: String(inputTokens),
+      output_tokens: String(outputTokens),
+      cost_micro_usd: String(costMicroUsd),
     },
   });
 }
