@@ -2,7 +2,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { create } from '@bufbuild/protobuf';
 import type { CallOptions } from '@connectrpc/connect';
-import type { NewAuditEvent } from '@wardstone/access';
+import { createAuditor, type NewAuditEvent } from '@wardstone/access';
 import {
   AppError,
   createInMemoryTransport,
@@ -12,6 +12,7 @@ import {
   type Reason,
   type ServiceClient,
 } from '@wardstone/rpc';
+import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { type AnswerResponse, LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { SearchResponseSchema } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { createTelemetry, Registry } from '@wardstone/telemetry';
@@ -114,6 +115,7 @@ export function createHarness(
   };
   const destination = { write: (line: string) => void logs.push(line) };
   const telemetry = createTelemetry({ service: 'llm', version: '0', logLevel: 'debug', destination });
+  const log = auditLog();
   const deps: Deps = {
     models: createModels([{ card: { ...extractiveCard, id: model.id }, model }]),
     settings: { of: () => Promise.resolve(scene.settings) },
@@ -134,11 +136,10 @@ export function createHarness(
       },
     },
     auditor: {
-      record: (call, event) => {
-        if (scene.auditFails || scene.auditRefuses === event.action)
-          return Promise.reject(new AppError('AUDIT_UNAVAILABLE'));
+      record: async (call, event) => {
+        if (scene.auditFails || scene.auditRefuses === event.action) throw new AppError('AUDIT_UNAVAILABLE');
+        await log.record(call, event);
         events.push({ ...event, principal: call.principal });
-        return Promise.resolve();
       },
     },
     metrics: createMetrics(new Registry()),
@@ -148,7 +149,7 @@ export function createHarness(
   const client = createServiceClient(LlmService, {
     baseUrl: 'http://in-memory',
     audience: 'llm',
-    authorize: (principal) => Promise.resolve(Buffer.from(JSON.stringify(principal)).toString('base64url')),
+    authorize: bearing,
     transport: createInMemoryTransport({
       routes: routes(deps),
       telemetry,
@@ -156,6 +157,22 @@ export function createHarness(
     }),
   });
   return { deps, client, asked, events, logs, counted, scene };
+}
+
+const bearing = (principal: Principal) => Promise.resolve(Buffer.from(JSON.stringify(principal)).toString('base64url'));
+
+/** Refuses what the audit service's contract refuses, and keeps nothing. */
+function auditLog(): ReturnType<typeof createAuditor> {
+  const transport = createInMemoryTransport({
+    routes: (router) =>
+      router.service(AuditService, {
+        appendEvents: ({ events }) => ({ recorded: events.map(({ eventId }) => ({ eventId })) }),
+      }),
+    telemetry: createTelemetry({ service: 'audit', version: '0', logLevel: 'silent' }),
+    callerCheck: trustingCheck,
+  });
+  const options = { baseUrl: 'http://in-memory', audience: 'audit', authorize: bearing, transport };
+  return createAuditor(createServiceClient(AuditService, options));
 }
 
 /** Believes the principal that the test names; libs/access tests who may come this far. */
