@@ -79,7 +79,7 @@ export const newAnswerSettingsSchema = z
       .strictObject({
         guardrailId: z
           .string()
-          .max(2048)
+          .max(119)
           .regex(/^(([a-z0-9]+)|(arn:aws(-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:guardrail\/[a-z0-9]+))$/, 'is none')
           .meta({ description: 'Its id or ARN.' }),
         version: z
