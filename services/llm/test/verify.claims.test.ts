@@ -38,6 +38,8 @@ describe('verifier: numbers', () => {
     ['-2.5', 'T-score \u22122.5'],
     ['10^6 copies', '10\u2076 copies'],
     ['3 x 10^9', '3 \u00d7 10\u2079'],
+    ['1.0 x 10^6', '1.0 \u00d7 10 6'],
+    ['100,000', '100 000'],
     ['IL-6 was high', 'IL 6 was high'],
     ['COVID-19', 'covid-19'],
     ['day 5', 'on day-5'],

@@ -55,9 +55,10 @@ const wordAlternatives = [...words.keys()]
   .sort((a, b) => b.length - a.length)
   .map(escape)
   .join('|');
-const digits = '\\d{1,3}(?:,\\d{3})+(?:\\.\\d+)?(?![\\d])|\\d+(?:[.,]\\d+)?|\\.\\d+';
+/** A blank before "000" parts thousands; before other figures it may as well part two numbers. */
+const digits = '\\d{1,3}(?:,\\d{3})+(?:\\.\\d+)?(?![\\d])|\\d{1,3}(?:\\s000)+(?!\\d)|\\d+(?:[.,]\\d+)?|\\.\\d+';
 const number = new RegExp(
-  `(?<![\\p{L}\\d.,^]|\\p{L}-)(?<money>[$€£]\\s?)?(?:(?<digits>${digits})(?:\\s?[x×·*]\\s?10\\^?(?<exponent>-?\\d{1,2})(?!\\d))?(?:\\^(?<power>-?\\d{1,2}))?(?:st|nd|rd|th)?|(?<word>${wordAlternatives})(?:[\\s-](?<ones>one|two|three|four|five|six|seven|eight|nine))?(?![\\p{L}\\d]))(?:[\\s-](?<scale>hundred|thousand|million|billion)(?!\\p{L}))?${unitPattern}?(?!\\.?\\d)`,
+  `(?<![\\p{L}\\d.,^]|\\p{L}-)(?<money>[$€£]\\s?)?(?:(?<digits>${digits})(?:\\s?[x×·*]\\s?10[\\s^]?(?<exponent>-?\\d{1,2})(?!\\d))?(?:\\^(?<power>-?\\d{1,2}))?(?:st|nd|rd|th)?|(?<word>${wordAlternatives})(?:[\\s-](?<ones>one|two|three|four|five|six|seven|eight|nine))?(?![\\p{L}\\d]))(?:[\\s-](?<scale>hundred|thousand|million|billion)(?!\\p{L}))?${unitPattern}?(?!\\.?\\d)`,
   'giu',
 );
 /** A name with a number in it: the digits say which one, not how many. */
@@ -184,8 +185,9 @@ function softFact(value: number): NumberFact {
   return { value, unit: undefined, per: undefined, bound: undefined, isFirm: false, start: 0, end: 0 };
 }
 
-/** "1,200" is a thousand and two hundred, "2,5" two and a half. */
+/** "1,200" is a thousand and two hundred, "2,5" two and a half, "100 000" a hundred thousand. */
 function valueOf(figures: string): number {
+  if (/\s/.test(figures)) return Number(figures.replaceAll(/\s/g, ''));
   if (/^[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$/.test(figures)) return Number(figures.replaceAll(',', ''));
   return Number(figures.replace(',', '.'));
 }
