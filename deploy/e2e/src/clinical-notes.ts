@@ -37,7 +37,9 @@ export async function controlNotes(): Promise<ClinicalNote[]> {
   const sentence = (): string => `${Array.from({ length: 9 }, inventedWord).join(' ')}.`;
   const paragraph = (): string => Array.from({ length: 4 }, sentence).join(' ');
   const texts = kinds.map(() => Array.from({ length: 6 }, paragraph).join('\n\n'));
-  return Promise.all(texts.map(async (text, at) => madeOf(text, at, sentence(), headings.map(inventedWord))));
+  return Promise.all(
+    texts.map(async (text, at) => madeOf(text, at, longestSentence(text), headings.map(inventedWord))),
+  );
 }
 
 async function madeOf(original: string, at: number, topic: string, labels: readonly string[]): Promise<ClinicalNote> {

@@ -38,7 +38,8 @@ describe('the bootstrap', () => {
     ]);
     expect(bootstrap.stepsOf('format', [])).to.deep.equal([['prettier', '--check', '.']]);
     expect(bootstrap.stepsOf('format', ['--write'])).to.deep.equal([['prettier', '--write', '.']]);
-    expect(bootstrap.stepsOf('generate', [])?.map(([program]) => program)).to.deep.equal(['node', 'buf', 'buf', 'buf']);
+    const generate = ['node', 'node', 'buf', 'buf', 'buf'];
+    expect(bootstrap.stepsOf('generate', [])?.map(([program]) => program)).to.deep.equal(generate);
     for (const unknown of [undefined, '', 'nothing', 'toString', '__proto__']) {
       expect(bootstrap.stepsOf(unknown, [])).to.equal(undefined);
     }
