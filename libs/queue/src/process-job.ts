@@ -3,7 +3,7 @@ import { requestContext, withSpan } from '@wardstone/telemetry';
 import { UnrecoverableError, WaitingError, type Job } from 'bullmq';
 import { stageJobId, stages } from './job.ts';
 import type { JobMetrics } from './metrics.ts';
-import { judge, maxTakeovers, unsureAttempts } from './retry.ts';
+import { judge, maxTakeovers, needsOperator, unsureAttempts } from './retry.ts';
 import {
   NotBelieved,
   readJob,
@@ -151,7 +151,8 @@ async function endingOf(config: StageWorkerConfig, run: Run, error: unknown): Pr
     return failed(config, run, exhausted ? 'INTERNAL' : reason);
   }
   if (verdict === 'unsure') await writeTally(config, run, { ...tally, unsureFailures: tally.unsureFailures + 1 });
-  telemetry.log.info(details, 'job will be repeated');
+  if (needsOperator(reason)) telemetry.log.warn(details, 'job waits for an operator');
+  else telemetry.log.info(details, 'job will be repeated');
   return { outcome: 'retried', error: new Error(reason) };
 }
 

@@ -2,14 +2,14 @@ import { AppError, isTransient, type Reason, type RetryDelays } from '@wardstone
 
 /** What becomes of a job whose handler threw. */
 export type Verdict =
-  /** Something it depends on is away: repeated, without a practical limit. */
+  /** Something it depends on is away, or refuses the platform: repeated, without a practical limit. */
   | 'wait'
   /** Nobody knows: repeated a few times, then INTERNAL. */
   | 'unsure'
   /** Repeating changes nothing. */
   | 'permanent';
 
-/** Reasons that speak of our own services, not of the document: a deployment half done, a right not given, a clock that is off. */
+/** Reasons that speak of our own services, not of the document: a deployment half done, a right not given. */
 const unsure: ReadonlySet<Reason> = new Set<Reason>([
   'INTERNAL',
   'UNAUTHENTICATED',
@@ -17,6 +17,13 @@ const unsure: ReadonlySet<Reason> = new Set<Reason>([
   'TOKEN_INVALID',
   'PERMISSION_DENIED',
   'CALLER_NOT_ACCEPTED',
+]);
+
+/**
+ * Over when an operator has mended the platform's account, credentials or clocks, which may take a night: until then nothing is wrong
+ * with any document, and none is to be uploaded again for it.
+ */
+const operators: ReadonlySet<Reason> = new Set<Reason>([
   'KMS_ACCESS_DENIED',
   'OBJECT_STORE_ACCESS_DENIED',
   'MODEL_ACCESS_DENIED',
@@ -40,5 +47,10 @@ export const defaultRetryDelays: RetryDelays = { firstMs: 500, maxMs: 15_000 };
 export function judge(error: unknown): { readonly verdict: Verdict; readonly reason: Reason } {
   const { reason } = AppError.from(error);
   if (unsure.has(reason)) return { verdict: 'unsure', reason };
-  return { verdict: isTransient(reason) ? 'wait' : 'permanent', reason };
+  return { verdict: isTransient(reason) || needsOperator(reason) ? 'wait' : 'permanent', reason };
+}
+
+/** Whether a job that waits for this waits for a person. */
+export function needsOperator(reason: Reason): boolean {
+  return operators.has(reason);
 }

@@ -53,10 +53,14 @@ describe('judging failures', () => {
     expect(verdictOf('CALLER_NOT_ACCEPTED')).to.equal('unsure');
     expect(verdictOf('KMS_THROTTLED')).to.equal('wait');
     expect(verdictOf('KEY_DISABLED')).to.equal('wait');
-    expect(verdictOf('OBJECT_STORE_ACCESS_DENIED')).to.equal('unsure');
-    expect(verdictOf('MODEL_ACCESS_DENIED')).to.equal('unsure');
-    expect(verdictOf('MODEL_NOT_FOUND')).to.equal('unsure');
     expect(verdictOf('MODEL_INPUT_INVALID')).to.equal('permanent');
+  });
+
+  it('waits for an operator where the account, the credentials or the clocks are wrong', () => {
+    const denied = ['KMS_ACCESS_DENIED', 'OBJECT_STORE_ACCESS_DENIED', 'MODEL_ACCESS_DENIED'] as const;
+    for (const reason of [...denied, 'MODEL_NOT_FOUND', 'CREDENTIALS_EXPIRED', 'CLOCK_SKEW'] as const) {
+      expect(verdictOf(reason), reason).to.equal('wait');
+    }
   });
 
   it('waits for every reason of the catalogue that says when to come back', () => {
