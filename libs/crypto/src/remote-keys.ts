@@ -1,5 +1,5 @@
 /** A key ring over tenant-key's GetDataKeys. */
-import { AppError, asPrincipal, type Principal, type ServiceClient } from '@wardstone/rpc';
+import { AppError, asPrincipal, type Principal, type ServiceClient, withRetry } from '@wardstone/rpc';
 import {
   KeyPurpose as WirePurpose,
   type GetDataKeysResponse,
@@ -15,8 +15,11 @@ const wirePurposes: Readonly<Record<KeyPurpose, WirePurpose>> = {
   history: WirePurpose.HISTORY,
 };
 
-const attempts = 3;
-const firstBackoffMs = 50;
+const retry = {
+  attempts: 3,
+  delays: { firstMs: 100, maxMs: 200 },
+  mayRetry: ({ reason }: AppError) => !answers.includes(reason),
+};
 const timeoutMs = 3000;
 
 /** Reasons that pass through: they are answers, not faults on the way. */
@@ -44,8 +47,9 @@ const maxInt32 = 2 ** 31 - 1;
 
 /**
  * Keys from tenant-key, asked for in the name of the service itself: a right to keys is a service's, never a user's. Three
- * attempts; then KEY_UNAVAILABLE (503). What KMS says of the key, or of our rights to it, is passed on. Keys that are held go on serving until they expire, unless tenant-key answers that
- * the tenant is gone, suspended or being offboarded: then all of the tenant's are wiped at once.
+ * attempts; then KEY_UNAVAILABLE (503). What KMS says of the key, or of our rights to it, is passed on. Keys that are held go on
+ * serving until they expire, unless tenant-key answers that the tenant is gone, suspended or being offboarded: then all of the tenant's
+ * are wiped at once.
  */
 export function createRemoteKeyRing(client: ServiceClient<typeof TenantKeyService>, service: string): KeyRing {
   const ring = createKeyRing({
@@ -57,10 +61,11 @@ export function createRemoteKeyRing(client: ServiceClient<typeof TenantKeyServic
           const returned = attempt === 1 ? unused : undefined;
           const request = { purpose: wirePurposes[purpose], version, ...wireUnused(returned) };
           return fetched(version, await client.getDataKeys(request, asPrincipal(principal, { timeoutMs })));
-        });
+        }, retry);
       } catch (error) {
-        if (error instanceof AppError && revocations.includes(error.reason)) ring.forget(tenantId);
-        throw error;
+        const known = AppError.from(error);
+        if (revocations.includes(known.reason)) ring.forget(tenantId);
+        throw answers.includes(known.reason) ? known : new AppError('KEY_UNAVAILABLE', { cause: error });
       }
     },
   });
@@ -77,18 +82,4 @@ function fetched(asked: number, response: GetDataKeysResponse): FetchedKey {
   const found = { key: dataKey.key, version: dataKey.version, currentVersion, maxAgeMs: maxAgeSeconds * 1000 };
   // A tenant-key that gives no leases (one from before they came) is asked for every use.
   return asked === 0 ? { ...found, maxUses: Math.max(1, maxUses) } : found;
-}
-
-async function withRetry(ask: (attempt: number) => Promise<FetchedKey>): Promise<FetchedKey> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await ask(attempt);
-    } catch (error) {
-      const known = AppError.from(error);
-      if (answers.includes(known.reason)) throw known;
-      if (attempt >= attempts) throw new AppError('KEY_UNAVAILABLE', { cause: error });
-      const delayMs = firstBackoffMs * 2 ** attempt * (0.5 + Math.random() / 2);
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
-    }
-  }
 }
