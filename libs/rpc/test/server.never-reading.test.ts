@@ -60,7 +60,9 @@ function openGrpc(url: string, timeout?: string) {
   });
   stream.on('error', () => undefined);
   stream.end(envelope);
-  return { session, stream };
+  // Heard from the beginning: the handler may be seen to have left only after this.
+  const closed = new Promise<void>((resolve) => stream.once('close', resolve));
+  return { session, stream, closed };
 }
 
 /** A call of Connect over HTTP/1.1 on a socket that is not read. */
@@ -122,9 +124,9 @@ async function expectDeadlineCounted({ server }: Served): Promise<void> {
 describe('a caller that opens a stream and never reads', () => {
   it('over gRPC loses it at its deadline: the handler leaves and the stream is reset', async () => {
     const served = await serve({});
-    const { session, stream } = openGrpc(served.server.url, '200m');
+    const { session, stream, closed } = openGrpc(served.server.url, '500m');
     await served.left();
-    await once(stream, 'close');
+    await closed;
     expect(stream.rstCode).equal(http2.constants.NGHTTP2_CANCEL);
     await expectDeadlineCounted(served);
     // With the stream given back, nothing is left to wait for.
@@ -134,9 +136,9 @@ describe('a caller that opens a stream and never reads', () => {
 
   it('over gRPC without a deadline loses it at the longest that the server grants', async () => {
     const served = await serve({ maxTimeoutMs: 200 });
-    const { session, stream } = openGrpc(served.server.url);
+    const { session, closed } = openGrpc(served.server.url);
     await served.left();
-    await once(stream, 'close');
+    await closed;
     await expectDeadlineCounted(served);
     await served.server.close();
     session.destroy();
