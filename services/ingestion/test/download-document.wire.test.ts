@@ -5,7 +5,8 @@ import {
 } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { expect } from 'chai';
-import { authorize, clinician, openHarness, tenantA, type Harness } from './support/harness.ts';
+import { bearing } from '@wardstone/testing/rpc';
+import { clinician, openHarness, tenantA, type Harness } from './support/harness.ts';
 import { serve } from './support/server.ts';
 import { upload } from './support/upload.ts';
 
@@ -33,7 +34,7 @@ describe('DownloadDocument on the wire', () => {
       headers: {
         'content-type': 'application/connect+proto',
         'connect-accept-encoding': 'gzip',
-        authorization: `Bearer ${await authorize(clinician(tenantA))}`,
+        authorization: `Bearer ${await bearing(clinician(tenantA))}`,
       },
       body: enveloped(request),
     });

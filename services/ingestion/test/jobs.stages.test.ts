@@ -79,8 +79,8 @@ describe('stages of ingestion', () => {
       expect(await harness.objects.exists(refOf(job))).to.equal(false);
       harness.faults.audit = false;
       await extract(job);
-      const { subject, attributes } = harness.events.find(({ action }) => action === 'document.process') ?? {};
-      expect(subject).to.equal('service:ingestion');
+      const { principal, attributes } = harness.events.find(({ action }) => action === 'document.process') ?? {};
+      expect(principal?.subject).to.equal('service:ingestion');
       expect(attributes).to.include({ stage: 'extract', chunks: '1' });
     });
 

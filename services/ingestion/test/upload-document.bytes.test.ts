@@ -54,7 +54,8 @@ describe('UploadDocument', () => {
       requestedBy: 'user-1',
     });
     const [event] = harness.events;
-    expect(event).to.include({ action: 'document.create', outcome: 'success', subject: 'user-1', tenantId: tenantA });
+    expect(event).to.include({ action: 'document.create', outcome: 'success' });
+    expect(event?.principal).to.include({ subject: 'user-1', tenantId: tenantA });
     const original = await harness.objects.read({
       tenantId: tenantA,
       documentId: document.documentId,

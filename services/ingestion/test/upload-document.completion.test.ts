@@ -4,7 +4,8 @@ import { AppError, createServiceClient } from '@wardstone/rpc';
 import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
-import { as, authorize, openHarness, tenantA, type Harness } from './support/harness.ts';
+import { bearing } from '@wardstone/testing/rpc';
+import { as, openHarness, tenantA, type Harness } from './support/harness.ts';
 import { serve } from './support/server.ts';
 import { collect, reasonOf, upload, uploadMessages, type UploadMessage } from './support/upload.ts';
 
@@ -98,7 +99,11 @@ describe('UploadDocument, when an upload is complete', () => {
   it('leaves nothing of a call that its client cancels over HTTP/2', async () => {
     const server = await serve(harness);
     try {
-      const client = createServiceClient(IngestionService, { baseUrl: server.url, audience: 'ingestion', authorize });
+      const client = createServiceClient(IngestionService, {
+        baseUrl: server.url,
+        audience: 'ingestion',
+        authorize: bearing,
+      });
       const controller = new AbortController();
       async function* cancelled(): AsyncGenerator<UploadMessage> {
         yield* (await collect(uploadMessages(Buffer.alloc(200_000, 'a')))).slice(0, -1);

@@ -7,7 +7,8 @@ import { entities } from '../src/db/entities.ts';
 import { createReconciler } from '../src/jobs/reconciler.ts';
 import { routes } from '../src/rpc/routes.ts';
 import { openCommitProxy, type CommitProxy, type Cut } from './support/commit-proxy.ts';
-import { as, authorize, openHarness, tenantA, trustingCheck, type Harness } from './support/harness.ts';
+import { bearing, trustingCheck } from '@wardstone/testing/rpc';
+import { as, openHarness, tenantA, type Harness } from './support/harness.ts';
 import { collect, reasonOf, upload } from './support/upload.ts';
 
 describe('UploadDocument whose connection to the database dies in the commit', () => {
@@ -26,7 +27,7 @@ describe('UploadDocument whose connection to the database dies in the commit', (
     const deps = { ...harness.deps, database };
     const { telemetry } = harness;
     const transport = createInMemoryTransport({ routes: routes(deps), telemetry, callerCheck: trustingCheck });
-    const peer = { baseUrl: 'http://in-memory', audience: 'ingestion', authorize, transport };
+    const peer = { baseUrl: 'http://in-memory', audience: 'ingestion', authorize: bearing, transport };
     client = createServiceClient(IngestionService, peer);
   });
   afterEach(async () => {

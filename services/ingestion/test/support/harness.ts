@@ -3,26 +3,22 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ServiceImpl } from '@connectrpc/connect';
-import { createAuditor, type Auditor, type AuditOutcome } from '@wardstone/access';
 import { createKeyRing, type KeyRing } from '@wardstone/crypto';
 import { migrate, openDatabase, type Database } from '@wardstone/db';
 import type { FlowState, StageJob } from '@wardstone/queue';
 import {
   AppError,
   asPrincipal,
-  callContext,
   createInMemoryTransport,
   createServiceClient,
-  type CallerCheck,
   type Principal,
   type ServiceClient,
 } from '@wardstone/rpc';
-import { AuditService, Outcome } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { createFileStore, createSealedObjects, type SealedObjects } from '@wardstone/storage';
 import { createTelemetry, type Telemetry } from '@wardstone/telemetry';
 import { createTestDatabase, type TestDatabase } from '@wardstone/testing';
+import { bearing, createTestAuditor, type RecordedEvent, trustingCheck } from '@wardstone/testing/rpc';
 import { v7 as uuidv7 } from 'uuid';
 import { listenForChanges } from '../../src/adapters/document-changes.ts';
 import { entities } from '../../src/db/entities.ts';
@@ -32,18 +28,6 @@ import { createMetrics } from '../../src/metrics.ts';
 import type { Deps, Limits } from '../../src/ports.ts';
 import { routes } from '../../src/rpc/routes.ts';
 import { testLimits } from './pdf.ts';
-
-/** An event as the audit service got it. */
-export interface RecordedEvent {
-  readonly action: string;
-  readonly resourceType: string;
-  readonly resourceIds: readonly string[];
-  readonly outcome: AuditOutcome;
-  readonly reason: string;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly subject: string;
-  readonly tenantId: string | undefined;
-}
 
 /** What a test may break. */
 export interface Faults {
@@ -132,7 +116,12 @@ export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness
     gate: tenants,
     objects,
     queue: failing(memoryQueue(flows), () => faults.queue, 'QUEUE_UNAVAILABLE'),
-    auditor: memoryAuditor(events, faults, telemetry),
+    auditor: createTestAuditor({
+      onEvent: (event) => events.push(event),
+      before: () => {
+        if (faults.audit) throw new AppError('AUDIT_UNAVAILABLE');
+      },
+    }),
     changes,
     settings: { chunkSizes: () => Promise.resolve({ chunkSizeChars: 400, chunkOverlapChars: 60 }) },
     index: {
@@ -153,7 +142,7 @@ export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness
   const client = createServiceClient(IngestionService, {
     baseUrl: 'http://in-memory',
     audience: 'ingestion',
-    authorize,
+    authorize: bearing,
     transport,
   });
   return {
@@ -192,13 +181,6 @@ export async function openHarness(limits: Partial<Limits> = {}): Promise<Harness
     },
   };
 }
-
-/** Believes the principal that the test names; libs/access tests who may come this far. */
-export const trustingCheck: CallerCheck = ({ authorization }) => {
-  const token = authorization?.replace('Bearer ', '') ?? '';
-  const principal = JSON.parse(Buffer.from(token, 'base64url').toString()) as Principal;
-  return Promise.resolve({ principal, peer: 'gateway' });
-};
 
 /** What tenant-key knows of tenants, as far as a test changes it. */
 export interface TestTenants {
@@ -253,37 +235,6 @@ function testTenants(): TestTenants {
       closed.delete(tenantId);
     },
   };
-}
-
-/** The real auditor over an audit service that keeps events in memory, behind the checks of its contract. */
-function memoryAuditor(events: RecordedEvent[], faults: Faults, telemetry: Telemetry): Auditor {
-  const outcomes = new Map<Outcome, AuditOutcome>([
-    [Outcome.SUCCESS, 'success'],
-    [Outcome.DENIED, 'denied'],
-    [Outcome.FAILURE, 'failure'],
-  ]);
-  const appendEvents: ServiceImpl<typeof AuditService>['appendEvents'] = (request, context) => {
-    if (faults.audit) throw new AppError('DATABASE_UNAVAILABLE');
-    const { subject, tenantId } = callContext(context).principal;
-    for (const { action, resourceType, resourceIds, outcome, reason, attributes } of request.events) {
-      const event = { action, resourceType, resourceIds, reason, attributes };
-      events.push({ ...event, subject, tenantId, outcome: outcomes.get(outcome) ?? 'failure' });
-    }
-    return { recorded: request.events.map(({ eventId }) => ({ eventId })) };
-  };
-  const transport = createInMemoryTransport({
-    routes: (router) => router.service(AuditService, { appendEvents }),
-    telemetry,
-    callerCheck: trustingCheck,
-  });
-  return createAuditor(
-    createServiceClient(AuditService, { baseUrl: 'http://in-memory', audience: 'audit', authorize, transport }),
-  );
-}
-
-/** The token that `trustingCheck` reads. */
-export function authorize(principal: Principal): Promise<string> {
-  return Promise.resolve(Buffer.from(JSON.stringify(principal)).toString('base64url'));
 }
 
 function memoryQueue(flows: Harness['flows']): Deps['queue'] {

@@ -1,6 +1,7 @@
 import { type RunningServer, startServer } from '@wardstone/rpc';
 import { routes } from '../../src/rpc/routes.ts';
-import { type Harness, trustingCheck } from './harness.ts';
+import { trustingCheck } from '@wardstone/testing/rpc';
+import type { Harness } from './harness.ts';
 
 /** The service's handlers of a harness, over real sockets on a free port. */
 export function serve(harness: Harness): Promise<RunningServer> {
