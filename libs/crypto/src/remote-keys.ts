@@ -47,9 +47,9 @@ const maxInt32 = 2 ** 31 - 1;
 
 /**
  * Keys from tenant-key, asked for in the name of the service itself: a right to keys is a service's, never a user's. Three
- * attempts; then KEY_UNAVAILABLE (503). What KMS says of the key, or of our rights to it, is passed on. Keys that are held go on
- * serving until they expire, unless tenant-key answers that the tenant is gone, suspended or being offboarded: then all of the tenant's
- * are wiped at once.
+ * attempts; then KEY_UNAVAILABLE (503), or AUDIT_UNAVAILABLE (503) where handing keys out cannot be recorded. What KMS says of
+ * the key, or of our rights to it, is passed on. Keys that are held go on serving until they expire, unless tenant-key answers that the
+ * tenant is gone, suspended or being offboarded: then all of the tenant's are wiped at once.
  */
 export function createRemoteKeyRing(client: ServiceClient<typeof TenantKeyService>, service: string): KeyRing {
   const ring = createKeyRing({
@@ -65,7 +65,8 @@ export function createRemoteKeyRing(client: ServiceClient<typeof TenantKeyServic
       } catch (error) {
         const known = AppError.from(error);
         if (revocations.includes(known.reason)) ring.forget(tenantId);
-        throw answers.includes(known.reason) ? known : new AppError('KEY_UNAVAILABLE', { cause: error });
+        const isPassedOn = answers.includes(known.reason) || known.reason === 'AUDIT_UNAVAILABLE';
+        throw isPassedOn ? known : new AppError('KEY_UNAVAILABLE', { cause: error });
       }
     },
   });

@@ -56,8 +56,16 @@ describe('remote key ring', () => {
   });
 
   it('gives up after three attempts with KEY_UNAVAILABLE', async () => {
-    const { client, asked } = tenantKey(Array.from({ length: 9 }, () => new AppError('AUDIT_UNAVAILABLE')));
+    const { client, asked } = tenantKey(Array.from({ length: 9 }, () => new AppError('DATABASE_UNAVAILABLE')));
     expect(await reasonOf(createRemoteKeyRing(client, 'llm').current(tenantA, 'history'))).to.equal('KEY_UNAVAILABLE');
+    expect(asked).to.have.length(3);
+  });
+
+  it('says so when the handing out of keys cannot be recorded, after three attempts', async () => {
+    const { client, asked } = tenantKey(Array.from({ length: 9 }, () => new AppError('AUDIT_UNAVAILABLE')));
+    expect(await reasonOf(createRemoteKeyRing(client, 'llm').current(tenantA, 'history'))).to.equal(
+      'AUDIT_UNAVAILABLE',
+    );
     expect(asked).to.have.length(3);
   });
 
