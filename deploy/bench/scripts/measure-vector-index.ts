@@ -9,7 +9,7 @@ import { createKeyRing, createVectorTransform, seal } from '@wardstone/crypto';
 import { type Database, migrate, openDatabase } from '@wardstone/db';
 import { embedText } from '@wardstone/embedding/domain/lexical-embedder';
 import { entities } from '@wardstone/retrieval/db/entities';
-import { insertChunks, replaceDocument } from '@wardstone/retrieval/db/documents';
+import { insertChunks, insertVectors, replaceDocument } from '@wardstone/retrieval/db/documents';
 import { migrations } from '@wardstone/retrieval/db/migrations';
 import { findNearest, findNearestByBits, type NearHit, planForTenant } from '@wardstone/retrieval/db/nearest-chunks';
 import { findNearestByLists, readOwnIndexes } from '@wardstone/retrieval/db/vector-index-search';
@@ -107,16 +107,16 @@ async function load(): Promise<void> {
         tenantId: number % 10 === 9 ? randomUUID() : tenantId,
         documentId: randomUUID(),
         version: 1,
-        modelId,
       };
       const rows = Array.from({ length: chunksPerDocument }, (_, ordinal) => ({
-        ...{ ordinal, passageSealed, contentKeyVersion: 1, vectorKeyVersion: 1 },
+        ...{ ordinal, passageSealed, contentKeyVersion: 1 },
         vector: space.apply(vectorOf(number * chunksPerDocument + ordinal)),
       }));
       const head = { ...owner, titleSealed, labelsSealed: undefined, contentKeyVersion: 1, termsKeyVersion: 1 };
       await database.inTenant(owner.tenantId, async (tx) => {
         await replaceDocument(tx, { ...head, chunkCount: chunksPerDocument });
         await insertChunks(tx, owner, rows);
+        await insertVectors(tx, owner, { modelId, vectorKeyVersion: 1 }, rows);
       });
     }
   };
@@ -125,7 +125,7 @@ async function load(): Promise<void> {
 
 /** What autovacuum does a minute later. */
 async function vacuum(): Promise<void> {
-  for (const table of ['chunk', 'chunk_bits', 'vector_list']) {
+  for (const table of ['chunk', 'chunk_vector', 'chunk_bits', 'vector_list']) {
     await testDatabase.query(`vacuum analyze retrieval.${table}`);
   }
 }

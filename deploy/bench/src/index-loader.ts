@@ -8,8 +8,10 @@ import { serviceKeyFile } from '@wardstone/local/platform/service-keys';
 import { createKeywordWriter } from '@wardstone/retrieval/adapters/keyword-writer';
 import { sealPassage, sealTitle } from '@wardstone/retrieval/adapters/seals';
 import type { TenantTerms } from '@wardstone/retrieval/adapters/tenant-terms';
-import { insertChunks, lockDocument, type NewChunk, replaceDocument } from '@wardstone/retrieval/db/documents';
+import { insertChunks, insertVectors, lockDocument, replaceDocument } from '@wardstone/retrieval/db/documents';
+import type { NewChunk, NewVector } from '@wardstone/retrieval/db/documents';
 import { entities } from '@wardstone/retrieval/db/entities';
+import { lockOrBeginTenantModel } from '@wardstone/retrieval/db/tenant-model';
 import { mergeTenant } from '@wardstone/retrieval/jobs/merge-keywords';
 import { createMetrics } from '@wardstone/retrieval/metrics';
 import { createServiceClient } from '@wardstone/rpc';
@@ -58,7 +60,7 @@ export async function openIndexLoader(running: Platform): Promise<IndexLoader> {
 
   const writeDocument = async (
     head: DocumentHead,
-    chunks: readonly NewChunk[],
+    chunks: readonly (NewChunk & NewVector)[],
     keywords?: { readonly terms: TenantTerms; readonly texts: readonly string[] },
   ): Promise<void> => {
     const rest = { labelsSealed: undefined, contentKeyVersion: keyVersion, termsKeyVersion: keyVersion };
@@ -66,8 +68,11 @@ export async function openIndexLoader(running: Platform): Promise<IndexLoader> {
       await lockDocument(tx, head);
       await replaceDocument(tx, { ...head, ...rest });
       for (let at = 0; at < chunks.length; at += chunksPerInsert) {
-        await insertChunks(tx, head, chunks.slice(at, at + chunksPerInsert));
+        const batch = chunks.slice(at, at + chunksPerInsert);
+        await insertChunks(tx, head, batch);
+        await insertVectors(tx, head, { modelId, vectorKeyVersion: keyVersion }, batch);
       }
+      await lockOrBeginTenantModel(tx, head.tenantId, modelId);
       if (keywords === undefined) return;
       const writer = createKeywordWriter(tx, head, keywords.terms);
       for (const text of keywords.texts) await writer.add(text);
@@ -83,7 +88,7 @@ export async function openIndexLoader(running: Platform): Promise<IndexLoader> {
       const documentId = fixedUuid(1, number);
       const titleSealed = await sealTitle(keys, tenantId, documentId, `Invented document ${number}`);
       const rows = texts.map(async (text, ordinal) => sealedChunk(keys, tenantId, documentId, ordinal, text, number));
-      const head = { tenantId, documentId, version: 1, titleSealed, modelId, chunkCount: texts.length };
+      const head = { tenantId, documentId, version: 1, titleSealed, chunkCount: texts.length };
       await writeDocument(head, await Promise.all(rows), { terms, texts });
     },
     writeStranger: async (tenantId, number, chunks) => {
@@ -92,16 +97,16 @@ export async function openIndexLoader(running: Platform): Promise<IndexLoader> {
       // One value for all: they are as long as passages, and nobody opens them.
       const place = { tenantId, resource: documentId, field: 'passage' };
       const passageSealed = await seal(keys, 'content', place, 'x'.repeat(1_000));
-      const rows = Array.from({ length: chunks }, (_, ordinal): NewChunk => ({
+      const rows = Array.from({ length: chunks }, (_, ordinal) => ({
         ...{ ordinal, passageSealed, contentKeyVersion: keyVersion },
-        ...{ vector: inventedVector(number * chunks + ordinal, 1024), vectorKeyVersion: keyVersion },
+        vector: inventedVector(number * chunks + ordinal, 1024),
       }));
-      await writeDocument({ tenantId, documentId, version: 1, titleSealed, modelId, chunkCount: chunks }, rows);
+      await writeDocument({ tenantId, documentId, version: 1, titleSealed, chunkCount: chunks }, rows);
     },
     writeKeywords: async (tenantId, number, terms) => {
       const documentId = fixedUuid(3, number);
       const titleSealed = await sealTitle(keys, tenantId, documentId, 'Keywords');
-      const head = { tenantId, documentId, version: 1, titleSealed, modelId };
+      const head = { tenantId, documentId, version: 1, titleSealed };
       await writeDocument({ ...head, chunkCount: chunksPerDocument }, [], { terms, texts: textsOf(number) });
     },
     merge: async (tenantId) => {
@@ -122,7 +127,6 @@ interface DocumentHead {
   readonly documentId: string;
   readonly version: number;
   readonly titleSealed: SealedText;
-  readonly modelId: string;
   readonly chunkCount: number;
 }
 
@@ -140,12 +144,12 @@ async function sealedChunk(
   ordinal: number,
   text: string,
   number: number,
-): Promise<NewChunk> {
+): Promise<NewChunk & NewVector> {
   const place = { pageStart: 1, pageEnd: 1, charStart: ordinal * 900, charEnd: ordinal * 900 + text.length };
   const passage = { text, ...place, pageBreaks: [{ page: 1, chunkOffset: 0 }] };
   const passageSealed = await sealPassage(keys, tenantId, { documentId, version: 1, ordinal }, passage);
   const vector = neighbourlyVector(number * chunksPerDocument + ordinal);
-  return { ordinal, passageSealed, contentKeyVersion: keyVersion, vector, vectorKeyVersion: keyVersion };
+  return { ordinal, passageSealed, contentKeyVersion: keyVersion, vector };
 }
 
 /** Near enough to some of the others to have real neighbours, as embeddings have: invented at random, all are equally far. */
@@ -167,7 +171,7 @@ export async function vacuumIndex(adminUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: adminUrl });
   await client.connect();
   try {
-    for (const table of ['chunk', 'chunk_bits', 'indexed_document', 'keyword_document', 'keyword_segment']) {
+    for (const table of ['chunk', 'chunk_vector', 'chunk_bits', 'indexed_document', 'keyword_document', 'keyword_segment']) {
       await client.query(`vacuum analyze retrieval.${table}`);
     }
   } finally {

@@ -68,6 +68,8 @@ describe('a stock @grpc/grpc-js client', function () {
       kind: 'EMBED_KIND_QUERY',
     });
     expect(embedded.messages[0]).to.include({ dimensions: 1024 });
+    const models = await as('retrieval', 'service', 'embedding', 'GetModels', {});
+    expect(models.messages[0]?.['current']).to.include({ model_id: 'wardstone-lexical-1', dimensions: 1024 });
     const found = await rpc.withToken(token, 'retrieval', 'Search', { query: note.question, top_k: 3 });
     expect(found.code).to.equal(status.OK);
     expect(found.messages[0]?.['hits']).to.have.length.greaterThan(0);

@@ -54,7 +54,7 @@ describe('a key rotation of a tenant that is used meanwhile', function () {
     expect(Object.keys(rows)).to.include.members([
       'ingestion.document.key_version',
       'retrieval.chunk.content_key_version',
-      'retrieval.chunk.vector_key_version',
+      'retrieval.chunk_vector.vector_key_version',
       'llm.conversation.key_version',
       'llm.turn.key_version',
     ]);

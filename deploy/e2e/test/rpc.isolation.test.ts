@@ -103,6 +103,8 @@ const unnamed = [
   'ingestion.ListDocuments',
   // Keeps nothing and reads nothing.
   'embedding.Embed',
+  // The same for every tenant.
+  'embedding.GetModels',
   'retrieval.Search',
   'llm.CreateConversation',
   'llm.ListConversations',

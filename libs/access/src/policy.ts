@@ -40,6 +40,7 @@ export const roles: readonly string[] = [platformRole, ...tenantRoles, serviceRo
 export const serviceRights: ReadonlySet<string> = new Set([
   'audit-event.append',
   'data-key.read',
+  'embedding-model.list',
   'index.delete',
   'pipeline.report',
   'tenant-work.watch',
@@ -134,6 +135,7 @@ p, service, tenant/*, index, delete
 p, service, tenant/*, embedding, create
 p, service, tenant/*, audit-event, append
 p, service, platform, audit-event, append
+p, service, platform, embedding-model, list
 p, service, platform, tenant-work, watch
 p, service, platform, tenant-work, list
 p, service, tenant/*, tenant-work, report

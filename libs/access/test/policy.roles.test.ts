@@ -12,6 +12,7 @@ const table: Record<string, readonly string[]> = {
   'AuditService.AppendEvents': ['service'],
   'AuditService.ListEvents': ['platform_admin', 'tenant_admin', 'auditor'],
   'EmbeddingService.Embed': ['tenant_admin', 'clinician', 'builder', 'service'],
+  'EmbeddingService.GetModels': ['service'],
   'IngestionService.UploadDocument': ['tenant_admin', 'clinician', 'builder'],
   'IngestionService.GetDocument': ['tenant_admin', 'clinician', 'builder'],
   'IngestionService.ListDocuments': ['tenant_admin', 'clinician', 'builder'],

@@ -54,6 +54,8 @@ export interface EmbeddingModel {
 export interface EmbeddingModels {
   /** What documents are embedded with. */
   readonly current: EmbeddingModel;
+  /** The others. */
+  readonly kept: readonly EmbeddingModel[];
   /** The one with that id, '' for the current one. Thrown: INVALID_ARGUMENT when it is not served. */
   of(modelId: string): EmbeddingModel;
 }

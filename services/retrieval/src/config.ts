@@ -37,6 +37,8 @@ const schema = z.object({
   WARDSTONE_MERGE_MAX_AGE_MS: fields.durationMs.default(10_000),
   WARDSTONE_VECTOR_INDEX_MIN_CHUNKS: fields.positiveInt.default(defaultBitsMaxChunks),
   WARDSTONE_VECTOR_INDEX_INTERVAL_MS: fields.durationMs.default(60_000),
+  WARDSTONE_REEMBED_INTERVAL_MS: fields.durationMs.default(15_000),
+  WARDSTONE_OLD_VECTORS_KEPT_MS: fields.durationMs.default(600_000),
 });
 
 /** The service's configuration, by variable name, and where its queue lives. */
@@ -54,7 +56,7 @@ export function limitsOf(config: Config): Limits {
   return { maxSearches: config.WARDSTONE_MAX_SEARCHES, tenantSlotPercent: config.WARDSTONE_TENANT_SLOT_PERCENT };
 }
 
-/** When unmerged keyword rows are merged, and large tenants get an index of vectors. */
+/** When unmerged keyword rows are merged, large tenants get an index of vectors, and tenants follow a change of the model. */
 export function keeperOptions(config: Config): KeeperOptions {
   return {
     intervalMs: config.WARDSTONE_MERGE_INTERVAL_MS,
@@ -63,6 +65,10 @@ export function keeperOptions(config: Config): KeeperOptions {
     vectorIndex: {
       minChunks: config.WARDSTONE_VECTOR_INDEX_MIN_CHUNKS,
       lookIntervalMs: config.WARDSTONE_VECTOR_INDEX_INTERVAL_MS,
+    },
+    reembed: {
+      lookIntervalMs: config.WARDSTONE_REEMBED_INTERVAL_MS,
+      keepOldMs: config.WARDSTONE_OLD_VECTORS_KEPT_MS,
     },
   };
 }

@@ -11,6 +11,7 @@ import { TenantKeyService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/ten
 import { TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
 import { createSealedObjects, openObjectStore } from '@wardstone/storage';
 import { createTenantGate, createTenantWorker } from '@wardstone/tenancy';
+import { createPassageVectors } from './adapters/passage-vectors.ts';
 import { createQuestionVectors } from './adapters/question-vectors.ts';
 import { keeperOptions, limitsOf, loadConfig } from './config.ts';
 import { entities } from './db/entities.ts';
@@ -59,10 +60,10 @@ await runUntilSignal(async () => {
   const gate = createTenantGate({ client: tenantWork, service, keys, log: telemetry.log });
   const objects = createSealedObjects({ store: openObjectStore(config), keys });
   const metrics = createMetrics(telemetry.metrics);
-  const vectors = createQuestionVectors(embedding);
+  const models = { vectors: createQuestionVectors(embedding), passages: createPassageVectors(embedding) };
   const limits = limitsOf(config);
   const steps = { vectorSteps: vectorSteps(config.WARDSTONE_VECTOR_INDEX_MIN_CHUNKS) };
-  const data = { database, keys, objects, vectors, ...steps };
+  const data = { database, keys, objects, ...models, ...steps };
   const deps: Deps = { ...data, auditor, progress, metrics, limits, log: telemetry.log };
 
   // Work.

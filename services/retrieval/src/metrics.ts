@@ -13,6 +13,24 @@ export interface SearchMetrics {
   leftOutWords(count: number): void;
   /** Segments or documents' postings that a search could not read. */
   damagedPostings(count: number): void;
+  /** A search compared no vectors, because embedding does not serve their model. */
+  wordsOnly(): void;
+}
+
+/** What a change of the embedding model counts. */
+export interface ModelMetrics {
+  /** So many tenants have vectors to be made or to be removed. */
+  unsettledTenants(count: number): void;
+  /** Chunks got a vector of the model, or none because nothing can be made of them. */
+  reembedded(outcome: 'embedded' | 'unreadable', chunks: number): void;
+  /** A tenant's vectors could not be worked on in this pass. */
+  reembedFailed(): void;
+  /** A tenant's searches use another model from now on. */
+  modelSwitched(): void;
+  /** Vectors of a model that is not used any more were removed. */
+  oldVectorsRemoved(count: number): void;
+  /** A document was indexed without vectors of a model that searches use, because embedding does not serve it. */
+  indexedWithoutModel(): void;
 }
 
 /** What the work on the index counts. */
@@ -35,10 +53,10 @@ export interface IndexMetrics {
   indexed(chunks: number, seconds: number): void;
 }
 
-export type RetrievalMetrics = SearchMetrics & IndexMetrics;
+export type RetrievalMetrics = SearchMetrics & IndexMetrics & ModelMetrics;
 
 export function createMetrics(registry: Registry): RetrievalMetrics {
-  return { ...searchMetrics([registry]), ...indexMetrics([registry]) };
+  return { ...searchMetrics([registry]), ...indexMetrics([registry]), ...modelMetrics([registry]) };
 }
 
 function searchMetrics(registers: Registry[]): SearchMetrics {
@@ -69,6 +87,11 @@ function searchMetrics(registers: Registry[]): SearchMetrics {
     help: 'Words of questions that were not looked up, because their postings were more than one search may read',
     registers,
   });
+  const wordsOnly = new Counter({
+    name: 'wardstone_retrieval_words_only_searches_total',
+    help: 'Searches that went by words alone, because the model of the vectors is not served',
+    registers,
+  });
   return {
     searching: (change) => {
       inFlight.inc(change);
@@ -84,6 +107,9 @@ function searchMetrics(registers: Registry[]): SearchMetrics {
     },
     leftOutWords: (count) => {
       leftOut.inc(count);
+    },
+    wordsOnly: () => {
+      wordsOnly.inc();
     },
   };
 }
@@ -163,6 +189,60 @@ function indexMetrics(registers: Registry[]): IndexMetrics {
     indexed(count, seconds) {
       chunks.inc(count);
       indexSeconds.observe(seconds);
+    },
+  };
+}
+
+function modelMetrics(registers: Registry[]): ModelMetrics {
+  const unsettled = new Gauge({
+    name: 'wardstone_retrieval_unsettled_tenants',
+    help: 'Tenants with vectors to be made of the current model, or to be removed of another one',
+    registers,
+  });
+  const reembedded = new Counter({
+    name: 'wardstone_retrieval_reembedded_chunks_total',
+    help: 'Chunks that were embedded after they were indexed, by whether the model could make anything of them',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const failures = new Counter({
+    name: 'wardstone_retrieval_reembed_failures_total',
+    help: 'Tenants whose vectors could not be worked on in a pass',
+    registers,
+  });
+  const switches = new Counter({
+    name: 'wardstone_retrieval_model_switches_total',
+    help: 'Tenants whose searches went over to another embedding model',
+    registers,
+  });
+  const removed = new Counter({
+    name: 'wardstone_retrieval_removed_old_vectors_total',
+    help: 'Vectors that were removed because their model is not used any more',
+    registers,
+  });
+  const without = new Counter({
+    name: 'wardstone_retrieval_indexed_without_model_total',
+    help: 'Documents that were indexed without vectors of a model that searches use, because it is not served',
+    registers,
+  });
+  return {
+    unsettledTenants: (count) => {
+      unsettled.set(count);
+    },
+    reembedded: (outcome, count) => {
+      reembedded.inc({ outcome }, count);
+    },
+    reembedFailed: () => {
+      failures.inc();
+    },
+    modelSwitched: () => {
+      switches.inc();
+    },
+    oldVectorsRemoved: (count) => {
+      removed.inc(count);
+    },
+    indexedWithoutModel: () => {
+      without.inc();
     },
   };
 }

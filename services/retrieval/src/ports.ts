@@ -9,9 +9,44 @@ import type { Logger } from '@wardstone/telemetry';
 import type { VectorSteps } from './domain/vector-steps.ts';
 import type { RetrievalMetrics } from './metrics.ts';
 
-/** Turns questions into vectors. Thrown: MODEL_UNAVAILABLE, AUDIT_UNAVAILABLE, and what the caller may not do. */
+/** A question as a model sees it. */
+export interface QuestionVector {
+  readonly modelId: string;
+  readonly vector: Float32Array;
+}
+
+/** Turns questions into vectors. */
 export interface QuestionVectors {
-  vectorOf(question: string, call: CallContext): Promise<{ readonly modelId: string; readonly vector: Float32Array }>;
+  /**
+   * By the model that is named, or by the current one. Undefined when the model is not served.
+   * Thrown: MODEL_UNAVAILABLE, AUDIT_UNAVAILABLE, and what the caller may not do.
+   */
+  vectorOf(question: string, call: CallContext, modelId?: string): Promise<QuestionVector | undefined>;
+}
+
+/** Texts of one call of embedding's. */
+export const maxTextsPerCall = 64;
+
+/** Passages of one document, to be embedded for a tenant by the service itself. */
+export interface PassageCall {
+  readonly tenantId: string;
+  readonly requestId: string;
+  readonly modelId: string;
+  readonly title: string;
+  /** At most 64. None of them is empty. */
+  readonly texts: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+/** Turns passages into vectors, as the pipeline does. */
+export interface PassageVectors {
+  /** The model that documents are embedded with. Thrown: SERVICE_UNAVAILABLE and its kin. */
+  currentModel(signal: AbortSignal): Promise<string>;
+  /**
+   * For each text its vector, or undefined when the model can make nothing of it. Undefined in the place of all when the model
+   * is not served. Thrown: transient reasons, and what says that the tenant is closed.
+   */
+  vectorsOf(call: PassageCall): Promise<(Float32Array | undefined)[] | undefined>;
 }
 
 export interface Limits {
@@ -26,6 +61,7 @@ export interface Deps {
   readonly keys: KeyRing;
   readonly objects: Pick<SealedObjects, 'readJsonLines'>;
   readonly vectors: QuestionVectors;
+  readonly passages: PassageVectors;
   readonly vectorSteps: VectorSteps;
   readonly auditor: Pick<Auditor, 'record'>;
   readonly progress: ProgressReporter;

@@ -12,6 +12,7 @@ import { clearText, seededRandom } from './support/plain-bm25.ts';
 
 /** Never, here. */
 const vectorIndex = { minChunks: 1_000_000, lookIntervalMs: 60_000 };
+const reembed = { lookIntervalMs: 60_000, keepOldMs: 60_000 };
 
 describe('merge of keyword rows: crashes, damage and company', () => {
   let harness: Harness;
@@ -140,7 +141,7 @@ describe('merge of keyword rows: crashes, damage and company', () => {
     expect(harness.logs.join('')).to.contain('postings could not be read').and.to.contain(ids[0]);
     expect(await harness.registry.metrics()).to.match(/damaged_postings_total [1-9]/);
     expect((await ranking(tenantId)).every(({ documentId }) => documentId === ids[1])).to.equal(true);
-    const keeper = createIndexKeeper(harness.deps, { intervalMs: 1, minParts: 1, maxAgeMs: 0, vectorIndex });
+    const keeper = createIndexKeeper(harness.deps, { intervalMs: 1, minParts: 1, maxAgeMs: 0, vectorIndex, reembed });
     await keeper.pass();
     await keeper.pass();
     expect(await ranking(tenantId)).to.deep.equal(before);
@@ -163,7 +164,7 @@ describe('merge of keyword rows: crashes, damage and company', () => {
       const { hits } = await harness.client.search({ query: 'pain carditis', topK: 100 }, as(tenantId));
       expect(hits).to.have.length(36);
       expect(await ranking(tenantId)).not.to.deep.equal(before);
-      const keeper = createIndexKeeper(harness.deps, { intervalMs: 1, minParts: 1, maxAgeMs: 0, vectorIndex });
+      const keeper = createIndexKeeper(harness.deps, { intervalMs: 1, minParts: 1, maxAgeMs: 0, vectorIndex, reembed });
       await keeper.pass();
       expect(await ranking(tenantId)).to.deep.equal(before);
     });
@@ -183,7 +184,7 @@ describe('merge of keyword rows: crashes, damage and company', () => {
     const unmerged = async () =>
       (await rows('select 1 from retrieval.keyword_document where tenant_id = $1 and not merged', tenantId)).length;
     const keep = (minParts: number, maxAgeMs: number) =>
-      createIndexKeeper(harness.deps, { intervalMs: 1, minParts, maxAgeMs, vectorIndex }).pass();
+      createIndexKeeper(harness.deps, { intervalMs: 1, minParts, maxAgeMs, vectorIndex, reembed }).pass();
     await keep(2, 60_000);
     expect(await unmerged()).to.equal(1);
     await keep(2, -60_000);
@@ -230,7 +231,7 @@ describe('merge of keyword rows: crashes, damage and company', () => {
           return harness.database.inPlatform(work);
         },
       };
-      const options = { intervalMs: 1, minParts: 1, maxAgeMs: 0, vectorIndex };
+      const options = { intervalMs: 1, minParts: 1, maxAgeMs: 0, vectorIndex, reembed };
       return { passes, keeper: createIndexKeeper({ ...harness.deps, database }, options) };
     };
     const { promise: held, resolve: release } = Promise.withResolvers<void>();

@@ -43,7 +43,7 @@ describe('re-sealing and the end of a tenant', () => {
   const versions = async () => {
     const columns: readonly (readonly [string, string])[] = [
       ['chunk', 'content_key_version'],
-      ['chunk', 'vector_key_version'],
+      ['chunk_vector', 'vector_key_version'],
       ['chunk_bits', 'vector_key_version'],
       ['indexed_document', 'content_key_version'],
       ['indexed_document', 'terms_key_version'],
@@ -104,7 +104,7 @@ describe('re-sealing and the end of a tenant', () => {
     const stored = async () => {
       const [row] = await harness.testDatabase.query(
         `select c.embedding::text as vector, (b.bits = binary_quantize(c.embedding)::bit(1024)) as same_bits
-         from retrieval.chunk c join retrieval.chunk_bits b using (tenant_id, document_id, version, ordinal)
+         from retrieval.chunk_vector c join retrieval.chunk_bits b using (tenant_id, document_id, version, ordinal, model_id)
          where c.document_id = $1`,
         [documentId],
       );
@@ -113,7 +113,7 @@ describe('re-sealing and the end of a tenant', () => {
     };
     const inSpace = await stored();
     await harness.testDatabase.query(
-      `with old as (update retrieval.chunk set vector_key_version = 0, embedding = $2::halfvec where document_id = $1)
+      `with old as (update retrieval.chunk_vector set vector_key_version = 0, embedding = $2::halfvec where document_id = $1)
        update retrieval.chunk_bits set vector_key_version = 0, bits = 0::bit(1024) where document_id = $1`,
       [documentId, JSON.stringify([...vector])],
     );
@@ -222,7 +222,7 @@ describe('re-sealing and the end of a tenant', () => {
     expect(await reasonOf(purgeTenant(harness.deps, { tenantId: purged, signal, maxMs }))).to.equal('CANCELLED');
     const { rows: counts, isEmpty } = await purgeTenant(harness.deps, { tenantId: purged, maxMs });
     expect(isEmpty).to.equal(true);
-    expect(counts).to.deep.include({ chunk: 40, chunk_bits: 40, indexed_document: 2, keyword_document: 2 });
+    expect(counts).to.deep.include({ chunk: 40, chunk_vector: 40, chunk_bits: 40, tenant_model: 1, indexed_document: 2, keyword_document: 2 });
     expect(counts).to.deep.include({ removed_document: 1, document_filter: 6, keyword_total: 1, keyword_dead: 0 });
     expect(counts.keyword_segment).to.be.greaterThan(50);
     const { rows: again } = await purgeTenant(harness.deps, { tenantId: purged, maxMs });

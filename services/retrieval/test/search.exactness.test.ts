@@ -96,13 +96,17 @@ describe('search: exactness', () => {
 
   it('compares vectors of one model only', async () => {
     const tenantId = uuidv7();
-    await harness.index({ tenantId, chunks: many(3), modelId: 'another-model' });
     const wanted = await harness.index({ tenantId, chunks: many(2) });
+    harness.models.unserved.add(modelId);
+    await harness.index({ tenantId, chunks: many(3), modelId: 'another-model' });
+    harness.models.unserved.clear();
     const { hits } = await harness.client.search({ query: 'x', topK: 100 }, as(tenantId));
     expect(hits.map(({ documentId }) => documentId)).to.deep.equal([wanted.documentId, wanted.documentId]);
-    harness.question.modelId = 'another-model';
+    await harness.testDatabase.query(`update retrieval.tenant_model set model_id = 'another-model' where tenant_id = $1`, [
+      tenantId,
+    ]);
     expect((await harness.client.search({ query: 'x', topK: 100 }, as(tenantId))).hits).to.have.length(3);
-    harness.question.modelId = modelId;
+    expect(harness.events.at(-1)?.attributes).to.include({ model: 'another-model' });
   });
 
   it('tells title, page, span and page breaks', async () => {

@@ -23,7 +23,7 @@ describe('search: rows under key versions that there is no key of', () => {
   };
   const plantVector = (documentId: string, version: number) =>
     harness.testDatabase.query(
-      `with moved as (update retrieval.chunk set vector_key_version = $2 where document_id = $1)
+      `with moved as (update retrieval.chunk_vector set vector_key_version = $2 where document_id = $1)
        update retrieval.chunk_bits set vector_key_version = $2 where document_id = $1`,
       [documentId, version],
     );

@@ -90,9 +90,14 @@ describe('search: protection', () => {
     const own = await harness.index({ ...document(tenantId), chunks: [{ text: 'own', vector: seededVector(8) }] });
     const copy = (target: string, into: string, version: number, ordinal: number, source: number) =>
       harness.testDatabase.query(
-        `insert into retrieval.chunk
-           select $1, $2, $3, $4, passage_sealed, model_id, embedding, vector_key_version, content_key_version
-         from retrieval.chunk where document_id = $5 and version = 1 and ordinal = $6`,
+        `with passage as (
+           insert into retrieval.chunk (tenant_id, document_id, version, ordinal, passage_sealed, content_key_version)
+           select $1, $2, $3, $4, passage_sealed, content_key_version
+           from retrieval.chunk where document_id = $5 and version = 1 and ordinal = $6)
+         insert into retrieval.chunk_vector
+           (tenant_id, document_id, version, ordinal, model_id, vector_key_version, embedding)
+         select $1, $2, $3, $4, model_id, vector_key_version, embedding
+         from retrieval.chunk_vector where document_id = $5 and version = 1 and ordinal = $6`,
         [target, into, version, ordinal, from.documentId, source],
       );
     await copy(other, foreign.documentId, 1, 1, 1);
@@ -109,7 +114,7 @@ describe('search: protection', () => {
   it('sees nothing of another tenant even in SQL of its own role', async () => {
     const [tenantId, other] = [uuidv7(), uuidv7()];
     await harness.index(document(tenantId));
-    for (const table of ['chunk', 'indexed_document', 'removed_document']) {
+    for (const table of ['chunk', 'chunk_vector', 'tenant_model', 'indexed_document', 'removed_document']) {
       const count = async (bound: string): Promise<unknown> =>
         harness.database.inTenant(bound, (tx) => tx.query(`select count(*)::int as n from ${table}`));
       expect(await count(other)).to.deep.equal([{ n: 0 }]);
@@ -160,7 +165,7 @@ describe('search: protection', () => {
       expect(leaksIn(`${text}${hex} Dialysis`, words)).to.have.members(['polycythaemia', 'dialysis']);
     }
     await harness.database.inTenant(tenantId, (tx) =>
-      tx.query(`update indexed_document set model_id = 'dialysis' where tenant_id = $1`, [tenantId]),
+      tx.query(`update tenant_model set model_id = 'dialysis' where tenant_id = $1`, [tenantId]),
     );
     expect(leaksIn(JSON.stringify(await everyRow()), words)).to.deep.equal(['dialysis']);
   });
@@ -180,7 +185,8 @@ describe('search: protection', () => {
   it('keeps vectors in the row', async () => {
     const storage = await harness.testDatabase.query(
       `select attname, attstorage::text from pg_attribute
-       where attrelid = 'retrieval.chunk'::regclass and attname in ('embedding', 'passage_sealed') order by attname`,
+       where attrelid in ('retrieval.chunk'::regclass, 'retrieval.chunk_vector'::regclass)
+         and attname in ('embedding', 'passage_sealed') order by attname`,
     );
     expect(storage).to.deep.equal([
       { attname: 'embedding', attstorage: 'p' },

@@ -16,7 +16,7 @@ describe('search: the tenant’s space', () => {
 
   async function stored(documentId: string): Promise<{ version: number; values: number[] }[]> {
     const rows = await harness.testDatabase.query(
-      `select vector_key_version as version, embedding::text as values from retrieval.chunk where document_id = $1
+      `select vector_key_version as version, embedding::text as values from retrieval.chunk_vector where document_id = $1
        order by ordinal`,
       [documentId],
     );
@@ -55,7 +55,7 @@ describe('search: the tenant’s space', () => {
       harness.index({ tenantId, chunks: [{ text, vector: mixed(share, seed) }] });
     const clear = await write('before', 0.6, 61);
     await harness.testDatabase.query(
-      'update retrieval.chunk set vector_key_version = 0, embedding = $2 where document_id = $1',
+      'update retrieval.chunk_vector set vector_key_version = 0, embedding = $2 where document_id = $1',
       [clear.documentId, JSON.stringify([...mixed(0.6, 61)])],
     );
     await write('earlier, nearest', 0.9, 62);

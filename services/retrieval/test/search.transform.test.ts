@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { v7 as uuidv7 } from 'uuid';
 import { sealTitle } from '../src/adapters/seals.ts';
 import { currentSpace, spaceOfVersion, type TenantSpace } from '../src/adapters/tenant-space.ts';
-import { insertChunks, replaceDocument } from '../src/db/documents.ts';
+import { insertChunks, insertVectors, replaceDocument } from '../src/db/documents.ts';
 import { findNearest, findNearestByBits, planForTenant, type NearHit } from '../src/db/nearest-chunks.ts';
 import { type Harness, modelId, openHarness, seededVector } from './support/harness.ts';
 import { seededRandom } from './support/plain-bm25.ts';
@@ -46,17 +46,17 @@ describe('search over 10,000 vectors: the transform', () => {
   after(() => harness.close());
 
   async function write(documentId: string, space: TenantSpace, vectors: readonly Float32Array[]): Promise<void> {
-    const head = { tenantId, documentId, version: 1, modelId, contentKeyVersion: 1, chunkCount: vectors.length };
+    const head = { tenantId, documentId, version: 1, contentKeyVersion: 1, chunkCount: vectors.length };
     const titleSealed = await sealTitle(harness.deps.keys, tenantId, documentId, 'Title');
     const rest = { titleSealed, labelsSealed: undefined, termsKeyVersion: undefined };
     // Nothing is opened here: any sealed value will do for the passages.
     const rows = vectors.map((vector, ordinal) => ({
-      ...{ ordinal, passageSealed: titleSealed, contentKeyVersion: 1 },
-      ...{ vector: space.enter(vector), vectorKeyVersion: space.keyVersion },
+      ...{ ordinal, passageSealed: titleSealed, contentKeyVersion: 1, vector: space.enter(vector) },
     }));
     await harness.database.inTenant(tenantId, async (tx) => {
       await replaceDocument(tx, { ...head, ...rest });
       await insertChunks(tx, head, rows);
+      await insertVectors(tx, head, { modelId, vectorKeyVersion: space.keyVersion }, rows);
     });
   }
 

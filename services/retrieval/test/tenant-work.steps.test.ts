@@ -44,7 +44,8 @@ describe('work with a tenant’s index', () => {
     await mergeAll(harness, tenantId);
     expect(await step()).to.deep.equal([0, 0]);
     const older = await harness.testDatabase.query(
-      `select 1 from retrieval.chunk where tenant_id = $1 and least(content_key_version, vector_key_version) < 2`,
+      `select 1 from retrieval.chunk join retrieval.chunk_vector using (tenant_id, document_id, version, ordinal)
+       where tenant_id = $1 and least(content_key_version, vector_key_version) < 2`,
       [tenantId],
     );
     expect(older).to.have.length(0);
@@ -64,8 +65,9 @@ describe('work with a tenant’s index', () => {
       const stored = async () => {
         const [row] = await harness.testDatabase.query(
           `select c.content_key_version as content, d.content_key_version as title, k.terms_key_version as terms,
-                  c.vector_key_version as vector, b.vector_key_version as bits, c.embedding::text as embedding
-           from retrieval.chunk c join retrieval.chunk_bits b using (tenant_id, document_id)
+                  v.vector_key_version as vector, b.vector_key_version as bits, v.embedding::text as embedding
+           from retrieval.chunk c join retrieval.chunk_vector v using (tenant_id, document_id)
+             join retrieval.chunk_bits b using (tenant_id, document_id)
              join retrieval.indexed_document d using (tenant_id, document_id)
              join retrieval.keyword_document k using (tenant_id, document_id)
            where c.document_id = $1`,
@@ -74,7 +76,7 @@ describe('work with a tenant’s index', () => {
         return row;
       };
       await harness.testDatabase.query(
-        `with moved as (update retrieval.chunk set vector_key_version = 2 where document_id = $1)
+        `with moved as (update retrieval.chunk_vector set vector_key_version = 2 where document_id = $1)
          update retrieval.chunk_bits set vector_key_version = 2 where document_id = $1`,
         [documentId],
       );
@@ -128,8 +130,9 @@ describe('work with a tenant’s index', () => {
       expect(await reasonOf(indexJob(rotating)(job, running))).to.equal('KEY_UNAVAILABLE');
       await indexJob(harness.deps)(job, running);
       const [row] = await harness.testDatabase.query(
-        `select c.content_key_version as content, c.vector_key_version as vectors, k.terms_key_version as terms
-         from retrieval.chunk c join retrieval.keyword_document k using (tenant_id, document_id) where tenant_id = $1`,
+        `select c.content_key_version as content, v.vector_key_version as vectors, k.terms_key_version as terms
+         from retrieval.chunk c join retrieval.chunk_vector v using (tenant_id, document_id)
+           join retrieval.keyword_document k using (tenant_id, document_id) where tenant_id = $1`,
         [tenantId],
       );
       expect(row).to.deep.equal({ content: 1, vectors: 1, terms: 1, [purpose]: 2 });

@@ -183,7 +183,7 @@ describe('index of vectors: its keeping', function () {
     await tenant.build();
     const lone = await tenant.rows('select 1 from retrieval.vector_list where tenant_id = $1 and sampled < 8');
     const same = await tenant.rows(
-      `select 1 from retrieval.vector_list l join retrieval.chunk c using (tenant_id)
+      `select 1 from retrieval.vector_list l join retrieval.chunk_vector c using (tenant_id)
        where tenant_id = $1 and l.centroid <=> c.embedding < 0.001`,
     );
     expect([lone, same]).to.deep.equal([[], []]);
@@ -211,7 +211,7 @@ describe('index of vectors: its keeping', function () {
     await small.write(1);
     for (const { tenantId } of [tenant, small]) await mergeAll(harness, tenantId);
     const vectorIndex = { minChunks, lookIntervalMs: 0 };
-    const keeper = createIndexKeeper(harness.deps, { intervalMs: 1, minParts: 1, maxAgeMs: 0, vectorIndex });
+    const keeper = createIndexKeeper(harness.deps, { intervalMs: 1, minParts: 1, maxAgeMs: 0, vectorIndex, reembed: { lookIntervalMs: 60_000, keepOldMs: 60_000 } });
     for (let pass = 0; pass < 100 && (await outside()) > 0; pass += 1) await keeper.pass();
     await keeper.close();
     expect([await states(), await outside()]).to.deep.equal([[['filling', 1]], 0]);

@@ -99,14 +99,21 @@ describe('search by a tenant’s own index of vectors', () => {
   it('compares vectors of the question’s model alone', async () => {
     const vector = seededVector(707_070);
     const chunks = [{ text: 'of another model', vector }];
+    harness.models.unserved.add(modelId);
     await harness.index({ tenantId: tenant.tenantId, modelId: 'another-model', chunks });
+    harness.models.unserved.clear();
     await tenant.build();
+    const use = (model: string) =>
+      harness.testDatabase.query('update retrieval.tenant_model set model_id = $2 where tenant_id = $1', [
+        tenant.tenantId,
+        model,
+      ]);
     expect(await tenant.search(vector, 100)).not.to.include('of another model');
-    harness.question.modelId = 'another-model';
+    await use('another-model');
     try {
       expect(await tenant.search(vector, 100)).to.deep.equal(['of another model']);
     } finally {
-      harness.question.modelId = modelId;
+      await use(modelId);
     }
   });
 

@@ -6,7 +6,7 @@ import { currentTerms } from '@wardstone/retrieval/adapters/tenant-terms';
 import { findNearest, findNearestByBits, planForTenant } from '@wardstone/retrieval/db/nearest-chunks';
 import { chunkIdOf } from '@wardstone/retrieval/domain/chunk';
 import { coarseCandidates, defaultBitsMaxChunks, vectorSteps } from '@wardstone/retrieval/domain/vector-steps';
-import { findCandidates } from '@wardstone/retrieval/rpc/find-candidates';
+import { type AskedBy, findCandidates, type Question } from '@wardstone/retrieval/rpc/find-candidates';
 import { asPrincipal, createServiceClient, type Principal } from '@wardstone/rpc';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { bareSearch } from '../bare-search.ts';
@@ -98,16 +98,7 @@ async function compare(
       const text = rareText(9_000_000 + number, wordsPerQuestion);
       const { vectors } = await model.embed([text], 'query', { tenantId });
       const [vector = new Float32Array(model.dimensions)] = vectors;
-      const asked = {
-        tenantId,
-        text,
-        vector,
-        modelId: model.id,
-        documentIds: [],
-        filters: [],
-        limit: rowsFetched,
-        signal,
-      };
+      const asked = questionOf({ tenantId, text, modelId: model.id, vector, limit: rowsFetched, signal });
       const statements = await bare.record(asked);
       const oursMs = await millisecondsOf(async () => ours(text));
       const bareMs = await millisecondsOf(async () => bare.replay(statements));
@@ -171,7 +162,7 @@ async function hybridRecall(
     const text = rareText(8_000_000 + number, wordsPerQuestion);
     const { vectors } = await model.embed([text], 'query', { tenantId });
     const [vector = new Float32Array(model.dimensions)] = vectors;
-    const asked = { tenantId, text, vector, modelId: model.id, documentIds: [], filters: [], limit: 10, signal };
+    const asked = questionOf({ tenantId, text, modelId: model.id, vector, limit: 10, signal });
     const [exact, ours] = await Promise.all(
       [everyVector, vectorSteps(defaultBitsMaxChunks)].map(async (steps) =>
         findCandidates({ database, keys, vectorSteps: steps }, asked),
@@ -188,6 +179,16 @@ async function hybridRecall(
     bare: 1,
     bareIs: 'the same with every vector compared',
   };
+}
+
+/** A question to all of a tenant, by the model that it was loaded with. */
+function questionOf({
+  modelId,
+  vector,
+  ...asked
+}: Pick<Question, 'tenantId' | 'text' | 'limit' | 'signal'> & AskedBy): Question {
+  const by = { modelId, vector };
+  return { ...asked, asked: by, embed: async () => by, documentIds: [], filters: [] };
 }
 
 async function serviceSearch(running: Platform, tenantId: string): Promise<(question: string) => Promise<void>> {

@@ -9,6 +9,7 @@ export function servedModels(current: EmbeddingModel, kept: readonly EmbeddingMo
   const byId = new Map([...kept, current].map((model) => [model.id, model]));
   return {
     current,
+    kept: [...byId.values()].filter((model) => model !== current),
     of(modelId) {
       const model = modelId === '' ? current : byId.get(modelId);
       if (model !== undefined) return model;

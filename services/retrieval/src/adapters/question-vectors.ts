@@ -3,6 +3,7 @@ import { AppError, forward, type CallContext, type Reason, type ServiceClient } 
 import { type EmbeddingService, EmbedKind } from '@wardstone/rpc/gen/wardstone/embedding/v1/embedding_pb';
 import { embeddingDimensions } from '../domain/chunk.ts';
 import type { QuestionVectors } from '../ports.ts';
+import { isNotServed } from './not-served.ts';
 
 /** A question is a few words; a model that takes longer is as good as away. */
 const timeoutMs = 10_000;
@@ -22,16 +23,19 @@ const passedOn: ReadonlySet<Reason> = new Set<Reason>([
 
 export function createQuestionVectors(client: Pick<ServiceClient<typeof EmbeddingService>, 'embed'>): QuestionVectors {
   return {
-    async vectorOf(question, call) {
-      const request = { texts: [question], kind: EmbedKind.QUERY };
-      const { embeddings, modelId } = await client
-        .embed(request, forward(call, { timeoutMs }))
-        .catch((error: unknown) => {
-          throw unavailable(error, call);
-        });
-      const [values] = embeddings.map((embedding) => Float32Array.from(embedding.values));
-      if (values?.length !== embeddingDimensions || embeddings.length !== 1) throw new AppError('MODEL_UNAVAILABLE');
-      return { modelId, vector: values };
+    async vectorOf(question, call, modelId = '') {
+      const request = { texts: [question], kind: EmbedKind.QUERY, modelId };
+      const answer = await client.embed(request, forward(call, { timeoutMs })).catch((error: unknown) => {
+        if (isNotServed(error)) return undefined;
+        throw unavailable(error, call);
+      });
+      if (answer === undefined) return undefined;
+      const [values] = answer.embeddings.map((embedding) => Float32Array.from(embedding.values));
+      const isOfModel = modelId === '' || answer.modelId === modelId;
+      if (values?.length !== embeddingDimensions || answer.embeddings.length !== 1 || !isOfModel) {
+        throw new AppError('MODEL_UNAVAILABLE');
+      }
+      return { modelId: answer.modelId, vector: values };
     },
   };
 }

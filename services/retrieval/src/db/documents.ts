@@ -46,7 +46,6 @@ export interface NewIndexedDocument extends DocumentKey {
   /** Version of the `terms` key that its keyword rows and filters are written with; undefined when none are. */
   readonly termsKeyVersion: number | undefined;
   readonly chunkCount: number;
-  readonly modelId: string;
 }
 
 /** Replaces a document's row, and removes everything else of every version. The caller holds the lock. */
@@ -63,56 +62,86 @@ export async function replaceDocument(tx: EntityManager, document: NewIndexedDoc
   await tx.query('delete from document_filter where tenant_id = $1 and document_id = $2', [tenantId, documentId]);
 }
 
-/** Removes chunks, their bits and keyword rows. Answers how many chunks there were. */
+/** Removes chunks, their vectors (before their bits, as everybody locks them) and keyword rows. Answers how many chunks there were. */
 async function removeContents(tx: EntityManager, { tenantId, documentId }: DocumentKey): Promise<number> {
   await buryKeywords(tx, { tenantId, documentId });
-  await tx.query('delete from chunk_bits where tenant_id = $1 and document_id = $2', [tenantId, documentId]);
+  for (const table of ['chunk_vector', 'chunk_bits']) {
+    await tx.query(`delete from ${table} where tenant_id = $1 and document_id = $2`, [tenantId, documentId]);
+  }
   const { affected } = await tx.delete(chunkEntity, { tenantId, documentId });
   return affected ?? 0;
 }
 
-/** A chunk's row: its passage sealed, its vector in the tenant's space. */
+/** A chunk's row: its passage, sealed. */
 export interface NewChunk {
   readonly ordinal: number;
   readonly passageSealed: SealedText;
   /** Version of the content key that sealed it. */
   readonly contentKeyVersion: number;
-  readonly vector: Float32Array;
-  /** Version of the key that made that space. */
-  readonly vectorKeyVersion: number;
 }
 
-/** Which document chunks are inserted into, and by which model their vectors were made. */
-export type ChunkOwner = Pick<NewIndexedDocument, 'tenantId' | 'documentId' | 'version' | 'modelId'>;
+/** A chunk's vector of one model. */
+export interface NewVector {
+  readonly ordinal: number;
+  /** In the tenant's space; undefined when the model can make nothing of the passage. */
+  readonly vector: Float32Array | undefined;
+}
 
-/** Inserts chunks of one document, and the bits of their vectors, in one statement: arrays keep it the same for any number. */
+/** A document as it stands at one version. */
+export type DocumentVersion = DocumentKey & { readonly version: number };
+
+/** Inserts chunks of one document in one statement: arrays keep it the same for any number. */
 export async function insertChunks(
   tx: EntityManager,
-  { tenantId, documentId, version, modelId }: ChunkOwner,
+  { tenantId, documentId, version }: DocumentVersion,
   chunks: readonly NewChunk[],
 ): Promise<void> {
   await tx.query(
-    `with written as (
-       insert into chunk
-         (tenant_id, document_id, version, model_id, ordinal, passage_sealed, content_key_version, vector_key_version,
-          embedding)
-       select $1, $2, $3, $4, n.ordinal, n.passage_sealed, n.content_key_version, n.vector_key_version,
-              n.embedding::halfvec(1024)
-       from unnest($5::int[], $6::text[], $7::int[], $8::int[], $9::text[])
-         as n (ordinal, passage_sealed, content_key_version, vector_key_version, embedding)
-       returning tenant_id, document_id, version, ordinal, model_id, vector_key_version, embedding)
-     insert into chunk_bits (tenant_id, document_id, version, ordinal, model_id, vector_key_version, bits)
-     select tenant_id, document_id, version, ordinal, model_id, vector_key_version, binary_quantize(embedding)::bit(1024)
-     from written`,
+    `insert into chunk (tenant_id, document_id, version, ordinal, passage_sealed, content_key_version)
+     select $1, $2, $3, n.ordinal, n.passage_sealed, n.content_key_version
+     from unnest($4::int[], $5::text[], $6::int[]) as n (ordinal, passage_sealed, content_key_version)`,
     [
-      ...[tenantId, documentId, version, modelId],
+      ...[tenantId, documentId, version],
       chunks.map(({ ordinal }) => ordinal),
       chunks.map(({ passageSealed }) => passageSealed),
       chunks.map(({ contentKeyVersion }) => contentKeyVersion),
-      chunks.map(({ vectorKeyVersion }) => vectorKeyVersion),
-      chunks.map(({ vector }) => toSql(Array.from(vector))),
     ],
   );
+}
+
+/** Of which model and in which space vectors are. */
+export interface VectorKind {
+  readonly modelId: string;
+  /** Version of the `vectors` key that made the space. */
+  readonly vectorKeyVersion: number;
+}
+
+/** Inserts vectors of one document and their bits; those that are there already stay as they are. Gives how many were inserted. */
+export async function insertVectors(
+  tx: EntityManager,
+  { tenantId, documentId, version }: DocumentVersion,
+  { modelId, vectorKeyVersion }: VectorKind,
+  vectors: readonly NewVector[],
+): Promise<number> {
+  const [row] = await tx.query<{ inserted: number }[]>(
+    `with written as (
+       insert into chunk_vector (tenant_id, document_id, version, ordinal, model_id, vector_key_version, embedding)
+       select $1, $2, $3, n.ordinal, $4, case when n.embedding is null then null else $5::int end, n.embedding::halfvec(1024)
+       from unnest($6::int[], $7::text[]) as n (ordinal, embedding)
+       on conflict do nothing
+       returning tenant_id, document_id, version, ordinal, model_id, vector_key_version, embedding),
+     bits as (
+       insert into chunk_bits (tenant_id, document_id, version, ordinal, model_id, vector_key_version, bits)
+       select tenant_id, document_id, version, ordinal, model_id, vector_key_version, binary_quantize(embedding)::bit(1024)
+       from written where embedding is not null)
+     select count(*)::int as inserted from written`,
+    [
+      ...[tenantId, documentId, version, modelId, vectorKeyVersion],
+      vectors.map(({ ordinal }) => ordinal),
+      vectors.map(({ vector }) => (vector === undefined ? null : toSql(Array.from(vector)))),
+    ],
+  );
+  return row?.inserted ?? 0;
 }
 
 /** Removes every row of a document and leaves the tombstone. Answers how many chunks there were. */

@@ -15,7 +15,6 @@ export interface IndexedDocumentRow {
   /** Version of the `terms` key of the keyword rows and filters; null while the document has none. */
   termsKeyVersion: number | null;
   chunkCount: number;
-  modelId: string;
   indexedAt: Date;
 }
 
@@ -30,12 +29,11 @@ export const indexedDocumentEntity = new EntitySchema<IndexedDocumentRow>({
     contentKeyVersion: { name: 'content_key_version', type: 'int' },
     termsKeyVersion: { name: 'terms_key_version', type: 'int', nullable: true },
     chunkCount: { name: 'chunk_count', type: 'int' },
-    modelId: { name: 'model_id', type: 'text' },
     indexedAt: { name: 'indexed_at', type: 'timestamptz' },
   },
 });
 
-/** Row of `retrieval.chunk`. */
+/** Row of `retrieval.chunk`. Its vectors, one of each model, are rows of `chunk_vector`. */
 export interface ChunkRow {
   tenantId: string;
   documentId: string;
@@ -46,11 +44,6 @@ export interface ChunkRow {
   passageSealed: SealedText;
   /** Version of the content key that it is sealed under. */
   contentKeyVersion: number;
-  /** Model that made the vector; vectors of two models are never compared. */
-  modelId: string;
-  /** Version of the tenant's `vectors` key that `embedding` was transformed with; 0 when it was not. */
-  vectorKeyVersion: number;
-  embedding: number[];
 }
 
 export const chunkEntity = new EntitySchema<ChunkRow>({
@@ -62,9 +55,6 @@ export const chunkEntity = new EntitySchema<ChunkRow>({
     ordinal: { type: 'int', primary: true },
     passageSealed: sealedColumn({ name: 'passage_sealed', field: 'passage' }),
     contentKeyVersion: { name: 'content_key_version', type: 'int' },
-    modelId: { name: 'model_id', type: 'text' },
-    vectorKeyVersion: { name: 'vector_key_version', type: 'int' },
-    embedding: { type: 'halfvec', length: 1024 },
   },
 });
 

@@ -18,6 +18,8 @@ export interface LostRows {
 export interface LostQuery extends Pick<LostRows, 'vectorKeyVersions' | 'termsKeyVersions'> {
   /** Undefined means all of the tenant's. */
   readonly documentIds: readonly string[] | undefined;
+  /** Whose vectors are looked at; undefined means every model's. */
+  readonly modelId: string | undefined;
 }
 
 /** Costs nothing while no version is lost. */
@@ -28,11 +30,11 @@ export async function readLost(tx: EntityManager, tenantId: string, query: LostQ
     vectorKeyVersions.length === 0
       ? []
       : await tx.query<{ document_id: string; version: number; ordinal: number }[]>(
-          `select document_id, version, ordinal from chunk
+          `select distinct document_id, version, ordinal from chunk_vector
            where tenant_id = $1 and vector_key_version = any ($2::int[])
-             and ($3::uuid[] is null or document_id = any ($3::uuid[]))
+             and ($3::uuid[] is null or document_id = any ($3::uuid[])) and ($5::text is null or model_id = $5)
            order by document_id, version, ordinal limit $4`,
-          [tenantId, vectorKeyVersions, asked, maxLostRows],
+          [tenantId, vectorKeyVersions, asked, maxLostRows, query.modelId ?? null],
         );
   const documents =
     termsKeyVersions.length === 0

@@ -77,39 +77,52 @@ function similarity(distance: number): number {
   return Math.max(-1, Math.min(1, 1 - distance));
 }
 
-/** The spaces that a tenant has vectors in, read from the index alone: a few steps, however many vectors there are. */
-export async function vectorKeyVersions(tx: EntityManager, tenantId: string): Promise<number[]> {
-  const rows = await tx.query<{ version: number | null }[]>(versionsSql, [tenantId]);
-  return rows.flatMap(({ version }) => (version === null ? [] : [version]));
+/** What a search of a tenant looks at. */
+export interface SearchedVectors {
+  /** The model that the tenant's searches use; undefined before its first document. */
+  readonly modelId: string | undefined;
+  /** Versions of the `vectors` key that vectors of that model are under. */
+  readonly keyVersions: readonly number[];
 }
 
-const versionsSql = `
+/** Read from the index alone: a few steps, however many vectors there are. */
+export async function searchedVectors(tx: EntityManager, tenantId: string): Promise<SearchedVectors> {
+  const rows = await tx.query<{ model_id: string; version: number | null }[]>(searchedSql, [tenantId]);
+  return {
+    modelId: rows[0]?.model_id,
+    keyVersions: rows.flatMap(({ version }) => (version === null ? [] : [version])),
+  };
+}
+
+const searchedSql = `
   with recursive found as (
-    select min(vector_key_version) as version from chunk where tenant_id = $1
+    select t.model_id, (select min(v.vector_key_version) from chunk_vector v
+                        where v.tenant_id = $1 and v.model_id = t.model_id) as version
+    from tenant_model t where t.tenant_id = $1
     union all
-    select (select min(c.vector_key_version) from chunk c
-            where c.tenant_id = $1 and c.vector_key_version > found.version)
+    select found.model_id, (select min(v.vector_key_version) from chunk_vector v
+                            where v.tenant_id = $1 and v.model_id = found.model_id and v.vector_key_version > found.version)
     from found where found.version is not null
   )
-  select version from found`;
+  select model_id, version from found`;
 
 // The tenant stands beside row-level security, which says the same, so that the planner can use it.
 const exactSql = `
-  select c.document_id, c.version, c.ordinal, c.embedding <=> $3::halfvec(1024) as distance
-  from chunk c
-  where c.tenant_id = $1 and c.model_id = $2 and c.vector_key_version = $6
-    and ($4::uuid[] is null or c.document_id = any ($4::uuid[]))
-  order by distance, c.document_id, c.version, c.ordinal
+  select v.document_id, v.version, v.ordinal, v.embedding <=> $3::halfvec(1024) as distance
+  from chunk_vector v
+  where v.tenant_id = $1 and v.model_id = $2 and v.vector_key_version = $6
+    and ($4::uuid[] is null or v.document_id = any ($4::uuid[]))
+  order by distance, v.document_id, v.version, v.ordinal
   limit $5`;
 
-/** The rows of `coarse` in the order of their vectors; those of another model or space, should there be any, are left out. */
+/** The rows of `coarse` in the order of their vectors; those of another space, should there be any, are left out. */
 export const rerankSql = `
-  select c.document_id, c.version, c.ordinal, c.embedding <=> $3::halfvec(1024) as distance
+  select v.document_id, v.version, v.ordinal, v.embedding <=> $3::halfvec(1024) as distance
   from coarse
-  join chunk c on c.tenant_id = $1 and c.document_id = coarse.document_id and c.version = coarse.version
-    and c.ordinal = coarse.ordinal
-  where c.model_id = $2 and c.vector_key_version = $6
-  order by distance, c.document_id, c.version, c.ordinal
+  join chunk_vector v on v.tenant_id = $1 and v.document_id = coarse.document_id and v.version = coarse.version
+    and v.ordinal = coarse.ordinal and v.model_id = $2
+  where v.vector_key_version = $6
+  order by distance, v.document_id, v.version, v.ordinal
   limit $5`;
 
 const bitsSql = `
@@ -128,7 +141,7 @@ export interface SealedHit extends ChunkKey {
   readonly passageSealed: string;
   readonly titleSealed: string;
   readonly labelsSealed: string | undefined;
-  /** Cosine similarity to the question, -1 to 1; 0 when the chunk's vector is of another model. */
+  /** Cosine similarity to the question, -1 to 1; 0 when the chunk has no vector that was compared. */
   readonly score: number;
 }
 
@@ -149,7 +162,7 @@ export async function readHits<T extends ChunkKey>(
   tx: EntityManager,
   tenantId: string,
   found: readonly T[],
-  modelId: string,
+  modelId: string | undefined,
   vectors: VectorsBySpace,
 ): Promise<(T & SealedHit)[]> {
   if (found.length === 0) return [];
@@ -160,7 +173,7 @@ export async function readHits<T extends ChunkKey>(
     found.map(({ ordinal }) => ordinal),
     [...vectors.keys()],
     [...vectors.values()].map((vector) => toSql(Array.from(vector))),
-    modelId,
+    modelId ?? null,
   ]);
   return rows.flatMap((row) => {
     const key = found[Number(row.place) - 1];
@@ -179,9 +192,11 @@ const hitsSql = `
   with question as materialized (
     select n.key_version, n.vector::halfvec(1024) as vector from unnest($5::int[], $6::text[]) as n (key_version, vector)
   )
-  select w.place, c.passage_sealed, d.title_sealed, d.labels_sealed, c.embedding <=> q.vector as distance
+  select w.place, c.passage_sealed, d.title_sealed, d.labels_sealed, v.embedding <=> q.vector as distance
   from unnest($2::uuid[], $3::int[], $4::int[]) with ordinality as w (document_id, version, ordinal, place)
   join chunk c on c.tenant_id = $1 and c.document_id = w.document_id and c.version = w.version and c.ordinal = w.ordinal
   join indexed_document d on d.tenant_id = $1 and d.document_id = w.document_id
-  left join question q on q.key_version = c.vector_key_version and c.model_id = $7
+  left join chunk_vector v on v.tenant_id = $1 and v.document_id = w.document_id and v.version = w.version
+    and v.ordinal = w.ordinal and v.model_id = $7
+  left join question q on q.key_version = v.vector_key_version
   order by w.place`;

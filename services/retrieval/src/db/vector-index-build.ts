@@ -92,11 +92,12 @@ export async function newestIndex(tx: EntityManager, space: VectorSpace): Promis
 
 // The hash orders chunks at random, another way for each seed, and the same way each time.
 const sampleSql = `
-  select c.embedding
+  select v.embedding
   from (select b.document_id, b.version, b.ordinal from chunk_bits b
         where b.tenant_id = $1 and b.model_id = $2 and b.vector_key_version = $3
         order by uuid_hash_extended(b.document_id, b.ordinal + $4::bigint) limit $5) s
-  join chunk c on c.tenant_id = $1 and c.document_id = s.document_id and c.version = s.version and c.ordinal = s.ordinal`;
+  join chunk_vector v on v.tenant_id = $1 and v.document_id = s.document_id and v.version = s.version
+    and v.ordinal = s.ordinal and v.model_id = $2`;
 
 /** Which chunks are drawn, and how many. */
 export interface Sample {
@@ -199,7 +200,7 @@ export async function drawVectors(tx: EntityManager, space: VectorSpace, sample:
 /** Where the lists of an index lie from a question, and which of them the chunks are in, or will be. */
 export async function measureQuestion(
   tx: EntityManager,
-  tenantId: string,
+  { tenantId, modelId }: VectorSpace,
   indexNo: string,
   question: Float32Array,
   nearest: readonly ChunkKey[],
@@ -211,14 +212,16 @@ export async function measureQuestion(
   );
   const placed = await tx.query<{ list_no: string }[]>(
     `with list as materialized (${listsOfIndex('$2')})
-     select ${listOf('c.embedding')} as list_no
+     select ${listOf('v.embedding')} as list_no
      from unnest($3::uuid[], $4::int[], $5::int[]) as n (document_id, version, ordinal)
-     join chunk c on c.tenant_id = $1 and c.document_id = n.document_id and c.version = n.version and c.ordinal = n.ordinal`,
+     join chunk_vector v on v.tenant_id = $1 and v.document_id = n.document_id and v.version = n.version
+       and v.ordinal = n.ordinal and v.model_id = $6`,
     [
       ...[tenantId, indexNo],
       nearest.map(({ documentId }) => documentId),
       nearest.map(({ version }) => version),
       nearest.map(({ ordinal }) => ordinal),
+      modelId,
     ],
   );
   return {
@@ -308,12 +311,13 @@ function placeSql(condition: string): string {
         and b.list_no < $6::bigint
       limit $5 for update skip locked),
     nearest as materialized (
-      select t.document_id, t.version, t.ordinal, ${listOf('c.embedding')} as list_no
-      from taken t join chunk c
-        on c.tenant_id = $1 and c.document_id = t.document_id and c.version = t.version and c.ordinal = t.ordinal),
+      select t.document_id, t.version, t.ordinal, ${listOf('v.embedding')} as list_no
+      from taken t join chunk_vector v on v.tenant_id = $1 and v.document_id = t.document_id and v.version = t.version
+        and v.ordinal = t.ordinal and v.model_id = $2),
     placed as (
       update chunk_bits b set list_no = n.list_no from nearest n
       where b.tenant_id = $1 and b.document_id = n.document_id and b.version = n.version and b.ordinal = n.ordinal
+        and b.model_id = $2
       returning 1)
     select count(*)::int as placed from placed`;
 }

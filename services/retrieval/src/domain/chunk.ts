@@ -34,12 +34,22 @@ export interface ChunkKey {
 /** Components of every vector that is indexed. */
 export const embeddingDimensions = 1024;
 
+/** Whether a vector has length 1. The cosine of one that is zero or not finite is no number, and would upset the order of a whole search. */
+export function isUnit(vector: Float32Array): boolean {
+  let squares = 0;
+  for (const value of vector) squares += value * value;
+  return Math.abs(squares - 1) < 0.01;
+}
+
 const namespace = '6f0f1f7a-6f0a-5d39-9c8e-2f4f6a0a7b51';
 
 /** UUIDv5 of a chunk. It follows from the row's key, so that a row under another key does not open. */
 export function chunkIdOf({ documentId, version, ordinal }: ChunkKey): string {
   return uuidv5(`${documentId}/${String(version)}/${String(ordinal)}`, namespace);
 }
+
+/** Before every chunk there is. */
+export const beforeAllChunks: ChunkKey = { documentId: '00000000-0000-0000-0000-000000000000', version: 0, ordinal: -1 };
 
 /** By document, version and position. */
 export function compareChunks(a: ChunkKey, b: ChunkKey): number {

@@ -2,42 +2,56 @@
 import { systemPrincipal } from '@wardstone/access';
 import { keyVersionOfSealed, type KeyRing } from '@wardstone/crypto';
 import type { StageContext, StageJob } from '@wardstone/queue';
-import { needs } from '@wardstone/rpc';
+import { AppError, needs } from '@wardstone/rpc';
 import type { EntityManager } from 'typeorm';
 import { createKeywordWriter } from '../adapters/keyword-writer.ts';
 import { sealLabels, sealPassage, sealTitle } from '../adapters/seals.ts';
 import { currentTerms } from '../adapters/tenant-terms.ts';
 import { currentVersion } from '../adapters/current-version.ts';
 import { currentSpace, type TenantSpace } from '../adapters/tenant-space.ts';
-import { insertChunks, isRemoved, liveVersion, lockDocument, type NewChunk, replaceDocument } from '../db/documents.ts';
+import {
+  insertChunks,
+  insertVectors,
+  isRemoved,
+  liveVersion,
+  lockDocument,
+  type NewChunk,
+  replaceDocument,
+} from '../db/documents.ts';
 import { replaceFilters } from '../db/keywords.ts';
 import type { KeyVersions } from '../db/reseal.ts';
+import { lockOrBeginTenantModel, unsettle, wantedModels } from '../db/tenant-model.ts';
 import { searchableText } from '../domain/analyse.ts';
+import { batches } from '../domain/batches.ts';
 import { type DocumentLabels, filtersOf } from '../domain/labels.ts';
 import type { Deps } from '../ports.ts';
+import { embedOtherwise, missingModels, type OtherVectors } from './embed-otherwise.ts';
 import { type EmbeddedChunk, type EmbeddedDocument, openArtefacts } from './read-artefacts.ts';
+
+type IndexDeps = Pick<
+  Deps,
+  'database' | 'keys' | 'objects' | 'passages' | 'auditor' | 'progress' | 'metrics' | 'log'
+>;
 
 /** Rows of one insert: about half a megabyte. */
 const batchRows = 64;
+/** A tenant's model is changed now and then; a job that finds it changed more often is done again by the queue. */
+const attempts = 8;
 
 /**
  * Replaces a document's rows in one transaction: a search sees the old version or the new one, and a kill at any point leaves
- * the old one. Idempotent. An older version than the one that is there changes nothing. Memory holds one batch.
+ * the old one. Idempotent. An older version than the one that is there changes nothing. Memory holds one batch; while the tenant's model
+ * is changed, it holds the document's vectors of the other model as well: every chunk has vectors of both from the first moment.
  *
  * Thrown: DOCUMENT_NOT_FOUND when the document was removed, so that nothing is written for it; INTERNAL when the artefacts
  * do not belong together; transient reasons, for which the queue repeats the job.
  */
-export function indexJob(deps: Pick<Deps, 'database' | 'keys' | 'objects' | 'auditor' | 'progress' | 'metrics'>) {
+export function indexJob(deps: IndexDeps) {
   return async (job: StageJob, { signal }: Pick<StageContext, 'signal'>): Promise<void> => {
     const startedAt = performance.now();
     deps.progress.report(job, 0);
-    const artefacts = await openArtefacts(deps.objects, job, signal);
-    try {
-      await deps.database.inTenant(job.tenantId, (tx) => replaceRows(deps, tx, job, artefacts, signal));
-    } finally {
-      await artefacts.close();
-    }
-    deps.metrics.indexed(artefacts.header.count, (performance.now() - startedAt) / 1_000);
+    const { count, modelId } = await index(deps, job, signal);
+    deps.metrics.indexed(count, (performance.now() - startedAt) / 1_000);
     await deps.auditor.record(
       { principal: systemPrincipal('retrieval', job.tenantId), requestId: job.requestId, signal },
       {
@@ -45,20 +59,58 @@ export function indexJob(deps: Pick<Deps, 'database' | 'keys' | 'objects' | 'aud
         resourceType: 'document',
         resourceIds: [job.documentId],
         outcome: 'success',
-        attributes: { stage: 'index', chunks: String(artefacts.header.count), model: artefacts.header.modelId },
+        attributes: { stage: 'index', chunks: String(count), model: modelId },
       },
     );
     deps.progress.report(job, 100);
   };
 }
 
+/** Thrown inside the transaction that has to be given up: the tenant's model was changed since the others' vectors were made. */
+class ModelChanged extends Error {}
+
+async function index(deps: IndexDeps, job: StageJob, signal: AbortSignal): Promise<EmbeddedDocument['header']> {
+  let others: OtherVectors = new Map();
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
+    const artefacts = await openArtefacts(deps.objects, job, signal);
+    let missing: string[];
+    try {
+      const { header } = artefacts;
+      missing = await missingModels(deps, job, header.modelId, others);
+      if (missing.length === 0 && (await isWritten(deps, { job, artefacts, others }, signal))) return header;
+    } finally {
+      await artefacts.close();
+    }
+    others = await embedOtherwise(deps, job, missing, others, signal);
+  }
+  throw new AppError('MODEL_UNAVAILABLE', { message: 'the model changes faster than a document is indexed' });
+}
+
+/** False when nothing was written, because the tenant's model was changed meanwhile. */
+async function isWritten(deps: IndexDeps, indexing: Indexing, signal: AbortSignal): Promise<boolean> {
+  const { tenantId } = indexing.job;
+  try {
+    await deps.database.inTenant(tenantId, (tx) => replaceRows(deps, tx, indexing, signal));
+    return true;
+  } catch (error) {
+    if (error instanceof ModelChanged) return false;
+    throw error;
+  }
+}
+
+interface Indexing {
+  readonly job: StageJob;
+  readonly artefacts: EmbeddedDocument;
+  readonly others: OtherVectors;
+}
+
 async function replaceRows(
   deps: Pick<Deps, 'keys' | 'progress'>,
   tx: EntityManager,
-  job: StageJob,
-  { document, header, chunks }: EmbeddedDocument,
+  { job, artefacts, others }: Indexing,
   signal: AbortSignal,
 ): Promise<void> {
+  const { document, header, chunks } = artefacts;
   const { tenantId, documentId, version } = job;
   await lockDocument(tx, job);
   needs(!(await isRemoved(tx, job)), 'DOCUMENT_NOT_FOUND');
@@ -68,17 +120,18 @@ async function replaceRows(
   const terms = await currentTerms(deps.keys, tenantId);
   const { title, labels = [], metadata = {} } = document;
   const sealed = await sealedHead(deps.keys, job, title, { labels, metadata });
-  const head = { tenantId, documentId, version, termsKeyVersion: terms.keyVersion, chunkCount: count, modelId };
+  const head = { tenantId, documentId, version, termsKeyVersion: terms.keyVersion, chunkCount: count };
   await replaceDocument(tx, { ...head, ...sealed });
   const filters = filtersOf({ labels, metadata }).map((filter) => terms.filter(filter));
   if (filters.length > 0) await replaceFilters(tx, job, terms.keyVersion, filters);
 
   const keywords = createKeywordWriter(tx, job, terms);
   let [written, content] = [0, sealed.contentKeyVersion];
-  for await (const batch of batches(chunks)) {
+  for await (const batch of batches(chunks, batchRows)) {
     signal.throwIfAborted();
-    const rows = await Promise.all(batch.map((embedded) => sealedRow(deps, job, space, embedded)));
+    const rows = await Promise.all(batch.map((embedded) => sealedRow(deps, job, embedded)));
     await insertChunks(tx, head, rows);
+    await insertBatchVectors(tx, { job, artefacts, others }, space, batch);
     content = Math.min(content, ...rows.map(({ contentKeyVersion }) => contentKeyVersion));
     for (const { chunk } of batch) await keywords.add(searchableText(title, chunk.text));
     written += batch.length;
@@ -87,6 +140,7 @@ async function replaceRows(
   needs(written === count, 'INTERNAL', { message: 'there are fewer chunks than vectors were promised' });
   await keywords.finish();
   await requireCurrent(deps.keys, tenantId, { content, vectors: space.keyVersion, terms: terms.keyVersion });
+  await requireModels(tx, tenantId, modelId, others);
   // Whoever took the job over writes; a worker that lost it does not.
   signal.throwIfAborted();
 }
@@ -104,6 +158,41 @@ async function requireCurrent(keys: KeyRing, tenantId: string, written: KeyVersi
   }
 }
 
+async function insertBatchVectors(
+  tx: EntityManager,
+  { job, artefacts, others }: Indexing,
+  { keyVersion: vectorKeyVersion, enter }: TenantSpace,
+  batch: readonly EmbeddedChunk[],
+): Promise<void> {
+  const own = batch.map(({ chunk, vector }) => ({ ordinal: chunk.ordinal, vector: enter(vector) }));
+  await insertVectors(tx, job, { modelId: artefacts.header.modelId, vectorKeyVersion }, own);
+  for (const [modelId, vectors] of others) {
+    if (vectors === undefined) continue;
+    const made = own.map(({ ordinal }) => {
+      const vector = vectors[ordinal];
+      return { ordinal, vector: vector === undefined ? undefined : enter(vector) };
+    });
+    await insertVectors(tx, job, { modelId, vectorKeyVersion }, made);
+  }
+}
+
+/**
+ * The last look before the commit, and until then nobody changes the tenant's model: the change waits for this document, or this
+ * document is given vectors of the model that is changed to. What is written beside, or could not be, is seen to afterwards.
+ */
+async function requireModels(
+  tx: EntityManager,
+  tenantId: string,
+  artefactModelId: string,
+  others: OtherVectors,
+): Promise<void> {
+  const wanted = wantedModels(await lockOrBeginTenantModel(tx, tenantId, artefactModelId));
+  const tried = new Set([artefactModelId, ...others.keys()]);
+  if (wanted.some((modelId) => !tried.has(modelId))) throw new ModelChanged();
+  const isEvery = wanted.every((modelId) => modelId === artefactModelId || others.get(modelId) !== undefined);
+  if (!isEvery || tried.size > wanted.length) await unsettle(tx, tenantId);
+}
+
 /** Title and labels, sealed; and the older of the two versions, should the key have changed between them. */
 async function sealedHead(keys: KeyRing, { tenantId, documentId }: StageJob, title: string, labels: DocumentLabels) {
   const titleSealed = await sealTitle(keys, tenantId, documentId, title);
@@ -115,27 +204,9 @@ async function sealedHead(keys: KeyRing, { tenantId, documentId }: StageJob, tit
 async function sealedRow(
   { keys }: Pick<Deps, 'keys'>,
   { tenantId, documentId, version }: StageJob,
-  space: TenantSpace,
-  { chunk, vector }: EmbeddedChunk,
+  { chunk }: EmbeddedChunk,
 ): Promise<NewChunk> {
   const { kind: _kind, ordinal, ...passage } = chunk;
   const passageSealed = await sealPassage(keys, tenantId, { documentId, version, ordinal }, passage);
-  return {
-    ordinal,
-    passageSealed,
-    contentKeyVersion: keyVersionOfSealed(passageSealed),
-    vector: space.enter(vector),
-    vectorKeyVersion: space.keyVersion,
-  };
-}
-
-async function* batches(chunks: AsyncIterable<EmbeddedChunk>): AsyncGenerator<EmbeddedChunk[]> {
-  let batch: EmbeddedChunk[] = [];
-  for await (const chunk of chunks) {
-    batch.push(chunk);
-    if (batch.length < batchRows) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
+  return { ordinal, passageSealed, contentKeyVersion: keyVersionOfSealed(passageSealed) };
 }

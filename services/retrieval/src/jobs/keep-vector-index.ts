@@ -203,7 +203,7 @@ async function measure(
     if (signal.aborted) return;
     const query = { tenantId, modelId, vectorKeyVersion, vector, documentIds: undefined, limit: measuredNeighbours };
     const nearest = await findNearestByBits(tx, query, coarseCandidates);
-    questions.push(await measureQuestion(tx, tenantId, index.indexNo, vector, nearest));
+    questions.push(await measureQuestion(tx, space, index.indexNo, vector, nearest));
   }
   const { margin, shareRead, isUseful } = judge(questions);
   const lists = questions[0]?.lists.length ?? 0;

@@ -9,7 +9,7 @@ import {
 } from '@wardstone/queue';
 import { AppError, needs } from '@wardstone/rpc';
 import type { SealedObjects } from '@wardstone/storage';
-import { embeddingDimensions } from '../domain/chunk.ts';
+import { embeddingDimensions, isUnit } from '../domain/chunk.ts';
 
 /** A chunk with its vector. */
 export interface EmbeddedChunk {
@@ -74,13 +74,6 @@ async function* pairs(
     needs(isUnit(vector.value.vector), 'INTERNAL', mismatch('length'));
     yield { chunk: chunk.value, vector: vector.value.vector };
   }
-}
-
-/** The cosine of a vector that is zero or not finite is no number, and would upset the order of a whole search. */
-function isUnit(vector: Float32Array): boolean {
-  let squares = 0;
-  for (const value of vector) squares += value * value;
-  return Math.abs(squares - 1) < 0.01;
 }
 
 function mismatch(what: string): { readonly message: string } {

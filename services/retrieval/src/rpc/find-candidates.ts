@@ -5,7 +5,7 @@ import { currentSpace, spaceOfVersion, type TenantSpace } from '../adapters/tena
 import { currentTerms, termsOfVersion, type TenantTerms } from '../adapters/tenant-terms.ts';
 import { type LostRows, readLost } from '../db/lost-rows.ts';
 import { documentsWithTerm, readOverview, reportDamage } from '../db/keyword-search.ts';
-import { planForTenant, readHits, type SealedHit, vectorKeyVersions } from '../db/nearest-chunks.ts';
+import { planForTenant, readHits, type SealedHit, searchedVectors } from '../db/nearest-chunks.ts';
 import { termsOf } from '../domain/analyse.ts';
 import { compareChunks, type ChunkKey } from '../domain/chunk.ts';
 import { fuse, keywordWeight, vectorWeightOf } from '../domain/fusion.ts';
@@ -15,16 +15,27 @@ import type { Deps } from '../ports.ts';
 import { type Damage, keywordCandidates, type QuestionWords } from './keyword-candidates.ts';
 import { vectorCandidates } from './vector-candidates.ts';
 
-/** A tenant has rows under one key version, or two while its keys are rotated; a search that finds still others gives up. */
+/**
+ * A tenant has rows under one key version, or two while its keys are rotated, and its model is changed now and then; a search
+ * that finds still others gives up.
+ */
 const attempts = 4;
 /** Places of each of the two rankings that are fused; more when more is asked for. */
 const minDepth = 100;
 
+/** A question by one model; without a vector when that model is not served. */
+export interface AskedBy {
+  readonly modelId: string | undefined;
+  readonly vector: Float32Array | undefined;
+}
+
 export interface Question {
   readonly tenantId: string;
   readonly text: string;
-  readonly vector: Float32Array;
-  readonly modelId: string;
+  /** The question by the model that the tenant's searches are expected to use; the snapshot says whether they do. */
+  readonly asked: AskedBy;
+  /** The question by another one. */
+  readonly embed: (modelId: string) => Promise<AskedBy>;
   /** Empty means all of the tenant's. */
   readonly documentIds: readonly string[];
   /** All of them have to hold. */
@@ -48,6 +59,10 @@ export interface Candidates {
   readonly lost: LostRows;
   /** Words of the question whose postings were not read: they cost more than one search may. */
   readonly leftOutWords: number;
+  /** The tenant's model; undefined while it has no document. */
+  readonly tenantModelId: string | undefined;
+  /** The model of every vector that was compared; undefined when the tenant's is not served, and words alone were. */
+  readonly modelId: string | undefined;
 }
 
 /** What a search knows of the keys that the tenant's rows are under; of a version that there is no key of, that it is lost. */
@@ -58,7 +73,9 @@ interface Keyed {
 
 /**
  * The best chunks by words and vectors, whatever key versions the tenant's rows are under. One snapshot of the database, so
- * that a document that is re-sealed or merged meanwhile is neither missed nor seen twice. Keys are never waited for inside a transaction.
+ * that a document that is re-sealed or merged meanwhile is neither missed nor seen twice. The snapshot says which model the tenant's
+ * searches use: when it is not the one that the question was embedded with, the question is embedded anew, so that every answer is
+ * of one model. Neither keys nor models are waited for inside a transaction.
  * Rows under a version that there is no key of are left out of their ranking, and told of.
  */
 export async function findCandidates(
@@ -72,14 +89,16 @@ export async function findCandidates(
     terms: new Map([[terms.keyVersion, terms]]),
   };
   const words = countedWords(question.text);
+  let { asked } = question;
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
-    const found = await database.inTenant(tenantId, (tx) => searchOnce(tx, vectorSteps, question, words, keyed), {
+    const found = await database.inTenant(tenantId, (tx) => searchOnce(tx, vectorSteps, { ...question, asked }, words, keyed), {
       isolation: 'REPEATABLE READ',
     });
     if (found.result !== undefined) {
       await tellOfDamage({ database }, tenantId, found.result.damage);
       return found.result;
     }
+    if (found.otherModelId !== undefined) asked = await question.embed(found.otherModelId);
     for (const version of found.spaces)
       keyed.spaces.set(version, await unlessLost(spaceOfVersion(keys, tenantId, version)));
     for (const version of found.terms)
@@ -94,8 +113,15 @@ function countedWords(text: string): QuestionWords {
   return words;
 }
 
+/** What was found, or what is missing for it: keys of versions, and the question by another model. */
 type Outcome =
-  { readonly result: Candidates } | { readonly result: undefined; readonly spaces: number[]; readonly terms: number[] };
+  | { readonly result: Candidates }
+  | {
+      readonly result: undefined;
+      readonly spaces: number[];
+      readonly terms: number[];
+      readonly otherModelId: string | undefined;
+    };
 
 async function searchOnce(
   tx: EntityManager,
@@ -104,15 +130,22 @@ async function searchOnce(
   words: QuestionWords,
   keyed: Keyed,
 ): Promise<Outcome> {
-  const { tenantId, modelId, limit, signal } = question;
+  const { tenantId, limit, signal } = question;
+  const { modelId, vector } = question.asked;
   await planForTenant(tx);
   const overview = await readOverview(tx, tenantId);
-  const versions = await vectorKeyVersions(tx, tenantId);
+  const searched = await searchedVectors(tx, tenantId);
+  const tenantModelId = searched.modelId;
+  const otherModelId = tenantModelId === modelId ? undefined : tenantModelId;
+  // Without a vector of the question none of the tenant's is compared, in whatever space it is.
+  const versions = vector === undefined ? [] : searched.keyVersions;
   const unknown = {
     spaces: versions.filter((version) => !keyed.spaces.has(version)),
     terms: [...overview.byVersion.keys()].filter((version) => !keyed.terms.has(version)),
   };
-  if (unknown.spaces.length + unknown.terms.length > 0) return { result: undefined, ...unknown };
+  if (otherModelId !== undefined || unknown.spaces.length + unknown.terms.length > 0) {
+    return { result: undefined, ...unknown, otherModelId };
+  }
 
   const [spaces, terms] = [known(keyed.spaces), known(keyed.terms)];
   const documentIds = await documentsAsked(tx, question, [...terms.values()]);
@@ -120,10 +153,10 @@ async function searchOnce(
   const vectors = new Map(
     [...spaces]
       .filter(([version]) => versions.includes(version))
-      .map(([version, space]) => [version, space.enter(question.vector)]),
+      .flatMap(([version, space]) => (vector === undefined ? [] : [[version, space.enter(vector)] as const])),
   );
   const tenantChunks = [...overview.byVersion.values()].reduce((sum, { chunkCount }) => sum + chunkCount, 0);
-  const nearest = { tenantId, modelId, vectors, documentIds, limit: depth, tenantChunks };
+  const nearest = { tenantId, modelId: modelId ?? '', vectors, documentIds, limit: depth, tenantChunks };
   const near = await vectorCandidates(tx, vectorSteps, nearest);
 
   const readable = {
@@ -134,7 +167,7 @@ async function searchOnce(
   const fused = fuse<ChunkKey>(
     [
       { items: keywords.hits, weight: keywordWeight },
-      { items: near, weight: vectorWeightOf(modelId) },
+      { items: near, weight: vectorWeightOf(modelId ?? '') },
     ],
     ({ documentId, version, ordinal }) => `${documentId}/${String(version)}/${String(ordinal)}`,
     compareChunks,
@@ -148,9 +181,12 @@ async function searchOnce(
     vectorKeyVersions: versions.filter((version) => !spaces.has(version)),
     termsKeyVersions: [...overview.byVersion.keys()].filter((version) => !terms.has(version)),
     documentIds,
+    modelId,
   });
   const { damage, leftOutWords } = keywords;
-  return { result: { hits: await readHits(tx, tenantId, scored, modelId, vectors), damage, lost, leftOutWords } };
+  const hits = await readHits(tx, tenantId, scored, modelId, vectors);
+  const told = { tenantModelId, modelId: vector === undefined ? undefined : modelId };
+  return { result: { hits, damage, lost, leftOutWords, ...told } };
 }
 
 function known<T>(byVersion: ReadonlyMap<number, T | undefined>): Map<number, T> {

@@ -4,9 +4,10 @@ import type { SearchRequest } from '@wardstone/rpc/gen/wardstone/retrieval/v1/re
 import { ifReadable, openLabels, openPassage, openTitle } from '../adapters/seals.ts';
 import type { LostRows } from '../db/lost-rows.ts';
 import { chunkIdOf, type Passage } from '../domain/chunk.ts';
+import { createLastModels, type LastModels } from '../domain/last-models.ts';
 import type { DocumentLabels } from '../domain/labels.ts';
 import type { Deps } from '../ports.ts';
-import { type Candidate, findCandidates } from './find-candidates.ts';
+import { type AskedBy, type Candidate, findCandidates } from './find-candidates.ts';
 import type { Damage } from './keyword-candidates.ts';
 
 type SearchDeps = Pick<Deps, 'database' | 'keys' | 'vectors' | 'vectorSteps' | 'auditor' | 'metrics' | 'limits'>;
@@ -32,12 +33,13 @@ interface OpenHit extends Candidate {
 export function search(deps: SearchDeps) {
   const { maxSearches, tenantSlotPercent } = deps.limits;
   const slots = createSlots(tenantShare(maxSearches, tenantSlotPercent));
+  const lastModels = createLastModels();
   return async (request: SearchRequest, context: HandlerContext) => {
     const call = callContext(context);
     const release = slots.take(tenantOf(call));
     deps.metrics.searching(1);
     try {
-      return await searchOne(deps, request, call);
+      return await searchOne(deps, lastModels, request, call);
     } finally {
       deps.metrics.searching(-1);
       release();
@@ -45,19 +47,25 @@ export function search(deps: SearchDeps) {
   };
 }
 
-async function searchOne(deps: SearchDeps, request: SearchRequest, call: CallContext) {
+async function searchOne(deps: SearchDeps, lastModels: LastModels, request: SearchRequest, call: CallContext) {
   const tenantId = tenantOf(call);
   const topK = request.topK === 0 ? defaultTopK : request.topK;
 
-  const { vector, modelId } = await timed(deps, 'embed', () => deps.vectors.vectorOf(request.query, call));
+  const embed = async (modelId: string | undefined): Promise<AskedBy> => {
+    const embedded = await timed(deps, 'embed', () => deps.vectors.vectorOf(request.query, call, modelId));
+    return embedded ?? { modelId, vector: undefined };
+  };
+  const asked = await embed(lastModels.of(tenantId));
   call.signal.throwIfAborted();
   const documentIds = request.documentIds.map((id) => id.toLowerCase());
   const filters = request.filters.map(({ field, value }) => ({ field, value }));
-  const asked = { tenantId, text: request.query, vector, modelId, documentIds, filters };
-  const wanted = { ...asked, limit: topK + spareRows, signal: call.signal };
+  const question = { tenantId, text: request.query, asked, embed, documentIds, filters };
+  const wanted = { ...question, limit: topK + spareRows, signal: call.signal };
   const found = await timed(deps, 'scan', () => findCandidates(deps, wanted));
   call.signal.throwIfAborted();
   reportDamage(deps, call, found.damage);
+  lastModels.note(tenantId, found.tenantModelId);
+  if (found.modelId === undefined) reportUnserved(deps, call, found.tenantModelId);
   if (found.leftOutWords > 0) deps.metrics.leftOutWords(found.leftOutWords);
   const { hits, unreadable: unopened } = await timed(deps, 'open', () => openBest(deps, call, found.hits, topK));
   const unreadable = unopened + reportLost(deps, call, found.lost, found.hits);
@@ -67,9 +75,15 @@ async function searchOne(deps: SearchDeps, request: SearchRequest, call: CallCon
     resourceType: 'document',
     resourceIds: [...new Set(hits.map(({ documentId }) => documentId))],
     outcome: 'success',
-    attributes: { hits: String(hits.length), unreadable: String(unreadable), top_k: String(topK), model: modelId },
+    attributes: { hits: String(hits.length), unreadable: String(unreadable), top_k: String(topK), model: found.modelId ?? 'none' },
   });
   return { hits: hits.map(toWire), unreadableChunks: unreadable };
+}
+
+/** Better an answer by words alone than none; the tenant's vectors are compared again once its model is served, or was changed. */
+function reportUnserved({ metrics }: SearchDeps, { log }: CallContext, modelId: string | undefined): void {
+  metrics.wordsOnly();
+  log.warn({ model: modelId }, 'the model of the tenant’s vectors is not served: a search went by words alone');
 }
 
 /** Damaged postings take chunks from the ranking by words alone. Ids only: there is nothing else in them. */

@@ -8,6 +8,7 @@ import type { Deps } from '../ports.ts';
 /** In the order in which rows go: what refers before what is referred to, so that no deletion carries others with it. */
 const tables = [
   'chunk_bits',
+  'chunk_vector',
   'chunk',
   'document_filter',
   'keyword_document',
@@ -18,6 +19,7 @@ const tables = [
   'vector_index',
   'indexed_document',
   'removed_document',
+  'tenant_model',
 ] as const;
 
 /** Rows of one statement at most; vectors make it about 10 MB. */

@@ -20,15 +20,19 @@ import { lockDocument } from '../db/documents.ts';
 import { indexedDocumentEntity, type IndexedDocumentRow } from '../db/entities.ts';
 import { buryKeywords, replaceFilters } from '../db/keywords.ts';
 import { readLost } from '../db/lost-rows.ts';
-import { vectorKeyVersions } from '../db/nearest-chunks.ts';
+import { storedModels } from '../db/reembed.ts';
 import {
   countOlder,
   type KeyVersions,
   type OlderThan,
   olderDocumentIds,
   readChunks,
+  readOlderVectors,
   rewriteChunks,
+  rewriteVectors,
   type StoredChunk,
+  type StoredVector,
+  usedKeyVersions,
 } from '../db/reseal.ts';
 import { searchableText } from '../domain/analyse.ts';
 import { chunkIdOf, type DocumentKey } from '../domain/chunk.ts';
@@ -84,7 +88,7 @@ export async function lostDocuments(
   tenantId: string,
 ): Promise<{ readonly documentIds: readonly string[]; readonly vectorKeyVersions: readonly number[] }> {
   const { lostVectors } = await olderThanCurrent({ database, keys }, tenantId);
-  const query = { vectorKeyVersions: lostVectors, termsKeyVersions: [], documentIds: undefined };
+  const query = { vectorKeyVersions: lostVectors, termsKeyVersions: [], documentIds: undefined, modelId: undefined };
   const { chunks } = await database.inTenant(tenantId, (tx) => readLost(tx, tenantId, query));
   const documentIds = [...new Set(chunks.map(({ documentId }) => documentId))].slice(0, maxNamedDocuments);
   return { documentIds, vectorKeyVersions: lostVectors };
@@ -93,12 +97,15 @@ export async function lostDocuments(
 /** The current versions, and which of the older ones that vectors are under are lost. Keys are not waited for inside a transaction. */
 async function olderThanCurrent({ database, keys }: Omit<ResealDeps, 'log'>, tenantId: string): Promise<OlderThan> {
   const versions = await currentVersions(keys, tenantId);
-  const used = await database.inTenant(tenantId, (tx) => vectorKeyVersions(tx, tenantId));
+  const { used, modelIds } = await database.inTenant(tenantId, async (tx) => {
+    const models = await storedModels(tx, tenantId);
+    return { used: await usedKeyVersions(tx, tenantId, models), modelIds: models };
+  });
   const lostVectors: number[] = [];
   for (const version of used.filter((version) => version < versions.vectors)) {
     if ((await unlessLost(spaceOfVersion(keys, tenantId, version))) === undefined) lostVectors.push(version);
   }
-  return { ...versions, lostVectors };
+  return { ...versions, lostVectors, modelIds };
 }
 
 async function currentVersions(keys: KeyRing, tenantId: string): Promise<KeyVersions> {
@@ -111,8 +118,8 @@ async function currentVersions(keys: KeyRing, tenantId: string): Promise<KeyVers
 }
 
 /**
- * Moves everything of one document that is under older versions to the current ones: passages, title and labels; vectors and
- * their bits, out of the old space into the new one; keyword rows and filters, made anew from the passages. One transaction under the
+ * Moves everything of one document that is under older versions to the current ones: passages, title and labels; vectors of every
+ * model and their bits, out of the old space into the new one; keyword rows and filters, made anew from the passages. One transaction under the
  * document's lock: a kill leaves it as it was, searches see it once, and a second call finds nothing to do. A
  * document that is not there is no error. A vector is rounded once more each time it moves; one under a version that there is no
  * key of stays where it is, as passages do that do not open, so that it can be helped should the key come back.
@@ -199,10 +206,13 @@ async function resealChunks(deps: ResealDeps, tx: EntityManager, row: IndexedDoc
   let [chunks, unreadable, after] = [0, 0, -1];
   for (;;) {
     const page = await readChunks(tx, row, { after, limit: pageChunks });
+    const ordinals = page.map(({ ordinal }) => ordinal);
+    const older = await readOlderVectors(tx, row, ordinals, target.space.keyVersion);
     const resealed: StoredChunk[] = [];
+    const moved: StoredVector[] = [];
     for (const chunk of page) {
-      const isOlder =
-        chunk.contentKeyVersion < target.versions.content || chunk.vectorKeyVersion < target.space.keyVersion;
+      const vectors = older.get(chunk.ordinal) ?? [];
+      const isOlder = chunk.contentKeyVersion < target.versions.content || vectors.length > 0;
       if (!isOlder && target.keywords === undefined) continue;
       const passage = await ifReadable(openPassage(deps.keys, row.tenantId, chunk, chunk.passageSealed));
       if (passage === undefined) {
@@ -213,28 +223,29 @@ async function resealChunks(deps: ResealDeps, tx: EntityManager, row: IndexedDoc
       if (!isOlder) continue;
       const passageSealed =
         passage === undefined ? chunk.passageSealed : await sealPassage(deps.keys, row.tenantId, chunk, passage);
-      const moved = await movedVector(deps.keys, row.tenantId, chunk, target);
-      resealed.push({ ...chunk, passageSealed, contentKeyVersion: target.versions.content, ...moved });
+      resealed.push({ ...chunk, passageSealed, contentKeyVersion: target.versions.content });
+      for (const vector of vectors) moved.push(...(await movedVector(deps.keys, row.tenantId, vector, target)));
     }
     await rewriteChunks(tx, row, resealed);
+    await rewriteVectors(tx, row, moved);
     chunks += resealed.length;
     if (page.length < pageChunks) return { chunks, unreadable };
     after = page.at(-1)?.ordinal ?? after;
   }
 }
 
-/** The vector in the current space; as it is, when nothing can be made of it. */
+/** The vector in the current space; none when nothing can be made of it, so that it stays as it is. */
 async function movedVector(
   keys: KeyRing,
   tenantId: string,
-  { vector, vectorKeyVersion }: StoredChunk,
+  stored: StoredVector,
   { space, spaces }: Target,
-): Promise<Pick<StoredChunk, 'vector' | 'vectorKeyVersion'>> {
-  if (vectorKeyVersion >= space.keyVersion) return { vector, vectorKeyVersion };
+): Promise<StoredVector[]> {
+  const { vector, vectorKeyVersion } = stored;
   if (!spaces.has(vectorKeyVersion)) {
     spaces.set(vectorKeyVersion, await unlessLost(spaceOfVersion(keys, tenantId, vectorKeyVersion)));
   }
   const from = spaces.get(vectorKeyVersion);
-  if (from === undefined) return { vector, vectorKeyVersion };
-  return { vector: space.enter(from.leave(vector)), vectorKeyVersion: space.keyVersion };
+  if (from === undefined) return [];
+  return [{ ...stored, vector: space.enter(from.leave(vector)), vectorKeyVersion: space.keyVersion }];
 }

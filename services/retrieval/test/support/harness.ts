@@ -25,7 +25,7 @@ import { migrations } from '../../src/db/migrations.ts';
 import { defaultBitsMaxChunks, type VectorSteps, vectorSteps } from '../../src/domain/vector-steps.ts';
 import { indexJob } from '../../src/jobs/index-document.ts';
 import { createMetrics } from '../../src/metrics.ts';
-import type { Deps, Limits } from '../../src/ports.ts';
+import type { Deps, Limits, PassageCall } from '../../src/ports.ts';
 import { routes } from '../../src/rpc/routes.ts';
 
 export const modelId = 'test-model';
@@ -48,11 +48,23 @@ export interface Harness {
   /** Makes new writes use this version of every key, or of one purpose's, at once. */
   useKeyVersion(version: number, purpose?: KeyPurpose): void;
   readonly question: { vector: Float32Array; modelId: string };
+  /** What embedding serves, in the place of embedding. */
+  readonly models: TestModels;
   readonly client: ServiceClient<typeof RetrievalService>;
   /** Writes both artefacts of a document and runs the stage. */
   index(document: TestDocument): Promise<StageJob>;
   writeArtefacts(document: TestDocument): Promise<StageJob>;
   close(): Promise<void>;
+}
+
+/** Models in the place of embedding's: every one is served that is not named here. */
+export interface TestModels {
+  current: string;
+  readonly unserved: Set<string>;
+  /** Every call with passages, as it came. */
+  readonly calls: PassageCall[];
+  /** What a call waits for, or fails with; a vector is made of whatever it lets through. */
+  before: (call: PassageCall) => Promise<unknown>;
 }
 
 /** What a test may break. */
@@ -81,6 +93,11 @@ export function as(tenantId: string, options: { readonly signal?: AbortSignal } 
 
 export function clinician(tenantId: string): Principal {
   return { subject: 'user-1', kind: 'user', tenantId, roles: ['clinician'] };
+}
+
+/** What a model makes of a passage here: another vector for each model, title and text. */
+export function passageVector(model: string, title: string, text: string): Float32Array {
+  return seededVector(createHash('sha256').update(`${model}/${title}/${text}`).digest().readUInt32BE(0));
 }
 
 /** A unit vector that follows from its seed. */
@@ -121,12 +138,33 @@ export async function openHarness({
   });
   const events: RecordedEvent[] = [];
   const question = { vector: seededVector(0), modelId };
+  const models: TestModels = {
+    ...{ current: modelId, unserved: new Set(), calls: [] },
+    before: () => Promise.resolve(),
+  };
   const registry = new Registry();
   const deps: Deps = {
     database,
     keys,
     objects,
-    vectors: { vectorOf: () => Promise.resolve({ ...question }) },
+    vectors: {
+      vectorOf: (_question, _call, asked) =>
+        Promise.resolve(
+          asked !== undefined && models.unserved.has(asked)
+            ? undefined
+            : { ...question, modelId: asked ?? question.modelId },
+        ),
+    },
+    passages: {
+      currentModel: () => Promise.resolve(models.current),
+      vectorsOf: async (call) => {
+        models.calls.push(call);
+        await models.before(call);
+        call.signal.throwIfAborted();
+        if (models.unserved.has(call.modelId)) return undefined;
+        return call.texts.map((text) => passageVector(call.modelId, call.title, text));
+      },
+    },
     vectorSteps: steps,
     auditor: {
       record: (call, event) => {
@@ -164,6 +202,7 @@ export async function openHarness({
       keys.clear();
     },
     question,
+    models,
     client: createServiceClient(RetrievalService, {
       baseUrl: 'http://in-memory',
       audience: 'retrieval',

@@ -81,7 +81,7 @@ export function vectorTenant(
     },
     build: async (deps = harness.deps) => {
       // As autovacuum does: without statistics the plans are made for tables of another size, and tests take minutes.
-      await harness.testDatabase.query('analyze retrieval.chunk, retrieval.chunk_bits');
+      await harness.testDatabase.query('analyze retrieval.chunk, retrieval.chunk_vector, retrieval.chunk_bits');
       return indexTenant(deps, tenantId, { minChunks }, { signal: running.signal, untilMs: Number.POSITIVE_INFINITY });
     },
     byLists,

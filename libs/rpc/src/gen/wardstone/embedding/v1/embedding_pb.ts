@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file wardstone/embedding/v1/embedding.proto.
  */
 export const file_wardstone_embedding_v1_embedding: GenFile = /*@__PURE__*/
-  fileDesc("CiZ3YXJkc3RvbmUvZW1iZWRkaW5nL3YxL2VtYmVkZGluZy5wcm90bxIWd2FyZHN0b25lLmVtYmVkZGluZy52MSLDAQoMRW1iZWRSZXF1ZXN0EiYKBXRleHRzGAEgAygJQheAAQG6SBGSAQ4IARBAIghyBhABKNCGAxI7CgRraW5kGAIgASgOMiEud2FyZHN0b25lLmVtYmVkZGluZy52MS5FbWJlZEtpbmRCCrpIB4IBBBABIAASMgoIbW9kZWxfaWQYAyABKAlCILpIHXIbMhleW0EtWmEtejAtOV8uOi8tXXswLDEyOH0kEhoKBXRpdGxlGAQgASgJQguAAQG6SAVyAyigHyIgCglFbWJlZGRpbmcSEwoGdmFsdWVzGAEgAygCQgOAAQEicQoNRW1iZWRSZXNwb25zZRI6CgplbWJlZGRpbmdzGAEgAygLMiEud2FyZHN0b25lLmVtYmVkZGluZy52MS5FbWJlZGRpbmdCA4ABARIQCghtb2RlbF9pZBgCIAEoCRISCgpkaW1lbnNpb25zGAMgASgFKlUKCUVtYmVkS2luZBIaChZFTUJFRF9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSRU1CRURfS0lORF9QQVNTQUdFEAESFAoQRU1CRURfS0lORF9RVUVSWRACMpgBChBFbWJlZGRpbmdTZXJ2aWNlEoMBCgVFbWJlZBIkLndhcmRzdG9uZS5lbWJlZGRpbmcudjEuRW1iZWRSZXF1ZXN0GiUud2FyZHN0b25lLmVtYmVkZGluZy52MS5FbWJlZFJlc3BvbnNlIi2QAgGKtRgmCgllbWJlZGRpbmcSBmNyZWF0ZRoJcmV0cmlldmFsGgZjbGllbnRiBnByb3RvMw", [file_buf_validate_validate, file_wardstone_access_v1_access]);
+  fileDesc("CiZ3YXJkc3RvbmUvZW1iZWRkaW5nL3YxL2VtYmVkZGluZy5wcm90bxIWd2FyZHN0b25lLmVtYmVkZGluZy52MSLDAQoMRW1iZWRSZXF1ZXN0EiYKBXRleHRzGAEgAygJQheAAQG6SBGSAQ4IARBAIghyBhABKNCGAxI7CgRraW5kGAIgASgOMiEud2FyZHN0b25lLmVtYmVkZGluZy52MS5FbWJlZEtpbmRCCrpIB4IBBBABIAASMgoIbW9kZWxfaWQYAyABKAlCILpIHXIbMhleW0EtWmEtejAtOV8uOi8tXXswLDEyOH0kEhoKBXRpdGxlGAQgASgJQguAAQG6SAVyAyigHyIgCglFbWJlZGRpbmcSEwoGdmFsdWVzGAEgAygCQgOAAQEicQoNRW1iZWRSZXNwb25zZRI6CgplbWJlZGRpbmdzGAEgAygLMiEud2FyZHN0b25lLmVtYmVkZGluZy52MS5FbWJlZGRpbmdCA4ABARIQCghtb2RlbF9pZBgCIAEoCRISCgpkaW1lbnNpb25zGAMgASgFIhIKEEdldE1vZGVsc1JlcXVlc3QiLQoFTW9kZWwSEAoIbW9kZWxfaWQYASABKAkSEgoKZGltZW5zaW9ucxgCIAEoBSJwChFHZXRNb2RlbHNSZXNwb25zZRIuCgdjdXJyZW50GAEgASgLMh0ud2FyZHN0b25lLmVtYmVkZGluZy52MS5Nb2RlbBIrCgRrZXB0GAIgAygLMh0ud2FyZHN0b25lLmVtYmVkZGluZy52MS5Nb2RlbCpVCglFbWJlZEtpbmQSGgoWRU1CRURfS0lORF9VTlNQRUNJRklFRBAAEhYKEkVNQkVEX0tJTkRfUEFTU0FHRRABEhQKEEVNQkVEX0tJTkRfUVVFUlkQAjKoAgoQRW1iZWRkaW5nU2VydmljZRKDAQoFRW1iZWQSJC53YXJkc3RvbmUuZW1iZWRkaW5nLnYxLkVtYmVkUmVxdWVzdBolLndhcmRzdG9uZS5lbWJlZGRpbmcudjEuRW1iZWRSZXNwb25zZSItkAIBirUYJgoJZW1iZWRkaW5nEgZjcmVhdGUaCXJldHJpZXZhbBoGY2xpZW50Eo0BCglHZXRNb2RlbHMSKC53YXJkc3RvbmUuZW1iZWRkaW5nLnYxLkdldE1vZGVsc1JlcXVlc3QaKS53YXJkc3RvbmUuZW1iZWRkaW5nLnYxLkdldE1vZGVsc1Jlc3BvbnNlIiuQAgGKtRgkCg9lbWJlZGRpbmctbW9kZWwSBGxpc3QaCXJldHJpZXZhbCACYgZwcm90bzM", [file_buf_validate_validate, file_wardstone_access_v1_access]);
 
 /**
  * Texts to embed.
@@ -117,6 +117,77 @@ export const EmbedResponseSchema: GenMessage<EmbedResponse> = /*@__PURE__*/
   messageDesc(file_wardstone_embedding_v1_embedding, 2);
 
 /**
+ * Nothing to say.
+ *
+ * @generated from message wardstone.embedding.v1.GetModelsRequest
+ */
+export type GetModelsRequest = Message<"wardstone.embedding.v1.GetModelsRequest"> & {
+};
+
+/**
+ * Describes the message wardstone.embedding.v1.GetModelsRequest.
+ * Use `create(GetModelsRequestSchema)` to create a new message.
+ */
+export const GetModelsRequestSchema: GenMessage<GetModelsRequest> = /*@__PURE__*/
+  messageDesc(file_wardstone_embedding_v1_embedding, 3);
+
+/**
+ * A model that is served.
+ *
+ * @generated from message wardstone.embedding.v1.Model
+ */
+export type Model = Message<"wardstone.embedding.v1.Model"> & {
+  /**
+   * Its id, as it stands with stored vectors.
+   *
+   * @generated from field: string model_id = 1;
+   */
+  modelId: string;
+
+  /**
+   * Components of its vectors.
+   *
+   * @generated from field: int32 dimensions = 2;
+   */
+  dimensions: number;
+};
+
+/**
+ * Describes the message wardstone.embedding.v1.Model.
+ * Use `create(ModelSchema)` to create a new message.
+ */
+export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
+  messageDesc(file_wardstone_embedding_v1_embedding, 4);
+
+/**
+ * What is served.
+ *
+ * @generated from message wardstone.embedding.v1.GetModelsResponse
+ */
+export type GetModelsResponse = Message<"wardstone.embedding.v1.GetModelsResponse"> & {
+  /**
+   * The model that documents are embedded with.
+   *
+   * @generated from field: wardstone.embedding.v1.Model current = 1;
+   */
+  current?: Model | undefined;
+
+  /**
+   * The others, which may be asked for by their ids.
+   *
+   * @generated from field: repeated wardstone.embedding.v1.Model kept = 2;
+   */
+  kept: Model[];
+};
+
+/**
+ * Describes the message wardstone.embedding.v1.GetModelsResponse.
+ * Use `create(GetModelsResponseSchema)` to create a new message.
+ */
+export const GetModelsResponseSchema: GenMessage<GetModelsResponse> = /*@__PURE__*/
+  messageDesc(file_wardstone_embedding_v1_embedding, 5);
+
+/**
  * What a text is embedded for.
  *
  * @generated from enum wardstone.embedding.v1.EmbedKind
@@ -172,6 +243,17 @@ export const EmbeddingService: GenService<{
     methodKind: "unary";
     input: typeof EmbedRequestSchema;
     output: typeof EmbedResponseSchema;
+  },
+  /**
+   * The models that are served: what documents are embedded with, and what is kept for the vectors that are still stored.
+   * Asks no model. Who stores vectors learns from it that the model was changed.
+   *
+   * @generated from rpc wardstone.embedding.v1.EmbeddingService.GetModels
+   */
+  getModels: {
+    methodKind: "unary";
+    input: typeof GetModelsRequestSchema;
+    output: typeof GetModelsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_wardstone_embedding_v1_embedding, 0);

@@ -1,0 +1,74 @@
+/** A document's vectors by other models than the one that its artefacts hold them of, while the tenant's model is changed. */
+import type { StageJob } from '@wardstone/queue';
+import { readTenantModel, wantedModels } from '../db/tenant-model.ts';
+import { batches } from '../domain/batches.ts';
+import { maxTextsPerCall, type Deps } from '../ports.ts';
+import { openArtefacts } from './read-artefacts.ts';
+
+type OtherDeps = Pick<Deps, 'objects' | 'passages' | 'metrics' | 'log'>;
+
+/** By the ordinals of chunks; undefined where a model can make nothing of the passage. */
+export type VectorsOfDocument = readonly (Float32Array | undefined)[];
+
+/** By models; undefined for one that is not served. */
+export type OtherVectors = ReadonlyMap<string, VectorsOfDocument | undefined>;
+
+/** Models that the tenant's searches use or will use, beyond the one of the artefacts and those that were asked already. */
+export async function missingModels(
+  { database }: Pick<Deps, 'database'>,
+  { tenantId }: StageJob,
+  artefactModelId: string,
+  known: OtherVectors,
+): Promise<string[]> {
+  const held = await database.inTenant(tenantId, (tx) => readTenantModel(tx, tenantId));
+  const wanted = held === undefined ? [] : wantedModels(held);
+  return wanted.filter((modelId) => modelId !== artefactModelId && !known.has(modelId));
+}
+
+/**
+ * The vectors that are known and those by further models. They are held in memory, four kilobytes a chunk: a model is not waited for inside
+ * a transaction. Thrown: transient reasons, as by the stage.
+ */
+export async function embedOtherwise(
+  deps: OtherDeps,
+  job: StageJob,
+  modelIds: readonly string[],
+  known: OtherVectors,
+  signal: AbortSignal,
+): Promise<OtherVectors> {
+  const vectors = new Map(known);
+  for (const modelId of modelIds) {
+    const made = await embedDocument(deps, job, modelId, signal);
+    vectors.set(modelId, made);
+    if (made !== undefined) continue;
+    deps.metrics.indexedWithoutModel();
+    deps.log.warn(
+      { tenantId: job.tenantId, documentId: job.documentId, model: modelId },
+      'a model that searches use is not served: a document is indexed without its vectors',
+    );
+  }
+  return vectors;
+}
+
+async function embedDocument(
+  { objects, passages }: Pick<Deps, 'objects' | 'passages'>,
+  job: StageJob,
+  modelId: string,
+  signal: AbortSignal,
+): Promise<VectorsOfDocument | undefined> {
+  const { tenantId, requestId } = job;
+  const { document, chunks, close } = await openArtefacts(objects, job, signal);
+  const vectors: (Float32Array | undefined)[] = [];
+  try {
+    for await (const batch of batches(chunks, maxTextsPerCall)) {
+      signal.throwIfAborted();
+      const texts = batch.map(({ chunk }) => chunk.text);
+      const made = await passages.vectorsOf({ tenantId, requestId, modelId, title: document.title, texts, signal });
+      if (made === undefined) return undefined;
+      vectors.push(...made);
+    }
+    return vectors;
+  } finally {
+    await close();
+  }
+}

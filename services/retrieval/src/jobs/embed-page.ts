@@ -1,0 +1,152 @@
+/** Passages that have no vector of a model get one: opened, embedded outside any transaction, and written beside those that are there. */
+import { systemPrincipal } from '@wardstone/access';
+import { AppError, needs } from '@wardstone/rpc';
+import { v7 as uuidv7 } from 'uuid';
+import { currentVersion } from '../adapters/current-version.ts';
+import { ifReadable, openPassage, openTitle } from '../adapters/seals.ts';
+import { currentSpace } from '../adapters/tenant-space.ts';
+import { type DocumentVersion, insertVectors, liveVersion, lockDocument, type NewVector } from '../db/documents.ts';
+import type { LackingChunk } from '../db/reembed.ts';
+import { lockTenantModel, wantedModels } from '../db/tenant-model.ts';
+import { chunkIdOf } from '../domain/chunk.ts';
+import type { Deps, PassageCall } from '../ports.ts';
+
+type PageDeps = Pick<Deps, 'database' | 'keys' | 'passages' | 'auditor' | 'metrics' | 'log'>;
+
+/** Documents of a page that are with the model at the same time. */
+const maxCalls = 4;
+/** A key that is rotated while vectors are written; the next pass comes again. */
+const writeAttempts = 3;
+
+export interface EmbedPage {
+  readonly tenantId: string;
+  readonly modelId: string;
+  /** At most 64, in order. */
+  readonly chunks: readonly LackingChunk[];
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What cannot be opened, or what the model can make nothing of, is written as such and asked for no more. What was embedded is
+ * written document by document, so that a fault in one loses nothing of the others. Thrown: MODEL_UNAVAILABLE when the
+ * model is not served; transient reasons; what says that the tenant is closed.
+ */
+export async function embedPage(deps: PageDeps, page: EmbedPage): Promise<void> {
+  const { tenantId, modelId, chunks, signal } = page;
+  // Whoever has no key of the tenant's any more learns it before a passage is opened.
+  await currentVersion(deps.keys, tenantId, 'vectors');
+  const documents = [...Map.groupBy(chunks, ({ documentId }) => documentId).values()];
+  const requestId = uuidv7();
+  await deps.auditor.record(
+    { principal: systemPrincipal('retrieval', tenantId), requestId, signal },
+    {
+      action: 'document.process',
+      resourceType: 'document',
+      resourceIds: documents.flatMap(([first]) => (first === undefined ? [] : [first.documentId])),
+      outcome: 'success',
+      attributes: { stage: 'reembed', chunks: String(chunks.length), model: modelId },
+    },
+  );
+  const waiting = documents.values();
+  const failures: unknown[] = [];
+  const embedInTurn = async (): Promise<void> => {
+    for (const ofDocument of waiting) {
+      try {
+        await embedChunks(deps, { ...page, chunks: ofDocument }, requestId);
+      } catch (error) {
+        failures.push(error);
+      }
+      // Those that are under way are waited for; nothing is begun any more.
+      if (failures.length > 0) return;
+    }
+  };
+  await Promise.all(Array.from({ length: maxCalls }, embedInTurn));
+  if (failures.length > 0) throw failures[0];
+}
+
+/** Chunks of one document and version. */
+async function embedChunks(deps: PageDeps, { tenantId, modelId, chunks, signal }: EmbedPage, requestId: string) {
+  const [first] = chunks;
+  if (first === undefined) return;
+  const opened = await openChunks(deps, tenantId, chunks);
+  const readable = opened.flatMap(({ ordinal, text }) => (text === undefined ? [] : [{ ordinal, text }]));
+  const texts = readable.map(({ text }) => text);
+  const call = { tenantId, requestId, modelId, title: opened[0]?.title ?? '', texts, signal };
+  const made = texts.length === 0 ? [] : await embed(deps, call);
+  const vectors = new Map(readable.map(({ ordinal }, at) => [ordinal, made[at]]));
+  const rows = chunks.map(({ ordinal }) => ({ ordinal, vector: vectors.get(ordinal) }));
+  const { documentId, version } = first;
+  const written = await writeVectors(deps, { tenantId, documentId, version }, modelId, rows);
+  if (!written) return;
+  const unreadable = rows.filter(({ vector }) => vector === undefined);
+  deps.metrics.reembedded('embedded', rows.length - unreadable.length);
+  if (unreadable.length === 0) return;
+  deps.metrics.reembedded('unreadable', unreadable.length);
+  const ordinals = unreadable.map(({ ordinal }) => ordinal);
+  deps.log.error({ tenantId, documentId, version, ordinals, model: modelId }, 'chunks could not be embedded');
+}
+
+interface OpenedChunk {
+  readonly ordinal: number;
+  readonly title: string | undefined;
+  /** Undefined when the passage or the title of its document does not open: then no search shows it either. */
+  readonly text: string | undefined;
+}
+
+async function openChunks({ keys, log }: PageDeps, tenantId: string, chunks: readonly LackingChunk[]) {
+  const [first] = chunks;
+  const title = first && (await ifReadable(openTitle(keys, tenantId, first.documentId, first.titleSealed)));
+  return Promise.all(
+    chunks.map(async (chunk): Promise<OpenedChunk> => {
+      const passage = await ifReadable(openPassage(keys, tenantId, chunk, chunk.passageSealed));
+      if (passage === undefined || title === undefined) {
+        log.error({ documentId: chunk.documentId, chunkId: chunkIdOf(chunk) }, 'a chunk could not be opened');
+      }
+      const text = title === undefined || passage?.text === '' ? undefined : passage?.text;
+      return { ordinal: chunk.ordinal, title, text };
+    }),
+  );
+}
+
+async function embed({ passages }: PageDeps, call: PassageCall): Promise<(Float32Array | undefined)[]> {
+  const made = await passages.vectorsOf(call);
+  needs(made, 'MODEL_UNAVAILABLE', { message: 'the model that a tenant changes to is not served' });
+  return made;
+}
+
+/**
+ * False when there is no use for the vectors any more: the document was replaced or removed, or the tenant changes to another model. What was
+ * paid for is not given up for a rotation: vectors go into the new space then.
+ */
+async function writeVectors(
+  { database, keys }: PageDeps,
+  document: DocumentVersion,
+  modelId: string,
+  vectors: readonly NewVector[],
+): Promise<boolean> {
+  const { tenantId } = document;
+  for (let attempt = 0; attempt < writeAttempts; attempt += 1) {
+    const space = await currentSpace(keys, tenantId);
+    const moved = vectors.map(({ ordinal, vector }) => ({ ordinal, vector: vector && space.enter(vector) }));
+    try {
+      return await database.inTenant(tenantId, async (tx) => {
+        await lockDocument(tx, document);
+        if ((await liveVersion(tx, document)) !== document.version) return false;
+        await insertVectors(tx, document, { modelId, vectorKeyVersion: space.keyVersion }, moved);
+        // As for a document that is indexed: a rotation that has counted what is left must not miss these rows.
+        if ((await currentVersion(keys, tenantId, 'vectors')) !== space.keyVersion) throw new Rotated();
+        const state = await lockTenantModel(tx, tenantId);
+        if (state === undefined || !wantedModels(state).includes(modelId)) throw new Unwanted();
+        return true;
+      });
+    } catch (error) {
+      if (error instanceof Unwanted) return false;
+      if (!(error instanceof Rotated)) throw error;
+    }
+  }
+  throw new AppError('KEY_UNAVAILABLE', { message: 'the key of vectors was rotated while they were written' });
+}
+
+/** Thrown inside a transaction that has to be given up. */
+class Rotated extends Error {}
+class Unwanted extends Error {}
