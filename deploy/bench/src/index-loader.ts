@@ -171,7 +171,14 @@ export async function vacuumIndex(adminUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: adminUrl });
   await client.connect();
   try {
-    for (const table of ['chunk', 'chunk_vector', 'chunk_bits', 'indexed_document', 'keyword_document', 'keyword_segment']) {
+    for (const table of [
+      'chunk',
+      'chunk_vector',
+      'chunk_bits',
+      'indexed_document',
+      'keyword_document',
+      'keyword_segment',
+    ]) {
       await client.query(`vacuum analyze retrieval.${table}`);
     }
   } finally {

@@ -77,6 +77,15 @@ describe('Embed: calls in memory', () => {
     });
   }
 
+  it('tells which models are served, the current one first, without asking any and without an event', async () => {
+    const other: EmbeddingModel = { ...createLexicalEmbedder(), id: 'another-model' };
+    const models = servedModels(createLexicalEmbedder(), [other]);
+    const { current, kept } = await client({ models }).getModels({}, asPrincipal(clinician));
+    expect(current).to.deep.include({ modelId: 'wardstone-lexical-1', dimensions: 1024 });
+    expect(kept.map(({ modelId, dimensions }) => [modelId, dimensions])).to.deep.equal([['another-model', 1024]]);
+    expect(harness.events).to.deep.equal([]);
+  });
+
   it('asks the model that is named, of those that are served', async () => {
     const old: EmbeddingModel = { ...createLexicalEmbedder(), id: 'older-model-1' };
     const models = servedModels(createLexicalEmbedder(), [old]);

@@ -237,7 +237,8 @@ describe('merge of keyword rows: crashes, damage and company', () => {
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const [within, between, other] = [counted(held), counted(), counted()];
     within.keeper.start();
-    await eventually(() => within.passes.begun === 1, { description: 'a pass is on its way' });
+    // Both lines of passes, each of which has asked once.
+    await eventually(() => within.passes.begun === 2, { description: 'a pass is on its way' });
     const closed = within.keeper.close();
     release();
     await closed;

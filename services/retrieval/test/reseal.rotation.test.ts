@@ -222,7 +222,14 @@ describe('re-sealing and the end of a tenant', () => {
     expect(await reasonOf(purgeTenant(harness.deps, { tenantId: purged, signal, maxMs }))).to.equal('CANCELLED');
     const { rows: counts, isEmpty } = await purgeTenant(harness.deps, { tenantId: purged, maxMs });
     expect(isEmpty).to.equal(true);
-    expect(counts).to.deep.include({ chunk: 40, chunk_vector: 40, chunk_bits: 40, tenant_model: 1, indexed_document: 2, keyword_document: 2 });
+    expect(counts).to.deep.include({
+      chunk: 40,
+      chunk_vector: 40,
+      chunk_bits: 40,
+      tenant_model: 1,
+      indexed_document: 2,
+      keyword_document: 2,
+    });
     expect(counts).to.deep.include({ removed_document: 1, document_filter: 6, keyword_total: 1, keyword_dead: 0 });
     expect(counts.keyword_segment).to.be.greaterThan(50);
     const { rows: again } = await purgeTenant(harness.deps, { tenantId: purged, maxMs });

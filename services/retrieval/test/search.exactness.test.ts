@@ -102,9 +102,10 @@ describe('search: exactness', () => {
     harness.models.unserved.clear();
     const { hits } = await harness.client.search({ query: 'x', topK: 100 }, as(tenantId));
     expect(hits.map(({ documentId }) => documentId)).to.deep.equal([wanted.documentId, wanted.documentId]);
-    await harness.testDatabase.query(`update retrieval.tenant_model set model_id = 'another-model' where tenant_id = $1`, [
-      tenantId,
-    ]);
+    await harness.testDatabase.query(
+      `update retrieval.tenant_model set model_id = 'another-model' where tenant_id = $1`,
+      [tenantId],
+    );
     expect((await harness.client.search({ query: 'x', topK: 100 }, as(tenantId))).hits).to.have.length(3);
     expect(harness.events.at(-1)?.attributes).to.include({ model: 'another-model' });
   });

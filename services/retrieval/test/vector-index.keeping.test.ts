@@ -211,7 +211,13 @@ describe('index of vectors: its keeping', function () {
     await small.write(1);
     for (const { tenantId } of [tenant, small]) await mergeAll(harness, tenantId);
     const vectorIndex = { minChunks, lookIntervalMs: 0 };
-    const keeper = createIndexKeeper(harness.deps, { intervalMs: 1, minParts: 1, maxAgeMs: 0, vectorIndex, reembed: { lookIntervalMs: 60_000, keepOldMs: 60_000 } });
+    const keeper = createIndexKeeper(harness.deps, {
+      intervalMs: 1,
+      minParts: 1,
+      maxAgeMs: 0,
+      vectorIndex,
+      reembed: { lookIntervalMs: 60_000, keepOldMs: 60_000 },
+    });
     for (let pass = 0; pass < 100 && (await outside()) > 0; pass += 1) await keeper.pass();
     await keeper.close();
     expect([await states(), await outside()]).to.deep.equal([[['filling', 1]], 0]);

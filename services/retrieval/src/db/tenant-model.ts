@@ -41,12 +41,10 @@ export async function lockOrBeginTenantModel(
   tenantId: string,
   modelId: string,
 ): Promise<TenantModel> {
-  await tx.query(
-    `insert into tenant_model (tenant_id, model_id)
-     select $1, $2 where not exists (select from tenant_model where tenant_id = $1)
-     on conflict do nothing`,
-    [tenantId, modelId],
-  );
+  const found = await lockTenantModel(tx, tenantId);
+  if (found !== undefined) return found;
+  const insert = 'insert into tenant_model (tenant_id, model_id) values ($1, $2) on conflict do nothing';
+  await tx.query(insert, [tenantId, modelId]);
   const model = await lockTenantModel(tx, tenantId);
   if (model === undefined) throw new Error('the row of a tenant’s model is gone');
   return model;

@@ -49,7 +49,11 @@ export function chunkIdOf({ documentId, version, ordinal }: ChunkKey): string {
 }
 
 /** Before every chunk there is. */
-export const beforeAllChunks: ChunkKey = { documentId: '00000000-0000-0000-0000-000000000000', version: 0, ordinal: -1 };
+export const beforeAllChunks: ChunkKey = {
+  documentId: '00000000-0000-0000-0000-000000000000',
+  version: 0,
+  ordinal: -1,
+};
 
 /** By document, version and position. */
 export function compareChunks(a: ChunkKey, b: ChunkKey): number {

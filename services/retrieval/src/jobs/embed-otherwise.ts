@@ -1,6 +1,5 @@
 /** A document's vectors by other models than the one that its artefacts hold them of, while the tenant's model is changed. */
 import type { StageJob } from '@wardstone/queue';
-import { readTenantModel, wantedModels } from '../db/tenant-model.ts';
 import { batches } from '../domain/batches.ts';
 import { maxTextsPerCall, type Deps } from '../ports.ts';
 import { openArtefacts } from './read-artefacts.ts';
@@ -12,18 +11,6 @@ export type VectorsOfDocument = readonly (Float32Array | undefined)[];
 
 /** By models; undefined for one that is not served. */
 export type OtherVectors = ReadonlyMap<string, VectorsOfDocument | undefined>;
-
-/** Models that the tenant's searches use or will use, beyond the one of the artefacts and those that were asked already. */
-export async function missingModels(
-  { database }: Pick<Deps, 'database'>,
-  { tenantId }: StageJob,
-  artefactModelId: string,
-  known: OtherVectors,
-): Promise<string[]> {
-  const held = await database.inTenant(tenantId, (tx) => readTenantModel(tx, tenantId));
-  const wanted = held === undefined ? [] : wantedModels(held);
-  return wanted.filter((modelId) => modelId !== artefactModelId && !known.has(modelId));
-}
 
 /**
  * The vectors that are known and those by further models. They are held in memory, four kilobytes a chunk: a model is not waited for inside

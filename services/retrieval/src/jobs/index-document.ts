@@ -20,18 +20,21 @@ import {
 } from '../db/documents.ts';
 import { replaceFilters } from '../db/keywords.ts';
 import type { KeyVersions } from '../db/reseal.ts';
-import { lockOrBeginTenantModel, unsettle, wantedModels } from '../db/tenant-model.ts';
+import {
+  lockOrBeginTenantModel,
+  readTenantModel,
+  type TenantModel,
+  unsettle,
+  wantedModels,
+} from '../db/tenant-model.ts';
 import { searchableText } from '../domain/analyse.ts';
 import { batches } from '../domain/batches.ts';
 import { type DocumentLabels, filtersOf } from '../domain/labels.ts';
 import type { Deps } from '../ports.ts';
-import { embedOtherwise, missingModels, type OtherVectors } from './embed-otherwise.ts';
+import { embedOtherwise, type OtherVectors } from './embed-otherwise.ts';
 import { type EmbeddedChunk, type EmbeddedDocument, openArtefacts } from './read-artefacts.ts';
 
-type IndexDeps = Pick<
-  Deps,
-  'database' | 'keys' | 'objects' | 'passages' | 'auditor' | 'progress' | 'metrics' | 'log'
->;
+type IndexDeps = Pick<Deps, 'database' | 'keys' | 'objects' | 'passages' | 'auditor' | 'progress' | 'metrics' | 'log'>;
 
 /** Rows of one insert: about half a megabyte. */
 const batchRows = 64;
@@ -66,36 +69,34 @@ export function indexJob(deps: IndexDeps) {
   };
 }
 
-/** Thrown inside the transaction that has to be given up: the tenant's model was changed since the others' vectors were made. */
-class ModelChanged extends Error {}
+/** Thrown inside a transaction that has to be given up: vectors of these models, which searches use or will use, are not made yet. */
+class ModelsMissing extends Error {
+  readonly modelIds: readonly string[];
+
+  constructor(modelIds: readonly string[]) {
+    super('vectors of further models are wanted');
+    this.modelIds = modelIds;
+  }
+}
 
 async function index(deps: IndexDeps, job: StageJob, signal: AbortSignal): Promise<EmbeddedDocument['header']> {
   let others: OtherVectors = new Map();
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const artefacts = await openArtefacts(deps.objects, job, signal);
-    let missing: string[];
+    let missing: readonly string[];
     try {
-      const { header } = artefacts;
-      missing = await missingModels(deps, job, header.modelId, others);
-      if (missing.length === 0 && (await isWritten(deps, { job, artefacts, others }, signal))) return header;
+      const indexing = { job, artefacts, others };
+      await deps.database.inTenant(job.tenantId, (tx) => replaceRows(deps, tx, indexing, signal));
+      return artefacts.header;
+    } catch (error) {
+      if (!(error instanceof ModelsMissing)) throw error;
+      missing = error.modelIds;
     } finally {
       await artefacts.close();
     }
     others = await embedOtherwise(deps, job, missing, others, signal);
   }
   throw new AppError('MODEL_UNAVAILABLE', { message: 'the model changes faster than a document is indexed' });
-}
-
-/** False when nothing was written, because the tenant's model was changed meanwhile. */
-async function isWritten(deps: IndexDeps, indexing: Indexing, signal: AbortSignal): Promise<boolean> {
-  const { tenantId } = indexing.job;
-  try {
-    await deps.database.inTenant(tenantId, (tx) => replaceRows(deps, tx, indexing, signal));
-    return true;
-  } catch (error) {
-    if (error instanceof ModelChanged) return false;
-    throw error;
-  }
 }
 
 interface Indexing {
@@ -116,6 +117,8 @@ async function replaceRows(
   needs(!(await isRemoved(tx, job)), 'DOCUMENT_NOT_FOUND');
   if (((await liveVersion(tx, job)) ?? 0) > version) return;
   const { modelId, count } = header;
+  // A first look, so that nothing is written that has to be given up at the last.
+  requireModels((await readTenantModel(tx, tenantId)) ?? { modelId, nextModelId: undefined }, modelId, others);
   const space = await currentSpace(deps.keys, tenantId);
   const terms = await currentTerms(deps.keys, tenantId);
   const { title, labels = [], metadata = {} } = document;
@@ -140,7 +143,7 @@ async function replaceRows(
   needs(written === count, 'INTERNAL', { message: 'there are fewer chunks than vectors were promised' });
   await keywords.finish();
   await requireCurrent(deps.keys, tenantId, { content, vectors: space.keyVersion, terms: terms.keyVersion });
-  await requireModels(tx, tenantId, modelId, others);
+  await settleModels(tx, tenantId, modelId, others);
   // Whoever took the job over writes; a worker that lost it does not.
   signal.throwIfAborted();
 }
@@ -176,21 +179,35 @@ async function insertBatchVectors(
   }
 }
 
+/** Thrown: ModelsMissing. A model that was asked and is not served is not missing: the document is indexed without. */
+function requireModels(
+  model: Pick<TenantModel, 'modelId' | 'nextModelId'>,
+  artefactModelId: string,
+  others: OtherVectors,
+): void {
+  const missing = wantedModels(model).filter((modelId) => modelId !== artefactModelId && !others.has(modelId));
+  if (missing.length > 0) throw new ModelsMissing(missing);
+}
+
 /**
- * The last look before the commit, and until then nobody changes the tenant's model: the change waits for this document, or this
- * document is given vectors of the model that is changed to. What is written beside, or could not be, is seen to afterwards.
+ * The last look before the commit, and until then nobody changes the tenant's model: a change waits for this document, or this
+ * document is given vectors of the model that is changed to. What is written beyond, or could not be, is seen to afterwards.
  */
-async function requireModels(
+async function settleModels(
   tx: EntityManager,
   tenantId: string,
   artefactModelId: string,
   others: OtherVectors,
 ): Promise<void> {
-  const wanted = wantedModels(await lockOrBeginTenantModel(tx, tenantId, artefactModelId));
-  const tried = new Set([artefactModelId, ...others.keys()]);
-  if (wanted.some((modelId) => !tried.has(modelId))) throw new ModelChanged();
-  const isEvery = wanted.every((modelId) => modelId === artefactModelId || others.get(modelId) !== undefined);
-  if (!isEvery || tried.size > wanted.length) await unsettle(tx, tenantId);
+  const model = await lockOrBeginTenantModel(tx, tenantId, artefactModelId);
+  requireModels(model, artefactModelId, others);
+  const wanted = wantedModels(model);
+  const made = [
+    artefactModelId,
+    ...[...others].flatMap(([modelId, vectors]) => (vectors === undefined ? [] : [modelId])),
+  ];
+  const isExact = made.length === wanted.length && made.every((modelId) => wanted.includes(modelId));
+  if (!isExact) await unsettle(tx, tenantId);
 }
 
 /** Title and labels, sealed; and the older of the two versions, should the key have changed between them. */

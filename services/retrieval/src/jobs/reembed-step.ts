@@ -59,7 +59,8 @@ export async function reembedStep(
     const state = await deps.database.inTenant(tenantId, (tx) => readTenantModel(tx, tenantId));
     if (state === undefined || state.isSettled) return 'done';
     if (await fillPage(deps, tenantId, state, cursor, options.signal)) return 'more';
-    if (state.nextModelId !== undefined) return (await trySwitch(deps, tenantId, state, options.signal)) ? 'more' : 'later';
+    if (state.nextModelId !== undefined)
+      return (await trySwitch(deps, tenantId, state, options.signal)) ? 'more' : 'later';
     return tidy(deps, tenantId, state, options);
   });
 }

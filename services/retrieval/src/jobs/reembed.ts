@@ -68,11 +68,12 @@ export function createReembedding(deps: ReembedDeps, options: ReembedOptions): R
       if (performance.now() >= lookAgainAtMs) await look(signal);
       let steps = 0;
       // One step each, and then again from the first: a large tenant does not keep the small ones waiting.
-      for (let tenantId = waiting.shift(); tenantId !== undefined; tenantId = waiting.shift()) {
+      while (!signal.aborted && performance.now() < untilMs) {
+        const tenantId = waiting.shift();
+        if (tenantId === undefined) break;
         if (await step(tenantId, signal)) waiting.push(tenantId);
         lastServed = tenantId;
         steps += 1;
-        if (signal.aborted || performance.now() > untilMs) break;
       }
       return steps;
     },

@@ -91,9 +91,13 @@ export async function findCandidates(
   const words = countedWords(question.text);
   let { asked } = question;
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
-    const found = await database.inTenant(tenantId, (tx) => searchOnce(tx, vectorSteps, { ...question, asked }, words, keyed), {
-      isolation: 'REPEATABLE READ',
-    });
+    const found = await database.inTenant(
+      tenantId,
+      (tx) => searchOnce(tx, vectorSteps, { ...question, asked }, words, keyed),
+      {
+        isolation: 'REPEATABLE READ',
+      },
+    );
     if (found.result !== undefined) {
       await tellOfDamage({ database }, tenantId, found.result.damage);
       return found.result;

@@ -75,7 +75,12 @@ async function searchOne(deps: SearchDeps, lastModels: LastModels, request: Sear
     resourceType: 'document',
     resourceIds: [...new Set(hits.map(({ documentId }) => documentId))],
     outcome: 'success',
-    attributes: { hits: String(hits.length), unreadable: String(unreadable), top_k: String(topK), model: found.modelId ?? 'none' },
+    attributes: {
+      hits: String(hits.length),
+      unreadable: String(unreadable),
+      top_k: String(topK),
+      model: found.modelId ?? 'none',
+    },
   });
   return { hits: hits.map(toWire), unreadableChunks: unreadable };
 }
