@@ -116,32 +116,29 @@ export interface VectorKind {
   readonly vectorKeyVersion: number;
 }
 
-/** Inserts vectors of one document and their bits; those that are there already stay as they are. Gives how many were inserted. */
+/** Inserts vectors of one document and their bits; those that are there already stay as they are. */
 export async function insertVectors(
   tx: EntityManager,
   { tenantId, documentId, version }: DocumentVersion,
   { modelId, vectorKeyVersion }: VectorKind,
   vectors: readonly NewVector[],
-): Promise<number> {
-  const [row] = await tx.query<{ inserted: number }[]>(
+): Promise<void> {
+  await tx.query(
     `with written as (
        insert into chunk_vector (tenant_id, document_id, version, ordinal, model_id, vector_key_version, embedding)
        select $1, $2, $3, n.ordinal, $4, case when n.embedding is null then null else $5::int end, n.embedding::halfvec(1024)
        from unnest($6::int[], $7::text[]) as n (ordinal, embedding)
        on conflict do nothing
-       returning tenant_id, document_id, version, ordinal, model_id, vector_key_version, embedding),
-     bits as (
-       insert into chunk_bits (tenant_id, document_id, version, ordinal, model_id, vector_key_version, bits)
-       select tenant_id, document_id, version, ordinal, model_id, vector_key_version, binary_quantize(embedding)::bit(1024)
-       from written where embedding is not null)
-     select count(*)::int as inserted from written`,
+       returning tenant_id, document_id, version, ordinal, model_id, vector_key_version, embedding)
+     insert into chunk_bits (tenant_id, document_id, version, ordinal, model_id, vector_key_version, bits)
+     select tenant_id, document_id, version, ordinal, model_id, vector_key_version, binary_quantize(embedding)::bit(1024)
+     from written where embedding is not null`,
     [
       ...[tenantId, documentId, version, modelId, vectorKeyVersion],
       vectors.map(({ ordinal }) => ordinal),
       vectors.map(({ vector }) => (vector === undefined ? null : toSql(Array.from(vector)))),
     ],
   );
-  return row?.inserted ?? 0;
 }
 
 /** Removes every row of a document and leaves the tombstone. Answers how many chunks there were. */

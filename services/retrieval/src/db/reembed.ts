@@ -34,15 +34,16 @@ const lackingSql = `
     from chunk where tenant_id = $1 and (document_id, version, ordinal) > ($2, $3, $4)
     order by document_id, version, ordinal limit $5
   ), lacking as materialized (
-    select l.* from looked l where not exists (
+    select l.*, d.title_sealed
+    from looked l join indexed_document d on d.tenant_id = $1 and d.document_id = l.document_id and d.version = l.version
+    where not exists (
       select from chunk_vector v where v.tenant_id = $1 and v.document_id = l.document_id and v.version = l.version
         and v.ordinal = l.ordinal and v.model_id = $6)
     order by l.place limit $7
   )
-  select l.document_id, l.version, l.ordinal, c.passage_sealed, d.title_sealed
+  select l.document_id, l.version, l.ordinal, c.passage_sealed, l.title_sealed
   from lacking l
   join chunk c on c.tenant_id = $1 and c.document_id = l.document_id and c.version = l.version and c.ordinal = l.ordinal
-  join indexed_document d on d.tenant_id = $1 and d.document_id = l.document_id
   union all
   (select document_id, version, ordinal, null, null from looked where place = $5)
   order by document_id, version, ordinal, passage_sealed nulls last`;
@@ -70,11 +71,13 @@ function keyOf(row: Pick<LackingRow, 'document_id' | 'version' | 'ordinal'>): Ch
   return { documentId: row.document_id, version: row.version, ordinal: row.ordinal };
 }
 
-/** Whether any chunk has no row of the model. */
+/** Whether any chunk of a live version has no row of the model. */
 export async function isLacking(tx: EntityManager, tenantId: string, modelId: string): Promise<boolean> {
   const [row] = await tx.query<{ lacking: boolean }[]>(
     `select exists (
-       select from chunk c where c.tenant_id = $1 and not exists (
+       select from chunk c
+       join indexed_document d on d.tenant_id = $1 and d.document_id = c.document_id and d.version = c.version
+       where c.tenant_id = $1 and not exists (
          select from chunk_vector v where v.tenant_id = $1 and v.document_id = c.document_id and v.version = c.version
            and v.ordinal = c.ordinal and v.model_id = $2)) as lacking`,
     [tenantId, modelId],

@@ -8,7 +8,7 @@ import { currentSpace } from '../adapters/tenant-space.ts';
 import { type DocumentVersion, insertVectors, liveVersion, lockDocument, type NewVector } from '../db/documents.ts';
 import type { LackingChunk } from '../db/reembed.ts';
 import { lockTenantModel, wantedModels } from '../db/tenant-model.ts';
-import { chunkIdOf } from '../domain/chunk.ts';
+import { beforeAllChunks, chunkIdOf } from '../domain/chunk.ts';
 import type { Deps, PassageCall } from '../ports.ts';
 
 type PageDeps = Pick<Deps, 'database' | 'keys' | 'passages' | 'auditor' | 'metrics' | 'log'>;
@@ -28,7 +28,7 @@ export interface EmbedPage {
 
 /**
  * What cannot be opened, or what the model can make nothing of, is written as such and asked for no more. What was embedded is
- * written document by document, so that a fault in one loses nothing of the others. Thrown: MODEL_UNAVAILABLE when the
+ * written document by document, also when another one of the page failed. Thrown: MODEL_UNAVAILABLE when the
  * model is not served; transient reasons; what says that the tenant is closed.
  */
 export async function embedPage(deps: PageDeps, page: EmbedPage): Promise<void> {
@@ -48,26 +48,38 @@ export async function embedPage(deps: PageDeps, page: EmbedPage): Promise<void> 
     },
   );
   const waiting = documents.values();
+  const embedded: EmbeddedChunks[] = [];
   const failures: unknown[] = [];
   const embedInTurn = async (): Promise<void> => {
     for (const ofDocument of waiting) {
+      // Those that are under way are waited for; nothing is begun any more.
+      if (failures.length > 0) return;
       try {
-        await embedChunks(deps, { ...page, chunks: ofDocument }, requestId);
+        embedded.push(await embedChunks(deps, { ...page, chunks: ofDocument }, requestId));
       } catch (error) {
         failures.push(error);
       }
-      // Those that are under way are waited for; nothing is begun any more.
-      if (failures.length > 0) return;
     }
   };
   await Promise.all(Array.from({ length: maxCalls }, embedInTurn));
+  // One after the other: searches need the connections.
+  for (const ofDocument of embedded) await write(deps, modelId, ofDocument);
   if (failures.length > 0) throw failures[0];
 }
 
-/** Chunks of one document and version. */
-async function embedChunks(deps: PageDeps, { tenantId, modelId, chunks, signal }: EmbedPage, requestId: string) {
-  const [first] = chunks;
-  if (first === undefined) return;
+/** Vectors of a document's chunks that are paid for. */
+interface EmbeddedChunks {
+  readonly document: DocumentVersion;
+  readonly rows: readonly NewVector[];
+}
+
+/** Chunks of one document, which are all of its live version. */
+async function embedChunks(
+  deps: PageDeps,
+  { tenantId, modelId, chunks, signal }: EmbedPage,
+  requestId: string,
+): Promise<EmbeddedChunks> {
+  const { documentId, version } = chunks[0] ?? beforeAllChunks;
   const opened = await openChunks(deps, tenantId, chunks);
   const readable = opened.flatMap(({ ordinal, text }) => (text === undefined ? [] : [{ ordinal, text }]));
   const texts = readable.map(({ text }) => text);
@@ -75,15 +87,17 @@ async function embedChunks(deps: PageDeps, { tenantId, modelId, chunks, signal }
   const made = texts.length === 0 ? [] : await embed(deps, call);
   const vectors = new Map(readable.map(({ ordinal }, at) => [ordinal, made[at]]));
   const rows = chunks.map(({ ordinal }) => ({ ordinal, vector: vectors.get(ordinal) }));
-  const { documentId, version } = first;
-  const written = await writeVectors(deps, { tenantId, documentId, version }, modelId, rows);
-  if (!written) return;
+  return { document: { tenantId, documentId, version }, rows };
+}
+
+async function write(deps: PageDeps, modelId: string, { document, rows }: EmbeddedChunks): Promise<void> {
+  if (!(await writeVectors(deps, document, modelId, rows))) return;
   const unreadable = rows.filter(({ vector }) => vector === undefined);
   deps.metrics.reembedded('embedded', rows.length - unreadable.length);
   if (unreadable.length === 0) return;
   deps.metrics.reembedded('unreadable', unreadable.length);
   const ordinals = unreadable.map(({ ordinal }) => ordinal);
-  deps.log.error({ tenantId, documentId, version, ordinals, model: modelId }, 'chunks could not be embedded');
+  deps.log.error({ ...document, ordinals, model: modelId }, 'chunks could not be embedded');
 }
 
 interface OpenedChunk {
@@ -133,10 +147,10 @@ async function writeVectors(
         await lockDocument(tx, document);
         if ((await liveVersion(tx, document)) !== document.version) return false;
         await insertVectors(tx, document, { modelId, vectorKeyVersion: space.keyVersion }, moved);
-        // As for a document that is indexed: a rotation that has counted what is left must not miss these rows.
-        if ((await currentVersion(keys, tenantId, 'vectors')) !== space.keyVersion) throw new Rotated();
         const state = await lockTenantModel(tx, tenantId);
         if (state === undefined || !wantedModels(state).includes(modelId)) throw new Unwanted();
+        // As for a document that is indexed: a rotation that has counted what is left must not miss these rows.
+        if ((await currentVersion(keys, tenantId, 'vectors')) !== space.keyVersion) throw new Rotated();
         return true;
       });
     } catch (error) {

@@ -142,8 +142,8 @@ async function replaceRows(
   }
   needs(written === count, 'INTERNAL', { message: 'there are fewer chunks than vectors were promised' });
   await keywords.finish();
-  await requireCurrent(deps.keys, tenantId, { content, vectors: space.keyVersion, terms: terms.keyVersion });
   await settleModels(tx, tenantId, modelId, others);
+  await requireCurrent(deps.keys, tenantId, { content, vectors: space.keyVersion, terms: terms.keyVersion });
   // Whoever took the job over writes; a worker that lost it does not.
   signal.throwIfAborted();
 }
@@ -190,7 +190,7 @@ function requireModels(
 }
 
 /**
- * The last look before the commit, and until then nobody changes the tenant's model: a change waits for this document, or this
+ * The last look before the commit, and from here to there nobody changes the tenant's model: a change waits for this document, or this
  * document is given vectors of the model that is changed to. What is written beyond, or could not be, is seen to afterwards.
  */
 async function settleModels(
