@@ -1,9 +1,21 @@
 /** What re-embedding reads and removes, in its transaction. */
 import type { EntityManager } from 'typeorm';
 import type { ChunkKey } from '../domain/chunk.ts';
+import { ofModel } from './of-model.ts';
 
 /** Chunks that one page looks at for those without a vector. */
 const lookedAt = 1_024;
+
+/**
+ * Looks rows up by their keys for the rest of the transaction. To find a few of a tenant's rows the planner would rather read all of
+ * them, vectors too, and would do so again for each page.
+ */
+async function planByKeys(tx: EntityManager): Promise<void> {
+  await tx.query(
+    `select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+            set_config('enable_mergejoin', 'off', true)`,
+  );
+}
 
 /** A chunk without a vector of the model, with what it is made from, sealed. */
 export interface LackingChunk extends ChunkKey {
@@ -38,7 +50,7 @@ const lackingSql = `
     from looked l join indexed_document d on d.tenant_id = $1 and d.document_id = l.document_id and d.version = l.version
     where not exists (
       select from chunk_vector v where v.tenant_id = $1 and v.document_id = l.document_id and v.version = l.version
-        and v.ordinal = l.ordinal and v.model_id = $6)
+        and v.ordinal = l.ordinal and ${ofModel('v', '$6')})
     order by l.place limit $7
   )
   select l.document_id, l.version, l.ordinal, c.passage_sealed, l.title_sealed
@@ -56,6 +68,7 @@ export async function readLacking(
   { after, maxChunks }: { readonly after: ChunkKey; readonly maxChunks: number },
 ): Promise<LackingPage> {
   const { documentId, version, ordinal } = after;
+  await planByKeys(tx);
   const rows = await tx.query<LackingRow[]>(lackingSql, [
     ...[tenantId, documentId, version, ordinal, lookedAt, modelId, maxChunks],
   ]);
@@ -73,13 +86,14 @@ function keyOf(row: Pick<LackingRow, 'document_id' | 'version' | 'ordinal'>): Ch
 
 /** Whether any chunk of a live version has no row of the model. */
 export async function isLacking(tx: EntityManager, tenantId: string, modelId: string): Promise<boolean> {
+  await planByKeys(tx);
   const [row] = await tx.query<{ lacking: boolean }[]>(
     `select exists (
        select from chunk c
        join indexed_document d on d.tenant_id = $1 and d.document_id = c.document_id and d.version = c.version
        where c.tenant_id = $1 and not exists (
          select from chunk_vector v where v.tenant_id = $1 and v.document_id = c.document_id and v.version = c.version
-           and v.ordinal = c.ordinal and v.model_id = $2)) as lacking`,
+           and v.ordinal = c.ordinal and ${ofModel('v', '$2')})) as lacking`,
     [tenantId, modelId],
   );
   return row?.lacking === true;
@@ -119,6 +133,7 @@ export async function removeVectors(
   modelIds: readonly string[],
   maxRows: number,
 ): Promise<number> {
+  await planByKeys(tx);
   const [row] = await tx.query<{ removed: number }[]>(
     `with taken as materialized (
        select document_id, version, ordinal, model_id from chunk_vector
@@ -130,7 +145,7 @@ export async function removeVectors(
      vectors as (
        delete from chunk_vector v using taken t
        where v.tenant_id = $1 and v.document_id = t.document_id and v.version = t.version and v.ordinal = t.ordinal
-         and v.model_id = t.model_id returning 1)
+         and ${ofModel('v', 't.model_id')} returning 1)
      select count(*)::int as removed from vectors`,
     [tenantId, modelIds, maxRows],
   );
