@@ -49,7 +49,9 @@ describe('a change of the embedding model under load', function () {
 
   it('answers every search from one model and none of them empty, and ends with the new one alone', async () => {
     const clinician = stack.as('north-clinician');
-    const notes = Array.from({ length: indexedBefore + meanwhile }, (_, number) => syntheticNote(number, 'Weathervane'));
+    const notes = Array.from({ length: indexedBefore + meanwhile }, (_, number) =>
+      syntheticNote(number, 'Weathervane'),
+    );
     const upload = async (number: number): Promise<void> => {
       const note = notes[number];
       if (note !== undefined) await ingest(clinician, note.fileName, await notePdf(note), note.title);

@@ -1,6 +1,7 @@
 import { migrate } from '@wardstone/db';
 import { createTestDatabase, type TestDatabase } from '@wardstone/testing';
 import { expect } from 'chai';
+import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AddChunkVector1796300000000 } from '../src/db/1796300000000-add-chunk-vector.ts';
 import { migrations } from '../src/db/migrations.ts';
@@ -71,6 +72,39 @@ describe('the move of vectors into a table of their own', () => {
       { tenant: single, model: 'a', next: null, settled: true },
       { tenant: mixed, model: 'b', next: null, settled: false },
     ]);
+  });
+
+  it('moves them back, when every chunk has a vector of the model that its tenant searches by', async () => {
+    const { ownerUrl } = database.schema('retrieval');
+    const options = { options: '-c search_path=retrieval,public' };
+    const source = await new DataSource({ type: 'postgres', url: ownerUrl, extra: options }).initialize();
+    const runner = source.createQueryRunner();
+    const back = async (): Promise<unknown> => {
+      await runner.startTransaction();
+      try {
+        await new AddChunkVector1796300000000().down(runner);
+        const sql =
+          'select count(*)::int as n from chunk join chunk_bits using (tenant_id, document_id, ordinal, model_id)';
+        await runner.query('alter table chunk no force row level security');
+        await runner.query('alter table chunk_bits no force row level security');
+        return await runner.query(sql);
+      } finally {
+        await runner.rollbackTransaction();
+      }
+    };
+    try {
+      const failed = await back().catch((error: unknown) => String(error));
+      expect(failed).to.contain('contains null values');
+      await database.query(
+        `delete from retrieval.chunk c using retrieval.chunk_vector v
+         where v.tenant_id = $1 and v.model_id = 'a' and c.document_id = v.document_id`,
+        [mixed],
+      );
+      expect(await back()).to.deep.equal([{ n: 6 }]);
+    } finally {
+      await runner.release();
+      await source.destroy();
+    }
   });
 
   it('binds the new tables to their tenants, the owner too', async () => {

@@ -110,6 +110,51 @@ describe('a change of the embedding model under live search', function () {
     expect(await tenant.counts()).to.deep.equal({ [models.next]: [3, 0, 3] });
   });
 
+  it('gives a document vectors of a model that became the next one while it was written', async () => {
+    const tenant = modelTenant(harness);
+    await tenant.write(['a'], models.old);
+    const change = 'update retrieval.tenant_model set next_model_id = $2, settled = false where tenant_id = $1';
+    const { current } = harness.deps.keys;
+    let changes = 0;
+    // Asked for after the first look at the tenant's model, and before anything is written.
+    harness.deps.keys.current = async (tenantId, purpose) => {
+      if (purpose === 'terms' && changes++ === 0) {
+        await harness.testDatabase.query(change, [tenant.tenantId, models.next]);
+      }
+      return current(tenantId, purpose);
+    };
+    try {
+      await tenant.write(['b', 'c'], models.old);
+    } finally {
+      harness.deps.keys.current = current;
+    }
+    expect(await tenant.counts()).to.deep.equal({ [models.old]: [3, 0, 3], [models.next]: [2, 0, 2] });
+    expect((await tenant.search()).models).to.deep.equal([models.old]);
+  });
+
+  it('embeds a question anew when the tenant went over while it was with the model', async () => {
+    const tenant = modelTenant(harness);
+    await tenant.write(['a', 'b'], models.old);
+    await tenant.search();
+    harness.models.current = models.next;
+    const { vectorOf } = harness.deps.vectors;
+    const asked: (string | undefined)[] = [];
+    harness.deps.vectors.vectorOf = async (question, call, modelId) => {
+      asked.push(modelId);
+      if (asked.length === 1) await tenant.finish();
+      return vectorOf(question, call, modelId);
+    };
+    try {
+      const { texts, models: of } = await tenant.search();
+      expect([texts.length, of]).to.deep.equal([2, [models.next]]);
+      await tenant.search();
+    } finally {
+      harness.deps.vectors.vectorOf = vectorOf;
+    }
+    // Once with what was true when the last search looked, once more because it is not any more; from then on at once.
+    expect(asked).to.deep.equal([models.old, models.next, models.next]);
+  });
+
   it('goes by words alone while the model of the vectors is not served, says so, and comes back by itself', async () => {
     const tenant = modelTenant(harness);
     await tenant.write(['zzz found by its word', 'found by its vector alone'], models.old);
