@@ -179,8 +179,12 @@ describe('Answer: conversations', () => {
     const harness = createHarness(model);
     kept.length = 0;
     harness.scene.conversations = {
+      ...harness.scene.conversations,
       open: (_call, id) =>
-        Promise.resolve({ id, history: turns, keep: (turn) => Promise.resolve(turns.length + kept.push(turn)) }),
+        Promise.resolve({
+          ...{ id, history: turns, isTold: false },
+          keep: (turn) => Promise.resolve(turns.length + kept.push(turn)),
+        }),
     };
     return { ...harness, rewrites };
   };

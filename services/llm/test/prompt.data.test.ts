@@ -45,6 +45,21 @@ describe('prompt: data', () => {
     ]);
   });
 
+  it('is told apart where the caller tells the conversation, in the same words', () => {
+    const told = renderUser(template, { ...data, historyIsTold: true }, 'c0de');
+    expect(told.map(({ kind }) => kind))
+      .to.include('told')
+      .and.not.include('history');
+    expect(told.map(({ text }) => text).join('')).to.equal(render());
+    const none = renderUser(template, { ...data, history: [], historyIsTold: true }, 'c0de');
+    expect(none.map(({ kind }) => kind)).not.to.include('told');
+  });
+
+  it('has no answer to a question that was not answered', () => {
+    const text = render({ ...data, history: [{ question: 'Which drug?', answer: '' }] });
+    expect(text).to.contain('</asked-c0de>').and.not.to.contain('<answered-');
+  });
+
   it('is never in the system prompt, which is the same for every question', () => {
     const system = renderSystem(template, 'canary-1');
     expect(system).to.contain('canary-1').and.not.to.contain('{{');

@@ -71,7 +71,8 @@ export function createClaude(options: ClaudeOptions): AnswerModel {
         yield { kind: 'done', outcome: 'not-in-documents' };
         return;
       }
-      const data = { ...planPrompt(budget, input), question: input.question, language: input.language };
+      const { question, language, historyIsTold } = input;
+      const data = { ...planPrompt(budget, input), question, language, historyIsTold };
       const parts = renderUser(prompts.answer, data, markerCode(data, options.drawCode));
       yield* answerSomewhere(options, { prompt: { system, parts }, input }, signal);
     },

@@ -56,7 +56,8 @@ function guardrailConfig({ id, version }: Guardrail) {
 }
 
 /**
- * The question is what policies on input look at; the sources only bear on whether the answer is grounded, for a document may
+ * The question is what policies on input look at, and a conversation that the caller tells, for nobody has looked at it before; the
+ * sources only bear on whether the answer is grounded, for a document may
  * well hold what nobody may ask or say. The template's own words are none of a guardrail's business.
  */
 function guarded(parts: readonly PromptPart[], { checksGrounding }: StreamGuardrail): ContentBlock[] {
@@ -80,6 +81,7 @@ function guarded(parts: readonly PromptPart[], { checksGrounding }: StreamGuardr
 }
 
 function qualifiersOf(kind: PromptPart['kind'], checksGrounding: boolean) {
+  if (kind === 'told') return ['guard_content'] as const;
   if (kind === 'question')
     return checksGrounding ? (['query', 'guard_content'] as const) : (['guard_content'] as const);
   return kind === 'sources' && checksGrounding ? (['grounding_source'] as const) : undefined;

@@ -25,10 +25,15 @@ export function createConversations(deps: ConversationDeps): Conversations {
     async open(call, conversationId) {
       const id = conversationId.toLowerCase();
       const history = await openHistory(deps, call, id);
-      return { id, history, keep: (turn) => keepTurn(deps, call, id, turn) };
+      return { id, history, isTold: false, keep: (turn) => keepTurn(deps, call, id, turn) };
+    },
+    told(turns) {
+      return { id: '', history: recentTurns(turns.toReversed(), deps.window), isTold: true, keep: keepNothing };
     },
   };
 }
+
+const keepNothing = (): Promise<number> => Promise.resolve(0);
 
 async function openHistory(
   deps: ConversationDeps,

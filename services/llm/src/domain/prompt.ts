@@ -15,14 +15,16 @@ export interface PromptTemplate {
 export interface PromptData {
   readonly question: string;
   readonly history: readonly ConversationTurn[];
+  /** Whether the caller tells it. */
+  readonly historyIsTold?: boolean | undefined;
   readonly sources: readonly AnswerSource[];
   /** BCP 47. */
   readonly language?: string | undefined;
 }
 
-/** A stretch of a user's message, and what it is: guardrails look at each kind differently. */
+/** A stretch of a user's message, and what it is: guardrails look at each kind differently. `told`: history that the caller tells. */
 export interface PromptPart {
-  readonly kind: 'template' | 'sources' | 'history' | 'question';
+  readonly kind: 'template' | 'sources' | 'history' | 'told' | 'question';
   readonly text: string;
 }
 
@@ -38,7 +40,7 @@ export function renderSystem(template: Pick<PromptTemplate, 'system'>, canary: s
 export function renderUser(template: Pick<PromptTemplate, 'user'>, data: PromptData, code: string): PromptPart[] {
   const rendered: Record<string, PromptPart> = {
     sources: { kind: 'sources', text: data.sources.map((source) => frameSource(source, code)).join('\n') },
-    history: { kind: 'history', text: frameHistory(data.history, code) },
+    history: { kind: kindOfHistory(data), text: frameHistory(data.history, code) },
     question: { kind: 'question', text: frame('question', code, {}, data.question) },
     language: { kind: 'template', text: languageSentence(data.language) },
   };
@@ -77,10 +79,17 @@ function frameSource(source: AnswerSource, code: string): string {
   return frame('excerpt', code, { number: String(source.number), pages, title }, source.text);
 }
 
+function kindOfHistory({ history, historyIsTold }: PromptData): 'history' | 'told' {
+  return historyIsTold === true && history.length > 0 ? 'told' : 'history';
+}
+
 function frameHistory(history: readonly ConversationTurn[], code: string): string {
   if (history.length === 0) return frame('conversation', code, {}, '(none)');
   return history
-    .flatMap(({ question, answer }) => [frame('asked', code, {}, question), frame('answered', code, {}, answer)])
+    .flatMap(({ question, answer }) => [
+      frame('asked', code, {}, question),
+      ...(answer === '' ? [] : [frame('answered', code, {}, answer)]),
+    ])
     .join('\n');
 }
 

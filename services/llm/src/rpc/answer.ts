@@ -26,6 +26,7 @@ import {
   sourceFromHit,
   sourceToWire,
   statementToWire,
+  turnFromWire,
   usageToWire,
 } from './wire.ts';
 
@@ -93,7 +94,10 @@ async function* answerOne(deps: Deps, answering: Answering, call: CallContext) {
   const startedMs = performance.now();
   const { request, settings, model, spending, course } = answering;
   const { conversationId } = request;
-  const conversation = conversationId === '' ? undefined : await deps.conversations.open(call, conversationId);
+  const conversation =
+    conversationId === ''
+      ? deps.conversations.told(request.history.map(turnFromWire))
+      : await deps.conversations.open(call, conversationId);
   const input = await gather(deps, { ...answering, conversation }, call);
   const documentIds = [...new Set(input.sources.map(({ documentId }) => documentId))];
   await deps.auditor.record(call, {
@@ -108,7 +112,7 @@ async function* answerOne(deps: Deps, answering: Answering, call: CallContext) {
 
   const { summary, citations } = yield* tell(model, { input, settings, spending }, call);
   course.summary = summary;
-  const turn = await conversation?.keep({
+  const turn = await conversation.keep({
     question: request.question,
     standaloneQuestion: input.question,
     answer: summary.text,
@@ -118,19 +122,19 @@ async function* answerOne(deps: Deps, answering: Answering, call: CallContext) {
   });
   yield { event: { case: 'usage' as const, value: usageToWire(model.id, spending.total()) } };
   deps.metrics.answered(summary, citations.length, (performance.now() - startedMs) / 1000);
-  const done = doneToWire(summary, { model, conversationId, turn: turn ?? 0 });
+  const done = doneToWire(summary, { model, conversationId, turn });
   yield { event: { case: 'done' as const, value: done } };
 }
 
 /** What the model answers from: a question that stands alone, and the best sources that it has room for. */
 async function gather(
   deps: Deps,
-  asked: Answering & { readonly conversation: Conversation | undefined },
+  asked: Answering & { readonly conversation: Conversation },
   call: CallContext,
 ): Promise<AnswerInput> {
   const { request, settings, model, spending } = asked;
   const reranker = settings.rerank ? deps.reranker : retrieved;
-  const history = asked.conversation?.history ?? [];
+  const { history, isTold: historyIsTold } = asked.conversation;
   let { question } = request;
   if (history.length > 0) {
     const rewritten = await model.rewrite(question, history, call.signal);
@@ -151,7 +155,8 @@ async function gather(
   if (ranked.usage) spending.add(ranked.usage);
   const sources = ranked.sources.map((source, index) => ({ ...source, number: index + 1 }));
   const guarded = settings.guardrail === undefined ? {} : { guardrail: settings.guardrail };
-  return { question, history, sources: model.fit({ question, history, sources }), ...guarded, ...waitOf(call) };
+  const input = { question, history, historyIsTold, sources };
+  return { ...input, sources: model.fit(input), ...guarded, ...waitOf(call) };
 }
 
 /**

@@ -6,13 +6,19 @@ import {
   QuoteMatch,
   StatementProblem as WireProblem,
   StatementSupport,
+  type ToldTurn,
 } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import type { AnswerSummary, CheckedStatement } from '../domain/compose-answer.ts';
 import type { AnswerOutcome } from '../domain/outcomes.ts';
 import { type GuardFinding, withoutHidden } from '../domain/output-guard.ts';
 import { placeOf } from '../domain/places.ts';
 import type { FoundQuote, StatementProblem } from '../domain/verify/verify-statement.ts';
-import type { AnswerModel, AnswerSource, ModelUsage } from '../ports.ts';
+import type { AnswerModel, AnswerSource, ConversationTurn, ModelUsage } from '../ports.ts';
+
+/** A turn as the caller tells it. */
+export function turnFromWire({ question, answer }: ToldTurn): ConversationTurn {
+  return { question, answer };
+}
 
 /** A hit as a source with its number, by the order in which retrieval ranked it. */
 export function sourceFromHit(hit: SearchHit, index: number): AnswerSource {

@@ -68,7 +68,10 @@ export const settings: AnswerSettings = {
 };
 
 /** No question goes on with another. */
-const noConversations: Conversations = { open: () => Promise.reject(new AppError('CONVERSATION_NOT_FOUND')) };
+const noConversations: Conversations = {
+  open: () => Promise.reject(new AppError('CONVERSATION_NOT_FOUND')),
+  told: (history) => ({ id: '', history, isTold: true, keep: () => Promise.resolve(0) }),
+};
 
 export interface Asked {
   readonly query: string;
@@ -125,7 +128,10 @@ export function createHarness(
           ? Promise.reject(new AppError('BUDGET_EXCEEDED'))
           : Promise.resolve({ settle: (usages) => Promise.resolve(void counted.push(...usages)) }),
     },
-    conversations: { open: (call, id) => scene.conversations.open(call, id) },
+    conversations: {
+      open: (call, id) => scene.conversations.open(call, id),
+      told: (turns) => scene.conversations.told(turns),
+    },
     reranker: asRetrieved(),
     retrieval: {
       search: async ({ query = '', topK = 0, documentIds = [], filters = [] }, options) => {

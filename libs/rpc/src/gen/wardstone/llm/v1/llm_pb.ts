@@ -16,7 +16,35 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file wardstone/llm/v1/llm.proto.
  */
 export const file_wardstone_llm_v1_llm: GenFile = /*@__PURE__*/
-  fileDesc("Chp3YXJkc3RvbmUvbGxtL3YxL2xsbS5wcm90bxIQd2FyZHN0b25lLmxsbS52MSKIAgoNQW5zd2VyUmVxdWVzdBIfCghxdWVzdGlvbhgBIAEoCUINgAEBukgHcgUQARigHxIYCgV0b3BfaxgCIAEoBUIJukgGGgQYMigAEiUKDGRvY3VtZW50X2lkcxgDIAMoCUIPukgMkgEJEGQiBXIDsAEBEiwKBW1vZGVsGAQgASgJQh26SBpyGBjIATITXltBLVphLXowLTkuXzovLV0qJBIkCg9jb252ZXJzYXRpb25faWQYBSABKAlCC7pICNgBAXIDsAEBEkEKB2ZpbHRlcnMYBiADKAsyJi53YXJkc3RvbmUucmV0cmlldmFsLnYxLkVxdWFsaXR5RmlsdGVyQgi6SAWSAQIQFCKLAgoOQW5zd2VyUmVzcG9uc2USMgoHc291cmNlcxgBIAEoCzIfLndhcmRzdG9uZS5sbG0udjEuQW5zd2VyU291cmNlc0gAEi4KBWRlbHRhGAIgASgLMh0ud2FyZHN0b25lLmxsbS52MS5BbnN3ZXJEZWx0YUgAEi4KCGNpdGF0aW9uGAMgASgLMhoud2FyZHN0b25lLmxsbS52MS5DaXRhdGlvbkgAEiwKBGRvbmUYBCABKAsyHC53YXJkc3RvbmUubGxtLnYxLkFuc3dlckRvbmVIABIuCgV1c2FnZRgFIAEoCzIdLndhcmRzdG9uZS5sbG0udjEuQW5zd2VyVXNhZ2VIAEIHCgVldmVudCKoAQoGU291cmNlEg4KBm51bWJlchgBIAEoBRITCgtkb2N1bWVudF9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgFEhsKDmRvY3VtZW50X3RpdGxlGAQgASgJQgOAAQESKgoEc3BhbhgFIAEoCzIcLndhcmRzdG9uZS5yZXRyaWV2YWwudjEuU3BhbhINCgVzY29yZRgGIAEoARIQCghjaHVua19pZBgHIAEoCSI6Cg1BbnN3ZXJTb3VyY2VzEikKB3NvdXJjZXMYASADKAsyGC53YXJkc3RvbmUubGxtLnYxLlNvdXJjZSK1AQoLQW5zd2VyRGVsdGESEQoEdGV4dBgBIAEoCUIDgAEBEjMKB3N1cHBvcnQYAiABKA4yIi53YXJkc3RvbmUubGxtLnYxLlN0YXRlbWVudFN1cHBvcnQSNAoIcHJvYmxlbXMYAyADKA4yIi53YXJkc3RvbmUubGxtLnYxLlN0YXRlbWVudFByb2JsZW0SFAoMYW5zd2VyX3N0YXJ0GAQgASgFEhIKCmFuc3dlcl9lbmQYBSABKAUi8gEKCENpdGF0aW9uEhUKDXNvdXJjZV9udW1iZXIYASABKAUSEgoFcXVvdGUYAiABKAlCA4ABARIqCgRzcGFuGAMgASgLMhwud2FyZHN0b25lLnJldHJpZXZhbC52MS5TcGFuEhQKDGFuc3dlcl9zdGFydBgEIAEoBRISCgphbnN3ZXJfZW5kGAUgASgFEhMKC2RvY3VtZW50X2lkGAYgASgJEg8KB3ZlcnNpb24YByABKAUSKwoFbWF0Y2gYCCABKA4yHC53YXJkc3RvbmUubGxtLnYxLlF1b3RlTWF0Y2gSEgoKc2ltaWxhcml0eRgJIAEoASKbAQoLQW5zd2VyVXNhZ2USEAoIbW9kZWxfaWQYASABKAkSFAoMaW5wdXRfdG9rZW5zGAIgASgDEhUKDW91dHB1dF90b2tlbnMYAyABKAMSGQoRY2FjaGVfcmVhZF90b2tlbnMYBCABKAMSGgoSY2FjaGVfd3JpdGVfdG9rZW5zGAUgASgDEhYKDmNvc3RfbWljcm9fdXNkGAYgASgDIqYCCgpBbnN3ZXJEb25lEjAKB291dGNvbWUYASABKA4yHy53YXJkc3RvbmUubGxtLnYxLkFuc3dlck91dGNvbWUSEAoIbW9kZWxfaWQYAiABKAkSEQoJZ3JvdW5kaW5nGAMgASgBEhIKCnN0YXRlbWVudHMYBCABKAUSEQoJc3VwcG9ydGVkGAUgASgFEhAKCHdpdGhoZWxkGAYgASgFEjYKDmd1YXJkX2ZpbmRpbmdzGAcgAygOMh4ud2FyZHN0b25lLmxsbS52MS5HdWFyZEZpbmRpbmcSFgoOcHJvbXB0X3ZlcnNpb24YCCABKAkSEQoJdHJ1bmNhdGVkGAkgASgIEhcKD2NvbnZlcnNhdGlvbl9pZBgKIAEoCRIMCgR0dXJuGAsgASgFKpcBChBTdGF0ZW1lbnRTdXBwb3J0EiEKHVNUQVRFTUVOVF9TVVBQT1JUX1VOU1BFQ0lGSUVEEAASHwobU1RBVEVNRU5UX1NVUFBPUlRfU1VQUE9SVEVEEAESIQodU1RBVEVNRU5UX1NVUFBPUlRfVU5TVVBQT1JURUQQAhIcChhTVEFURU1FTlRfU1VQUE9SVF9OT1RJQ0UQAyrlAgoQU3RhdGVtZW50UHJvYmxlbRIhCh1TVEFURU1FTlRfUFJPQkxFTV9VTlNQRUNJRklFRBAAEh4KGlNUQVRFTUVOVF9QUk9CTEVNX05PX1FVT1RFEAESJQohU1RBVEVNRU5UX1BST0JMRU1fUVVPVEVfTk9UX0ZPVU5EEAISIgoeU1RBVEVNRU5UX1BST0JMRU1fV1JPTkdfU09VUkNFEAMSIAocU1RBVEVNRU5UX1BST0JMRU1fV1JPTkdfUEFHRRAEEioKJlNUQVRFTUVOVF9QUk9CTEVNX05VTUJFUl9OT1RfSU5fU09VUkNFEAUSKAokU1RBVEVNRU5UX1BST0JMRU1fREFURV9OT1RfSU5fU09VUkNFEAYSJgoiU1RBVEVNRU5UX1BST0JMRU1fTkVHQVRJT05fRElGRkVSUxAHEiMKH1NUQVRFTUVOVF9QUk9CTEVNX05PVF9CT1JORV9PVVQQCCpXCgpRdW90ZU1hdGNoEhsKF1FVT1RFX01BVENIX1VOU1BFQ0lGSUVEEAASFQoRUVVPVEVfTUFUQ0hfRVhBQ1QQARIVChFRVU9URV9NQVRDSF9GVVpaWRACKq0BCg1BbnN3ZXJPdXRjb21lEh4KGkFOU1dFUl9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGwoXQU5TV0VSX09VVENPTUVfQU5TV0VSRUQQARIjCh9BTlNXRVJfT1VUQ09NRV9OT1RfSU5fRE9DVU1FTlRTEAISHgoaQU5TV0VSX09VVENPTUVfVU5TVVBQT1JURUQQAxIaChZBTlNXRVJfT1VUQ09NRV9CTE9DS0VEEAQq2gEKDEd1YXJkRmluZGluZxIdChlHVUFSRF9GSU5ESU5HX1VOU1BFQ0lGSUVEEAASHwobR1VBUkRfRklORElOR19MRUFLRURfUFJPTVBUEAESIQodR1VBUkRfRklORElOR19GT1JFSUdOX0FERFJFU1MQAhIgChxHVUFSRF9GSU5ESU5HX0FDVElWRV9DT05URU5UEAMSIwofR1VBUkRfRklORElOR19ISURERU5fQ0hBUkFDVEVSUxAEEiAKHEdVQVJEX0ZJTkRJTkdfQ09OVFJPTF9TWU5UQVgQBTKCAQoKTGxtU2VydmljZRJ0CgZBbnN3ZXISHy53YXJkc3RvbmUubGxtLnYxLkFuc3dlclJlcXVlc3QaIC53YXJkc3RvbmUubGxtLnYxLkFuc3dlclJlc3BvbnNlIiWKtRghCgZhbnN3ZXISBmNyZWF0ZRoHZ2F0ZXdheRoGY2xpZW50MAFiBnByb3RvMw", [file_buf_validate_validate, file_wardstone_access_v1_access, file_wardstone_retrieval_v1_retrieval]);
+  fileDesc("Chp3YXJkc3RvbmUvbGxtL3YxL2xsbS5wcm90bxIQd2FyZHN0b25lLmxsbS52MSJJCghUb2xkVHVybhIfCghxdWVzdGlvbhgBIAEoCUINgAEBukgHcgUQARigHxIcCgZhbnN3ZXIYAiABKAlCDIABAbpIBnIEGODUAyLjAgoNQW5zd2VyUmVxdWVzdBIfCghxdWVzdGlvbhgBIAEoCUINgAEBukgHcgUQARigHxIYCgV0b3BfaxgCIAEoBUIJukgGGgQYMigAEiUKDGRvY3VtZW50X2lkcxgDIAMoCUIPukgMkgEJEGQiBXIDsAEBEiwKBW1vZGVsGAQgASgJQh26SBpyGBjIATITXltBLVphLXowLTkuXzovLV0qJBIkCg9jb252ZXJzYXRpb25faWQYBSABKAlCC7pICNgBAXIDsAEBEkEKB2ZpbHRlcnMYBiADKAsyJi53YXJkc3RvbmUucmV0cmlldmFsLnYxLkVxdWFsaXR5RmlsdGVyQgi6SAWSAQIQFBI4CgdoaXN0b3J5GAcgAygLMhoud2FyZHN0b25lLmxsbS52MS5Ub2xkVHVybkILgAEBukgFkgECEGQ6H7pIHCIaCg9jb252ZXJzYXRpb25faWQKB2hpc3RvcnkiiwIKDkFuc3dlclJlc3BvbnNlEjIKB3NvdXJjZXMYASABKAsyHy53YXJkc3RvbmUubGxtLnYxLkFuc3dlclNvdXJjZXNIABIuCgVkZWx0YRgCIAEoCzIdLndhcmRzdG9uZS5sbG0udjEuQW5zd2VyRGVsdGFIABIuCghjaXRhdGlvbhgDIAEoCzIaLndhcmRzdG9uZS5sbG0udjEuQ2l0YXRpb25IABIsCgRkb25lGAQgASgLMhwud2FyZHN0b25lLmxsbS52MS5BbnN3ZXJEb25lSAASLgoFdXNhZ2UYBSABKAsyHS53YXJkc3RvbmUubGxtLnYxLkFuc3dlclVzYWdlSABCBwoFZXZlbnQiqAEKBlNvdXJjZRIOCgZudW1iZXIYASABKAUSEwoLZG9jdW1lbnRfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBRIbCg5kb2N1bWVudF90aXRsZRgEIAEoCUIDgAEBEioKBHNwYW4YBSABKAsyHC53YXJkc3RvbmUucmV0cmlldmFsLnYxLlNwYW4SDQoFc2NvcmUYBiABKAESEAoIY2h1bmtfaWQYByABKAkiOgoNQW5zd2VyU291cmNlcxIpCgdzb3VyY2VzGAEgAygLMhgud2FyZHN0b25lLmxsbS52MS5Tb3VyY2UitQEKC0Fuc3dlckRlbHRhEhEKBHRleHQYASABKAlCA4ABARIzCgdzdXBwb3J0GAIgASgOMiIud2FyZHN0b25lLmxsbS52MS5TdGF0ZW1lbnRTdXBwb3J0EjQKCHByb2JsZW1zGAMgAygOMiIud2FyZHN0b25lLmxsbS52MS5TdGF0ZW1lbnRQcm9ibGVtEhQKDGFuc3dlcl9zdGFydBgEIAEoBRISCgphbnN3ZXJfZW5kGAUgASgFIvIBCghDaXRhdGlvbhIVCg1zb3VyY2VfbnVtYmVyGAEgASgFEhIKBXF1b3RlGAIgASgJQgOAAQESKgoEc3BhbhgDIAEoCzIcLndhcmRzdG9uZS5yZXRyaWV2YWwudjEuU3BhbhIUCgxhbnN3ZXJfc3RhcnQYBCABKAUSEgoKYW5zd2VyX2VuZBgFIAEoBRITCgtkb2N1bWVudF9pZBgGIAEoCRIPCgd2ZXJzaW9uGAcgASgFEisKBW1hdGNoGAggASgOMhwud2FyZHN0b25lLmxsbS52MS5RdW90ZU1hdGNoEhIKCnNpbWlsYXJpdHkYCSABKAEimwEKC0Fuc3dlclVzYWdlEhAKCG1vZGVsX2lkGAEgASgJEhQKDGlucHV0X3Rva2VucxgCIAEoAxIVCg1vdXRwdXRfdG9rZW5zGAMgASgDEhkKEWNhY2hlX3JlYWRfdG9rZW5zGAQgASgDEhoKEmNhY2hlX3dyaXRlX3Rva2VucxgFIAEoAxIWCg5jb3N0X21pY3JvX3VzZBgGIAEoAyKmAgoKQW5zd2VyRG9uZRIwCgdvdXRjb21lGAEgASgOMh8ud2FyZHN0b25lLmxsbS52MS5BbnN3ZXJPdXRjb21lEhAKCG1vZGVsX2lkGAIgASgJEhEKCWdyb3VuZGluZxgDIAEoARISCgpzdGF0ZW1lbnRzGAQgASgFEhEKCXN1cHBvcnRlZBgFIAEoBRIQCgh3aXRoaGVsZBgGIAEoBRI2Cg5ndWFyZF9maW5kaW5ncxgHIAMoDjIeLndhcmRzdG9uZS5sbG0udjEuR3VhcmRGaW5kaW5nEhYKDnByb21wdF92ZXJzaW9uGAggASgJEhEKCXRydW5jYXRlZBgJIAEoCBIXCg9jb252ZXJzYXRpb25faWQYCiABKAkSDAoEdHVybhgLIAEoBSqXAQoQU3RhdGVtZW50U3VwcG9ydBIhCh1TVEFURU1FTlRfU1VQUE9SVF9VTlNQRUNJRklFRBAAEh8KG1NUQVRFTUVOVF9TVVBQT1JUX1NVUFBPUlRFRBABEiEKHVNUQVRFTUVOVF9TVVBQT1JUX1VOU1VQUE9SVEVEEAISHAoYU1RBVEVNRU5UX1NVUFBPUlRfTk9USUNFEAMq5QIKEFN0YXRlbWVudFByb2JsZW0SIQodU1RBVEVNRU5UX1BST0JMRU1fVU5TUEVDSUZJRUQQABIeChpTVEFURU1FTlRfUFJPQkxFTV9OT19RVU9URRABEiUKIVNUQVRFTUVOVF9QUk9CTEVNX1FVT1RFX05PVF9GT1VORBACEiIKHlNUQVRFTUVOVF9QUk9CTEVNX1dST05HX1NPVVJDRRADEiAKHFNUQVRFTUVOVF9QUk9CTEVNX1dST05HX1BBR0UQBBIqCiZTVEFURU1FTlRfUFJPQkxFTV9OVU1CRVJfTk9UX0lOX1NPVVJDRRAFEigKJFNUQVRFTUVOVF9QUk9CTEVNX0RBVEVfTk9UX0lOX1NPVVJDRRAGEiYKIlNUQVRFTUVOVF9QUk9CTEVNX05FR0FUSU9OX0RJRkZFUlMQBxIjCh9TVEFURU1FTlRfUFJPQkxFTV9OT1RfQk9STkVfT1VUEAgqVwoKUXVvdGVNYXRjaBIbChdRVU9URV9NQVRDSF9VTlNQRUNJRklFRBAAEhUKEVFVT1RFX01BVENIX0VYQUNUEAESFQoRUVVPVEVfTUFUQ0hfRlVaWlkQAiqtAQoNQW5zd2VyT3V0Y29tZRIeChpBTlNXRVJfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhsKF0FOU1dFUl9PVVRDT01FX0FOU1dFUkVEEAESIwofQU5TV0VSX09VVENPTUVfTk9UX0lOX0RPQ1VNRU5UUxACEh4KGkFOU1dFUl9PVVRDT01FX1VOU1VQUE9SVEVEEAMSGgoWQU5TV0VSX09VVENPTUVfQkxPQ0tFRBAEKtoBCgxHdWFyZEZpbmRpbmcSHQoZR1VBUkRfRklORElOR19VTlNQRUNJRklFRBAAEh8KG0dVQVJEX0ZJTkRJTkdfTEVBS0VEX1BST01QVBABEiEKHUdVQVJEX0ZJTkRJTkdfRk9SRUlHTl9BRERSRVNTEAISIAocR1VBUkRfRklORElOR19BQ1RJVkVfQ09OVEVOVBADEiMKH0dVQVJEX0ZJTkRJTkdfSElEREVOX0NIQVJBQ1RFUlMQBBIgChxHVUFSRF9GSU5ESU5HX0NPTlRST0xfU1lOVEFYEAUyggEKCkxsbVNlcnZpY2USdAoGQW5zd2VyEh8ud2FyZHN0b25lLmxsbS52MS5BbnN3ZXJSZXF1ZXN0GiAud2FyZHN0b25lLmxsbS52MS5BbnN3ZXJSZXNwb25zZSIlirUYIQoGYW5zd2VyEgZjcmVhdGUaB2dhdGV3YXkaBmNsaWVudDABYgZwcm90bzM", [file_buf_validate_validate, file_wardstone_access_v1_access, file_wardstone_retrieval_v1_retrieval]);
+
+/**
+ * One question that came before, with its answer, as the caller tells it: nothing of it is believed.
+ *
+ * @generated from message wardstone.llm.v1.ToldTurn
+ */
+export type ToldTurn = Message<"wardstone.llm.v1.ToldTurn"> & {
+  /**
+   * The question, in words. May hold PHI.
+   *
+   * @generated from field: string question = 1;
+   */
+  question: string;
+
+  /**
+   * What was answered; empty when nothing was. May hold PHI.
+   *
+   * @generated from field: string answer = 2;
+   */
+  answer: string;
+};
+
+/**
+ * Describes the message wardstone.llm.v1.ToldTurn.
+ * Use `create(ToldTurnSchema)` to create a new message.
+ */
+export const ToldTurnSchema: GenMessage<ToldTurn> = /*@__PURE__*/
+  messageDesc(file_wardstone_llm_v1_llm, 0);
 
 /**
  * A question.
@@ -65,6 +93,14 @@ export type AnswerRequest = Message<"wardstone.llm.v1.AnswerRequest"> & {
    * @generated from field: repeated wardstone.retrieval.v1.EqualityFilter filters = 6;
    */
   filters: EqualityFilter[];
+
+  /**
+   * What was asked and answered before, oldest first, where the caller keeps the conversation itself: the question is read as
+   * one that goes on with it. The newest turns are used, as many as of a conversation that is kept; nothing of it is kept.
+   *
+   * @generated from field: repeated wardstone.llm.v1.ToldTurn history = 7;
+   */
+  history: ToldTurn[];
 };
 
 /**
@@ -72,7 +108,7 @@ export type AnswerRequest = Message<"wardstone.llm.v1.AnswerRequest"> & {
  * Use `create(AnswerRequestSchema)` to create a new message.
  */
 export const AnswerRequestSchema: GenMessage<AnswerRequest> = /*@__PURE__*/
-  messageDesc(file_wardstone_llm_v1_llm, 0);
+  messageDesc(file_wardstone_llm_v1_llm, 1);
 
 /**
  * One event of an answer.
@@ -133,7 +169,7 @@ export type AnswerResponse = Message<"wardstone.llm.v1.AnswerResponse"> & {
  * Use `create(AnswerResponseSchema)` to create a new message.
  */
 export const AnswerResponseSchema: GenMessage<AnswerResponse> = /*@__PURE__*/
-  messageDesc(file_wardstone_llm_v1_llm, 1);
+  messageDesc(file_wardstone_llm_v1_llm, 2);
 
 /**
  * A document chunk that the answer may cite.
@@ -196,7 +232,7 @@ export type Source = Message<"wardstone.llm.v1.Source"> & {
  * Use `create(SourceSchema)` to create a new message.
  */
 export const SourceSchema: GenMessage<Source> = /*@__PURE__*/
-  messageDesc(file_wardstone_llm_v1_llm, 2);
+  messageDesc(file_wardstone_llm_v1_llm, 3);
 
 /**
  * What was found.
@@ -217,7 +253,7 @@ export type AnswerSources = Message<"wardstone.llm.v1.AnswerSources"> & {
  * Use `create(AnswerSourcesSchema)` to create a new message.
  */
 export const AnswerSourcesSchema: GenMessage<AnswerSources> = /*@__PURE__*/
-  messageDesc(file_wardstone_llm_v1_llm, 3);
+  messageDesc(file_wardstone_llm_v1_llm, 4);
 
 /**
  * One whole statement of the answer, checked: nothing that was not checked ever leaves.
@@ -266,7 +302,7 @@ export type AnswerDelta = Message<"wardstone.llm.v1.AnswerDelta"> & {
  * Use `create(AnswerDeltaSchema)` to create a new message.
  */
 export const AnswerDeltaSchema: GenMessage<AnswerDelta> = /*@__PURE__*/
-  messageDesc(file_wardstone_llm_v1_llm, 4);
+  messageDesc(file_wardstone_llm_v1_llm, 5);
 
 /**
  * Words of a source that bear out a statement of the answer.
@@ -343,7 +379,7 @@ export type Citation = Message<"wardstone.llm.v1.Citation"> & {
  * Use `create(CitationSchema)` to create a new message.
  */
 export const CitationSchema: GenMessage<Citation> = /*@__PURE__*/
-  messageDesc(file_wardstone_llm_v1_llm, 5);
+  messageDesc(file_wardstone_llm_v1_llm, 6);
 
 /**
  * What the answer used, all calls of the model together.
@@ -399,7 +435,7 @@ export type AnswerUsage = Message<"wardstone.llm.v1.AnswerUsage"> & {
  * Use `create(AnswerUsageSchema)` to create a new message.
  */
 export const AnswerUsageSchema: GenMessage<AnswerUsage> = /*@__PURE__*/
-  messageDesc(file_wardstone_llm_v1_llm, 6);
+  messageDesc(file_wardstone_llm_v1_llm, 7);
 
 /**
  * How the answer ended.
@@ -490,7 +526,7 @@ export type AnswerDone = Message<"wardstone.llm.v1.AnswerDone"> & {
  * Use `create(AnswerDoneSchema)` to create a new message.
  */
 export const AnswerDoneSchema: GenMessage<AnswerDone> = /*@__PURE__*/
-  messageDesc(file_wardstone_llm_v1_llm, 7);
+  messageDesc(file_wardstone_llm_v1_llm, 8);
 
 /**
  * Whether the sources bear a statement out.
