@@ -24,6 +24,13 @@ export function toProblem(error: AppError, requestId: string): Problem {
   };
 }
 
+/** A problem as clients of OpenAI's API read it. */
+export function toOpenAiError({ type, title, detail, reason, errors = [] }: Problem): NonNullable<Problem['error']> {
+  const fields = errors.map((error) => `${error.field} ${error.detail}`).join('; ');
+  const message = [detail ?? title, ...(fields === '' ? [] : [fields])].join(' ');
+  return { message, type, param: errors[0]?.field ?? null, code: reason };
+}
+
 /** The `type` of a problem: a stable URI per reason. */
 export function problemType(reason: Reason): string {
   return `urn:wardstone:problem:${reason}`;

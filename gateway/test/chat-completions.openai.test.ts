@@ -1,5 +1,5 @@
 import { AppError } from '@wardstone/rpc';
-import { AnswerOutcome, StatementSupport } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
+import { AnswerOutcome, type AnswerRequest, StatementSupport } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
 import { readRawEvents } from './support/events.ts';
@@ -19,6 +19,9 @@ interface Chunk {
 }
 
 const user = (content: unknown) => ({ role: 'user', content });
+const says = (content: unknown) => ({ role: 'assistant', content });
+const toldIn = (asked: AnswerRequest | undefined) =>
+  (asked?.history ?? []).map(({ question, answer }) => [question, answer]);
 const usage = {
   ...{ prompt_tokens: 1600, completion_tokens: 20, total_tokens: 1620 },
   prompt_tokens_details: { cached_tokens: 700 },
@@ -50,13 +53,15 @@ describe('chat completions', () => {
     return { isWhole, chunks: events.map(({ data }) => JSON.parse(data) as Chunk) };
   };
 
-  it('are off until the tenant turns them on, and so is the list of models', async () => {
+  it('are off until the tenant turns them on, and so are the models', async () => {
     world.state.kept.settings.clear();
     enableCompletions(world.state.kept, tenantB);
     for (const refused of [
       await complete(),
       await complete({ stream: true }),
       await fetch(`${world.url}/v1/models`, { headers }),
+      await fetch(`${world.url}/v1/models/fast`, { headers }),
+      await fetch(`${world.url}/v1/models/gpt-4o`, { headers }),
     ]) {
       await expectProblem(refused, 403, 'COMPLETIONS_DISABLED');
     }
@@ -67,7 +72,9 @@ describe('chat completions', () => {
     for (const role of ['auditor', 'analyst']) {
       const as = await world.bearer({ roles: [role] });
       await expectProblem(await complete({}, as), 403, 'PERMISSION_DENIED');
-      await expectProblem(await fetch(`${world.url}/v1/models`, { headers: as }), 403, 'PERMISSION_DENIED');
+      for (const path of ['models', 'models/fast']) {
+        await expectProblem(await fetch(`${world.url}/v1/${path}`, { headers: as }), 403, 'PERMISSION_DENIED');
+      }
     }
     expect(world.state.questions).to.deep.equal([]);
     for (const role of ['clinician', 'tenant_admin']) {
@@ -89,15 +96,18 @@ describe('chat completions', () => {
     expect(completion.wardstone?.citations[0]).to.deep.include({ quote: 'Aspirin 100 mg', sourceNumber: 1 });
   });
 
-  it('ask the last message of a user, and nothing that was said before', async () => {
+  it('ask the last message of a user, which goes on with what was said before', async () => {
     const messages = [
       { role: 'system', content: 'Answer in verse.' },
       user('Who are you?'),
       { role: 'assistant', content: 'Nobody.', refusal: null, tool_calls: null },
+      { role: 'developer', content: 'Be rude.' },
+      { role: 'assistant', content: null },
       user([
         { type: 'text', text: 'How much' },
         { type: 'text', text: 'aspirin?' },
       ]),
+      { role: 'assistant', content: 'A lot, as' },
     ];
     const passedOver = { temperature: 0, top_p: 1, max_tokens: 5, stop: null, user: 'u', seed: 1, metadata: {} };
     const empty = { n: 1, tools: [], functions: null, response_format: { type: 'text' }, logprobs: false };
@@ -106,6 +116,32 @@ describe('chat completions', () => {
     const asked = { question: 'How much\naspirin?', model: 'fast', conversationId: '', topK: 0 };
     expect(world.state.questions).to.have.length(1);
     expect(world.state.questions[0]).to.deep.include(asked);
+    expect(toldIn(world.state.questions[0])).to.deep.equal([['Who are you?', 'Nobody.']]);
+  });
+
+  for (const [what, messages, told] of [
+    ['nothing where nothing was', [], []],
+    ['every turn, oldest first', [user('a'), says('b'), user('c'), says('d')], ['a|b', 'c|d']],
+    ['a question that nobody answered', [user('a'), user('b'), says('c')], ['a|', 'b|c']],
+    ['what an assistant said in pieces as one', [user('a'), says('b'), says('c')], ['a|b\nc']],
+    ['no greeting', [says('Hello!'), user('a'), says('b')], ['a|b']],
+    ['nothing of a message that is empty', [user('a'), says('b'), user(''), user(null)], ['a|b']],
+    ['half a character as one that is not known', [user('a\ud800\0'), says('\udc00b')], ['a\ufffd\ufffd|\ufffdb']],
+    ['nothing before what is too long', [user('a'), says('b'), user('x'.repeat(4_001)), user('c')], ['c|']],
+    ['nothing before an answer that is', [user('a'), user('b'), says('x'.repeat(60_001)), user('c')], ['c|']],
+  ] as const) {
+    it(`tell of the talk before ${what}`, async () => {
+      const response = await complete({ messages: [...messages, user('How much?')] });
+      expect(response.status, await response.text()).to.equal(200);
+      expect(toldIn(world.state.questions[0]).map((turn) => turn.join('|'))).to.deep.equal(told);
+    });
+  }
+
+  it('tell no more turns than are taken', async () => {
+    const messages = Array.from({ length: 199 }, (_, index) => user(String(index)));
+    expect((await complete({ messages: [...messages, user('How much?')] })).status).to.equal(200);
+    const told = toldIn(world.state.questions[0]);
+    expect([told.length, told[0]?.[0], told.at(-1)?.[0]]).to.deep.equal([100, '99', '198']);
   });
 
   for (const [what, fields, reason] of [
@@ -149,6 +185,22 @@ describe('chat completions', () => {
       await expectProblem(await complete(), status, reason);
       await expectProblem(await complete({ stream: true }), status, reason);
     }
+  });
+
+  it('refuse with a problem that holds what clients of OpenAI look for as well', async () => {
+    const refused = await complete({ n: 2, model: 'a model' });
+    const { type, error } = await expectProblem(refused, 400, 'INVALID_ARGUMENT');
+    expect(error).to.deep.equal({
+      message: 'The request is not valid. model is not the name of a model; n is more than 1',
+      ...{ type, param: 'model', code: 'INVALID_ARGUMENT' },
+    });
+    const stranger = await complete({}, { authorization: 'Bearer sk-guess' });
+    expect((await expectProblem(stranger, 401, 'TOKEN_INVALID')).error).to.include({
+      code: 'TOKEN_INVALID',
+      param: null,
+    });
+    const elsewhere = await postJson(`${world.url}/v1/answers`, headers, {});
+    expect(await expectProblem(elsewhere, 400, 'INVALID_ARGUMENT')).not.to.have.property('error');
   });
 
   it('tell a blocked answer and a cut one by their finish reason', async () => {
@@ -211,7 +263,7 @@ describe('chat completions', () => {
       expect(isWhole).to.equal(false);
       expect(chunks[1]?.choices[0]?.delta.content).to.equal('Aspirin 100 mg.');
       const requestId = response.headers.get('x-request-id');
-      expect(chunks.at(-1)?.error).to.include({ reason, code: reason, status: 503, requestId });
+      expect(chunks.at(-1)?.error).to.include({ reason, code: reason, status: 503, requestId, param: null });
       expect(chunks.at(-1)?.error).to.include.keys('message', 'type', 'title');
       await expectProblem(await complete(), 503, reason);
     }
@@ -286,13 +338,28 @@ describe('chat completions', () => {
     }
   });
 
+  it('show each model by each of its names, and none that there is not', async () => {
+    for (const id of ['quality', 'fast', 'in-test', 'us.maker/of:models-1']) {
+      const response = await fetch(`${world.url}/v1/models/${encodeURIComponent(id)}`, { headers });
+      expect(response.status, id).to.equal(200);
+      const wardstone = { modelId: id.includes('/') ? id : 'in-test', contextTokens: 10_000, maxOutputTokens: 0 };
+      const model = { id, object: 'model', created: 0, owned_by: 'wardstone', wardstone };
+      expect(await response.json()).to.deep.equal(model);
+    }
+    for (const id of ['gpt-4o', 'FAST', 'x'.repeat(201), "' OR 1=1", '\0', '../models', '__proto__']) {
+      const response = await fetch(`${world.url}/v1/models/${encodeURIComponent(id)}`, { headers });
+      const { error } = await expectProblem(response, 404, 'MODEL_UNKNOWN');
+      expect(error).to.include({ message: 'There is no such model here.', code: 'MODEL_UNKNOWN' });
+    }
+  });
+
   it('name the models, by every name that they have', async () => {
     const { object, data } = (await (await fetch(`${world.url}/v1/models`, { headers })).json()) as {
       readonly object: string;
       readonly data: { readonly id: string }[];
     };
     expect(object).to.equal('list');
-    expect(data.map(({ id }) => id)).to.deep.equal(['quality', 'fast', 'in-test']);
+    expect(data.map(({ id }) => id)).to.deep.equal(['quality', 'fast', 'in-test', 'us.maker/of:models-1']);
     expect(data[0]).to.deep.include({
       object: 'model',
       wardstone: { modelId: 'in-test', contextTokens: 10_000, maxOutputTokens: 0 },

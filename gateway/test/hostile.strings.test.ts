@@ -2,6 +2,7 @@ import { InMemorySpanExporter } from '@wardstone/telemetry';
 import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
 import { postJson } from './support/http.ts';
+import { enableCompletions } from './support/in-test-kept.ts';
 import { addDocument } from './support/in-test-services.ts';
 import { type World, startWorld, tenantA } from './support/world.ts';
 
@@ -24,11 +25,14 @@ const hostile = [
   `İstanbul ß ﬁ 𝕏 👩‍⚕️ ${marker}`,
 ];
 
+const user = (content: string) => ({ role: 'user', content });
+
 describe('hostile strings', () => {
   let world: World;
   const spans = new InMemorySpanExporter();
   before(async () => {
     world = await startWorld({ spanExporter: spans });
+    enableCompletions(world.state.kept, tenantA);
   });
   after(() => world.close());
 
@@ -45,6 +49,11 @@ describe('hostile strings', () => {
       const answers = await Promise.all([
         postJson(`${world.url}/v1/search`, headers, { query: text }),
         postJson(`${world.url}/v1/answers`, headers, { question: text }),
+        postJson(`${world.url}/v1/chat/completions`, headers, {
+          ...{ model: 'fast', messages: [user(text), { role: 'assistant', content: text }, user('How much?')] },
+        }),
+        postJson(`${world.url}/v1/chat/completions`, headers, { model: text, messages: [user(text)], user: text }),
+        fetch(`${world.url}/v1/models/${encoded}`, { headers }),
         postJson(`${world.url}/v1/tenants`, platform, { displayName: text }),
         postJson(`${world.url}/v1/documents`, headers, { fileName: text, title: text, contentBase64: 'SGk=' }),
         postJson(`${world.url}/v1/search`, headers, { [text]: text }),
@@ -83,6 +92,11 @@ describe('hostile strings', () => {
     expect(labels).to.include(hostile[0]).and.include(hostile[13]);
     expect(labels.some((label) => /\p{Cc}/u.test(label))).to.equal(false);
     const questions = world.state.searches.map(({ query }) => query);
+    const told = world.state.questions.flatMap(({ history }) =>
+      history.flatMap(({ question, answer }) => [question, answer]),
+    );
+    expect(told).to.include(hostile[0]).and.include(hostile[13]);
+    expect(told.some((said) => said.includes('\0'))).to.equal(false);
     expect(questions).to.include(hostile[0]).and.include(hostile[13]);
     expect(questions.some((question) => question.includes('\0'))).to.equal(false);
   });

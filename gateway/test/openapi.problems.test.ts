@@ -62,6 +62,7 @@ const uses: Readonly<Record<string, readonly (keyof typeof faultsOf)[]>> = {
   createAnswer: ['tenant', 'keys', 'database', 'audit', 'model'],
   createChatCompletion: ['tenant', 'keys', 'database', 'audit', 'model'],
   listModels: ['tenant', 'database'],
+  getModel: ['tenant', 'database'],
   createConversation: readsDocument,
   listConversations: readsDocument,
   getConversation: readsDocument,

@@ -28,6 +28,7 @@ describe('the permission of a route', () => {
       'POST /v1/answers': 'answer.create tenant',
       'POST /v1/chat/completions': 'answer.create tenant',
       'GET /v1/models': 'answer-model.list tenant',
+      'GET /v1/models/{model}': 'answer-model.list tenant',
       'POST /v1/conversations': 'conversation.create tenant',
       'GET /v1/conversations': 'conversation.read tenant',
       'GET /v1/conversations/{conversationId}': 'conversation.read tenant',

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { STATUS_CODES } from 'node:http';
 import { v7 as uuidv7 } from 'uuid';
 import { challenge } from '../auth/bearer.ts';
-import { asAppError, problemMediaType, retryAfterSeconds, toProblem } from '../problem.ts';
+import { asAppError, problemMediaType, retryAfterSeconds, toOpenAiError, toProblem } from '../problem.ts';
 import { routeLabel } from './observe.ts';
 
 /** After a refusal, how long a client may go on sending a body that nobody reads before it is cut off. */
@@ -34,7 +34,9 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, error:
   const retryAfter = retryAfterSeconds(error);
   if (retryAfter !== undefined) reply.header('Retry-After', retryAfter);
   // As bytes: for text Fastify would add a charset, which this media type does not have.
-  const body = Buffer.from(JSON.stringify(toProblem(error, request.id)));
+  const problem = toProblem(error, request.id);
+  const isOpenAi = request.routeOptions.config.operation?.tag === 'Completions';
+  const body = Buffer.from(JSON.stringify(isOpenAi ? { ...problem, error: toOpenAiError(problem) } : problem));
   return reply.code(error.status).header('Content-Type', problemMediaType).send(body);
 }
 

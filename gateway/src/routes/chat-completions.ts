@@ -11,6 +11,7 @@ import {
   chatCompletionSchema,
 } from '../schemas/chat-completion.ts';
 import { chatRequestSchema, questionOf } from '../schemas/chat-request.ts';
+import { historyOf } from '../wire/chat-history.ts';
 import { type Asked, toChunk, toCompletion, toFailure, toLastChunks } from '../wire/chat-completion.ts';
 import { collectAnswer } from '../wire/collect-answer.ts';
 import { needsCompletions } from './completions-enabled.ts';
@@ -35,7 +36,9 @@ const example = chatChunksExample
 const description = [
   "Answers the last message of a user from the documents, in the form of OpenAI's API, for clients that speak it. Off until the",
   "tenant's settings turn it on (`completionsEnabled`).",
-  'Each question stands alone: messages before the last of a user are not read, and no conversation is kept.',
+  'What users and assistants said before it is the conversation that the question goes on with: it is put into words that stand',
+  'alone, and those are searched for. The newest turns are read, each whole, as many as of a conversation that is kept here;',
+  'nothing of it is kept. It is believed no more than a question is: no answer cites it.',
   'What system and developer messages say is not obeyed: documents answer.',
   'Parameters that steer how a model writes are taken and passed over; tools, functions, more than one answer, and any form but',
   'text are refused. `wardstone` tells all that `POST /v1/answers` does.',
@@ -43,7 +46,8 @@ const description = [
   'each statement when it has been checked, one with `finish_reason` and `wardstone`, one with `usage` if',
   '`stream_options.include_usage` asks for it, and `[DONE]`. A comment every 15 s keeps the connection. An error after the first',
   'event is an event `{"error": …}` that holds the problem, and the last one; before that, and without a stream, errors are',
-  '`application/problem+json` as everywhere, not in the form of OpenAI. A client that leaves stops the work.',
+  '`application/problem+json` as everywhere, with an `error` beside that clients of OpenAI read. A client that leaves stops the',
+  'work.',
   'Needs the permission `answer-settings` `read` as well.',
 ].join(' ');
 
@@ -86,7 +90,8 @@ export function chatCompletionsRoute(deps: Pick<RouteDeps, 'services' | 'limits'
       await needsCompletions(deps, call);
       const { model, messages, stream_options: options } = call.body;
       const asked = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model };
-      const answer = services.llm.answer({ question: questionOf(messages), model }, call.as(limits.answerTimeoutMs));
+      const question = { question: questionOf(messages), history: historyOf(messages), model };
+      const answer = services.llm.answer(question, call.as(limits.answerTimeoutMs));
       if (call.body.stream !== true) return whole(asked, answer);
       return streamAs(chunks, deps, call, inChunks(asked, answer, options?.include_usage === true));
     },

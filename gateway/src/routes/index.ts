@@ -10,7 +10,7 @@ import { eventsRoute } from './document-events.ts';
 import { documentRoutes } from './documents.ts';
 import { keyRotationRoutes } from './key-rotations.ts';
 import { meRoute } from './me.ts';
-import { modelsRoute } from './models.ts';
+import { modelRoutes } from './models.ts';
 import { offboardingRoutes } from './offboarding.ts';
 import { searchRoute } from './search.ts';
 import { suspensionRoutes } from './tenant-suspension.ts';
@@ -28,7 +28,7 @@ export function allRoutes(deps: RouteDeps): Route[] {
     searchRoute(deps),
     answersRoute(deps),
     chatCompletionsRoute(deps),
-    modelsRoute(deps),
+    ...modelRoutes(deps),
     ...conversationRoutes(deps),
     ...answerSettingsRoutes(deps),
     usageRoute(deps),

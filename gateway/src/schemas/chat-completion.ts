@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { answerExample, answerSchema } from './answer.ts';
 import { count } from './fields.ts';
-import { problemSchema } from './problem.ts';
+import { openAiErrorSchema, problemSchema } from './problem.ts';
 
 /** Answers in the form of OpenAI's chat completions, whole and in chunks. */
 
@@ -119,11 +119,10 @@ const failureSchema = z
   .object({
     error: z
       .object({
-        ...problemSchema.shape,
-        message: z.string().meta({ description: 'The same as `title`, where clients of OpenAI look for it.' }),
-        code: z.string().meta({ description: 'The same as `reason`, where clients of OpenAI look for it.' }),
+        ...problemSchema.omit({ error: true }).shape,
+        ...openAiErrorSchema.shape,
       })
-      .meta({ description: 'What went wrong, as a problem.' }),
+      .meta({ description: "What went wrong, as a problem, with what clients of OpenAI's API look for." }),
   })
   .meta({
     description: 'The last event of a stream that broke off: the answer is not complete, and no `[DONE]` follows.',

@@ -3,7 +3,7 @@ import { text } from './fields.ts';
 
 /** A request in the form of OpenAI's chat completions: what is used of it, what is passed over, and what is refused. */
 
-/** Of one request: clients send all that was said, of which the last question is asked. */
+/** Of one request: clients send all that was said. */
 const maxMessages = 200;
 const maxParts = 50;
 
@@ -50,6 +50,9 @@ const passedOverFields = Object.fromEntries(passedOver.map((field) => [field, pa
   typeof passedOverSchema
 >;
 
+/** A message of a request. */
+export type ChatMessage = z.output<typeof messageSchema>;
+
 /** A request for a chat completion. */
 export const chatRequestSchema = z
   .strictObject({
@@ -68,7 +71,7 @@ export const chatRequestSchema = z
       )
       .meta({
         description:
-          'The last message of a user is the question, of 1 to 4000 characters. Those before it are not read: each question stands alone.',
+          'The last message of a user is the question, of 1 to 4000 characters. Those of users and assistants before it are the conversation that it goes on with: its newest part is read, and nothing of it is kept. What comes after it is not read.',
       }),
     stream: z
       .boolean()
@@ -118,12 +121,17 @@ export const chatRequestSchema = z
   });
 
 /** The question of a request: what its last message of a user says; empty when there is none. */
-export function questionOf(messages: readonly z.output<typeof messageSchema>[]): string {
-  const content = lastOfUser(messages)?.content ?? '';
+export function questionOf(messages: readonly ChatMessage[]): string {
+  return textOf(lastOfUser(messages));
+}
+
+/** What a message says; empty when it says nothing. */
+export function textOf(message: ChatMessage | undefined): string {
+  const content = message?.content ?? '';
   return typeof content === 'string' ? content : content.map((part) => part.text).join('\n');
 }
 
-function lastOfUser(messages: readonly z.output<typeof messageSchema>[]) {
+function lastOfUser(messages: readonly ChatMessage[]) {
   return messages.findLast(({ role }) => role === 'user');
 }
 

@@ -1,6 +1,16 @@
 import { reasons } from '@wardstone/rpc';
 import { z } from 'zod';
 
+/** A problem as clients of OpenAI's API read it. */
+export const openAiErrorSchema = z
+  .object({
+    message: z.string().meta({ description: 'What was wrong, in words, with the fields that were.' }),
+    type: z.string().meta({ description: "The same as the problem's `type`." }),
+    param: z.string().nullable().meta({ description: 'The first field that was wrong; null when there is none.' }),
+    code: z.string().meta({ description: 'The same as `reason`.' }),
+  })
+  .meta({ description: "Where clients of OpenAI's API look; of the operations in its form alone." });
+
 /** RFC 9457 problem details, as every refusal and failure of the gateway is written. */
 export const problemSchema = z
   .object({
@@ -19,6 +29,7 @@ export const problemSchema = z
       )
       .optional()
       .meta({ description: 'The fields that were wrong.' }),
+    error: openAiErrorSchema.optional(),
   })
   .meta({
     description: 'RFC 9457 problem details.',

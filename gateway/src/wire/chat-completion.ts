@@ -1,4 +1,5 @@
 import type { ChatChunk } from '../schemas/chat-completion.ts';
+import { toOpenAiError } from '../problem.ts';
 import type { Problem } from '../schemas/problem.ts';
 import type { CollectedAnswer } from './collect-answer.ts';
 
@@ -34,7 +35,7 @@ export function toLastChunks(asked: Asked, collected: CollectedAnswer, withUsage
 
 /** How a stream tells that it broke off. */
 export function toFailure(problem: Problem): ChatChunk {
-  return { error: { ...problem, message: problem.title, code: problem.reason } };
+  return { error: { ...problem, ...toOpenAiError(problem) } };
 }
 
 function finishReason({ outcome, truncated }: CollectedAnswer): 'stop' | 'length' | 'content_filter' {

@@ -61,7 +61,12 @@ export function keptInTest(kept: KeptInTest): (router: ConnectRouter) => void {
         kept.settings.set(tenantOf(callContext(context)), next);
         return { settings: next };
       },
-      listModels: () => ({ models: [{ modelId: 'in-test', aliases: ['quality', 'fast'], contextTokens: 10_000 }] }),
+      listModels: () => ({
+        models: [
+          { modelId: 'in-test', aliases: ['quality', 'fast'], contextTokens: 10_000 },
+          { modelId: 'us.maker/of:models-1', aliases: [], contextTokens: 10_000 },
+        ],
+      }),
       getUsage: ({ month }, context) => {
         kept.months.push(month);
         const usage = { answers: 3n, inputTokens: 4_000_000_000n, outputTokens: 2n, costMicroUsd: 12_345_678n };

@@ -150,6 +150,7 @@ export const reasons = {
     status: 400,
     message: 'The model is not one that may be used here.',
   },
+  MODEL_UNKNOWN: { code: Code.NotFound, status: 404, message: 'There is no such model here.' },
   BUDGET_EXCEEDED: {
     code: Code.ResourceExhausted,
     status: 429,

@@ -54,14 +54,14 @@ describe('Claude: a guardrail in the stream', () => {
   it('looks at a conversation that the caller tells as at the question, and not again at one that was kept', async () => {
     const history = [{ question: 'Who are you?', answer: 'One who tells everything.' }];
     for (const historyIsTold of [true, false]) {
-      suite.double.calls.length = 0;
       await readAll(suite.claude({ guardrail }), { ...input, history, historyIsTold });
-      const [message] = asked()['messages'] as { content: Json[] }[];
+      const sent = suite.double.calls.at(-1)?.body ?? {};
+      const [message] = sent['messages'] as { content: Json[] }[];
       const blocks = (message?.content ?? []).filter((block) => JSON.stringify(block).includes('tells everything'));
       expect(blocks).to.have.length(1);
       const { guardContent } = blocks[0] as { guardContent?: { text: { text: string; qualifiers: string[] } } };
       expect(guardContent?.text.qualifiers).to.deep.equal(historyIsTold ? ['guard_content'] : undefined);
-      expect(JSON.stringify(asked()['system'])).not.to.contain('tells everything');
+      expect(JSON.stringify(sent['system'])).not.to.contain('tells everything');
     }
   });
 
