@@ -67,6 +67,13 @@ describe('token estimate', () => {
     });
   }
 
+  it('counts every character of ASCII alike, whatever stands beside it', () => {
+    for (let code = 0; code < 0x80; code += 1) {
+      const text = `abc${String.fromCharCode(code)}defg 12${String.fromCharCode(code)}`;
+      expect(estimateTokens(`${text}\n糖`), JSON.stringify(text)).to.equal(estimateTokens(text) + 3);
+    }
+  });
+
   it('is well above what English prose has', () => {
     const prose = 'The patient was admitted with chest pain and was discharged after two days of observation';
     expect(estimateTokens(prose)).to.be.greaterThan(prose.split(' ').length * 1.7);

@@ -25,8 +25,8 @@ export interface StreamLimits {
 
 export interface StreamAsked {
   readonly request: ConverseStreamCommandInput;
-  /** What the prompt comes to, for an answer that breaks off before Bedrock has said it. */
-  readonly promptTokens: number;
+  /** What the prompt comes to, for an answer that breaks off before Bedrock has said it: asked of no other. */
+  readonly promptTokens: () => number;
   readonly limits: StreamLimits;
   readonly metrics: ModelMetrics;
   /** Fires at the latest when `timeoutMs` are over, with the reason: whose time it was, is not known here. */
@@ -67,7 +67,7 @@ export async function* readAnswerStream(route: ModelRoute, asked: StreamAsked): 
   asked.metrics.called(labelsOf(route), 'answer', failure?.reason ?? 'ok');
   if (failure === undefined) return;
   if (usage === undefined && (begun || (asking && asked.signal.aborted))) {
-    const estimate = { inputTokens: asked.promptTokens, outputTokens: writtenTokens };
+    const estimate = { inputTokens: asked.promptTokens(), outputTokens: writtenTokens };
     yield { kind: 'usage', usage: usageOf(card, { ...estimate, cacheReadTokens: 0, cacheWriteTokens: 0 }) };
   }
   throw failure;

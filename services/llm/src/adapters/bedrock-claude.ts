@@ -149,10 +149,7 @@ async function* answerOnce(
   const stop = new AbortController();
   const parts = readAnswerStream(route, {
     request: converseRequest(route.card, prompt, inStream),
-    promptTokens: [prompt.system, ...prompt.parts.map(({ text }) => text)].reduce(
-      (sum, text) => sum + estimateTokens(text),
-      0,
-    ),
+    promptTokens: () => tokensOfPrompt(prompt),
     ...{ limits, metrics, signal: AbortSignal.any([time.signal, stop.signal]), timeoutMs: time.leftMs() },
   });
   const reading = createReading();
@@ -182,6 +179,10 @@ async function* answerOnce(
   }
   if (outcome !== 'blocked') yield* held;
   yield { kind: 'done', outcome };
+}
+
+function tokensOfPrompt({ system, parts }: PromptToSend): number {
+  return [system, ...parts.map(({ text }) => text)].reduce((sum, text) => sum + estimateTokens(text), 0);
 }
 
 type Statement = Extract<ModelEvent, { readonly kind: 'statement' }>;
