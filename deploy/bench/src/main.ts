@@ -5,6 +5,7 @@ import { runCommandLine, whenStopped } from '@wardstone/local/commands/run-comma
 import { UsageError } from '@wardstone/local/setup/setup-error';
 import { createBenchPlatform } from './bench-platform.ts';
 import type { Bench, Measured, Row } from './row.ts';
+import { answersRow } from './rows/answers.ts';
 import { cryptoRow } from './rows/crypto.ts';
 import { extractRow } from './rows/extract.ts';
 import { gatewayRow } from './rows/gateway.ts';
@@ -16,7 +17,7 @@ import { searchRow } from './rows/search.ts';
 import { startRow } from './rows/start.ts';
 import { markdownTable } from './table.ts';
 
-/** In the order in which they run: `start` leaves a fresh platform to `ingest`, `search` and `keyword`. */
+/** In the order in which they run: `start` leaves a fresh platform to those that follow. */
 const rows: readonly Row[] = [
   cryptoRow,
   extractRow,
@@ -26,6 +27,7 @@ const rows: readonly Row[] = [
   ingestRow,
   searchRow,
   keywordRow,
+  answersRow,
   qualityRow,
 ];
 
