@@ -88,6 +88,25 @@ export interface AnswerInput {
   readonly waitsUntilMs?: number;
   /** The tenant's, instead of the installation's. Models that are not of Bedrock have none. */
   readonly guardrail?: Guardrail;
+  /** Asked before every call that costs; without it nothing bounds what is spent. */
+  readonly allow?: Allow;
+}
+
+/**
+ * Sets aside what the next call may cost at most, in millionths of a US dollar, beside what was told of as used.
+ * Thrown: AppErrors BUDGET_EXCEEDED and DATABASE_UNAVAILABLE; then the call is not made.
+ */
+export type Allow = (maxMicroUsd: number) => Promise<void>;
+
+/** A question that goes on with a conversation. */
+export interface FollowUp {
+  readonly question: string;
+  /** Turns before it, oldest first; at least one. */
+  readonly history: readonly ConversationTurn[];
+  /** Asked before every call that costs. */
+  readonly allow?: Allow;
+  /** Told what was used, also by a call that failed or was left. */
+  readonly spent: (usage: ModelUsage) => void;
 }
 
 /** A guardrail of Amazon Bedrock that questions and answers pass. */
@@ -106,17 +125,18 @@ export interface AnswerModel {
   /** Those of the sources, best first and in their order, that the model's context has room for. Pure. */
   fit(input: AnswerInput): readonly AnswerSource[];
   /**
+   * The most that answering may cost when each call goes well at once, in millionths of a US dollar: the prompt as it is counted,
+   * and all the words that the model may write. Attempts made again are allowed one by one. Pure.
+   */
+  maxMicroUsd(input: AnswerInput): number;
+  /**
    * Answers from the sources alone. Stops soon after the signal fires, with the signal's reason. Usage of a call that is cut
    * off is told before the error, when it is known.
    * Thrown: AppError MODEL_UNAVAILABLE when the model cannot be had; what it told before that stands.
    */
   answer(input: AnswerInput, signal: AbortSignal): AsyncIterable<ModelEvent>;
-  /** The question in words that need no conversation. Called only with history. Thrown: as `answer`. */
-  rewrite(
-    question: string,
-    history: readonly ConversationTurn[],
-    signal: AbortSignal,
-  ): Promise<{ readonly question: string; readonly usage?: ModelUsage }>;
+  /** The question in words that need no conversation. Thrown: as `answer`. */
+  rewrite(asked: FollowUp, signal: AbortSignal): Promise<string>;
 }
 
 /** A name that stands for a model: the best one, or the quick and cheap one. */
@@ -154,6 +174,8 @@ export interface AnswerModels {
 /** Puts sources into the order in which they bear on a question. Adapters: as retrieved, a local one, Bedrock's. */
 export interface Reranker {
   readonly id: string;
+  /** What it is billed for when it is asked to order these; undefined when that costs nothing. Pure. */
+  billed(question: string, sources: readonly AnswerSource[]): ModelUsage | undefined;
   /** How many sources it wants to choose `topK` from; at least `topK`, at most 100. */
   candidates(topK: number): number;
   /**
@@ -202,18 +224,28 @@ export interface SettingsCache extends SettingsSource {
 /** What the tenant has used, and may still use. */
 export interface UsageLedger {
   /**
-   * Lets one answer begin, and sets what it may cost aside until it is settled: answers under way count, so that many at once
-   * exceed a budget by no more than their estimates are wrong.
+   * Lets one answer begin, and sets the least that it may cost at most aside until it is settled: answers under way count.
    * Thrown: AppError BUDGET_EXCEEDED when the month's budget has no room for it.
    */
-  admit(call: CallContext, settings: AnswerSettings, estimateMicroUsd: number): Promise<Admission>;
+  admit(
+    call: CallContext,
+    settings: AnswerSettings,
+    answer: { readonly modelId: string; readonly maxMicroUsd: number },
+  ): Promise<Admission>;
 }
 
 /** An answer that was let begin. */
 export interface Admission {
   /**
+   * Before a call that costs: sees to it that what the answer may have cost in all when the call is over is set aside. From the
+   * first time on, what is set aside counts as spent until it is settled, whatever becomes of this process.
+   * Thrown: AppErrors BUDGET_EXCEEDED when the month's budget has no room for it, DATABASE_UNAVAILABLE.
+   */
+  cover(maxMicroUsd: number): Promise<void>;
+  /**
    * Counts what the answer used, one usage for each model, also of an answer that failed or was left, and gives back what was
-   * set aside. Called once, always. What cannot be counted is logged with its figures: the answer is not taken back for it.
+   * set aside. Called once, always. What cannot be counted is logged with its figures, and what was set aside stays counted: the
+   * answer is not taken back for it.
    */
   settle(usages: readonly ModelUsage[]): Promise<void>;
 }

@@ -171,9 +171,10 @@ describe('Answer: conversations', () => {
   const withConversation = (turns: readonly ConversationTurn[]) => {
     const rewrites: string[] = [];
     const model = scriptedModel([says(quote, [1, quote]), answered], {
-      rewrite: (asked, before) => {
+      rewrite: ({ question: asked, history: before, spent }) => {
         rewrites.push(asked);
-        return Promise.resolve({ question: `${before[0]?.question ?? ''} ${asked}`, usage });
+        spent(usage);
+        return Promise.resolve(`${before[0]?.question ?? ''} ${asked}`);
       },
     });
     const harness = createHarness(model);

@@ -1,12 +1,14 @@
 import { expect } from 'chai';
 import { AppError, type Reason } from '@wardstone/rpc';
 import { eventually } from '@wardstone/testing';
-import type { BedrockErrorType, BedrockFault } from '@wardstone/testing/bedrock';
+import { type BedrockErrorType, type BedrockFault, textAnswer } from '@wardstone/testing/bedrock';
+import type { Allow } from '../src/ports.ts';
 import {
   answeredInPieces,
   brokenStream,
   input,
   limits,
+  line as answeredLine,
   quality,
   readAll,
   statement,
@@ -31,6 +33,9 @@ const beforeAnything: readonly [BedrockErrorType, Reason, number, number][] = [
   ['UnrecognizedClientException', 'MODEL_ACCESS_DENIED', 500, 1],
   ['ExpiredTokenException', 'CREDENTIALS_EXPIRED', 500, 1],
 ];
+
+/** After these the prompt may have been read, and is paid for. */
+const wasRead: ReadonlySet<Reason> = new Set<Reason>(['MODEL_TIMEOUT', 'MODEL_STREAM_BROKEN']);
 
 const afterFrames = brokenStream.framesBeforeFault;
 const inTheMiddle: readonly [BedrockFault, Reason][] = [
@@ -60,7 +65,7 @@ describe('Claude: failures before anything came', () => {
       suite.double.fault({ kind: 'error', type });
       const { events, error } = await readAll(suite.claude(), input);
       expect(AppError.from(error)).to.include({ reason, status });
-      expect(events).to.deep.equal([]);
+      expect(events.map(({ kind }) => kind)).to.deep.equal(wasRead.has(reason) ? ['usage'] : []);
       expect(suite.double.calls).to.have.length(attempts);
       expect(suite.told.at(-1)).to.equal(`answer ${quality.label} ${reason}`);
     });
@@ -77,7 +82,8 @@ describe('Claude: failures before anything came', () => {
       suite.double.fault(fault, { next: 2 });
       const { events, error } = await readAll(suite.claude(), input);
       expect(error).to.equal(undefined);
-      expect(events.map(({ kind }) => kind)).to.deep.equal(['statement', 'usage', 'done']);
+      const untold = fault.kind === 'end-after' ? (['usage'] as const) : [];
+      expect(events.map(({ kind }) => kind)).to.deep.equal(['statement', 'usage', ...untold, 'done']);
       expect(suite.double.calls).to.have.length(3);
       expect(suite.told).to.deep.equal([`began ${quality.label}`, `answer ${quality.label} ok`]);
     });
@@ -89,10 +95,55 @@ describe('Claude: failures before anything came', () => {
       const claude = suite.claude({ limits: { ...limits, firstTokenTimeoutMs: 50 } });
       const { events, error } = await readAll(claude, input);
       expect(AppError.from(error)).to.include({ reason: 'MODEL_TIMEOUT', status: 504 });
-      expect(events).to.deep.equal([]);
+      expect(events.map(({ kind }) => kind)).to.deep.equal(['usage']);
       await eventually(() => suite.double.calls.length === 3 && suite.double.calls.every(({ aborted }) => aborted));
     });
   }
+
+  it('pays for the prompt of each attempt that took too long, also when a later one answers', async () => {
+    suite.double.onConverse(answeredInPieces);
+    const promptOf = async (timeouts: number): Promise<number> => {
+      suite.double.fault({ kind: 'error', type: 'ModelTimeoutException' }, { next: timeouts });
+      const { events, error } = await readAll(suite.claude(), input);
+      expect(error).to.equal(undefined);
+      const usages = events.flatMap((event) => (event.kind === 'usage' ? [event.usage] : []));
+      return usages.reduce((sum, usage) => sum + usage.inputTokens, 0);
+    };
+    const [none, one, two] = [await promptOf(0), await promptOf(1), await promptOf(2)];
+    expect(one - none).to.be.greaterThan(0);
+    expect(two - one).to.equal(one - none);
+  });
+
+  it('is allowed attempt by attempt, each beside the prompts before it; what is not allowed is not asked', async () => {
+    suite.double.fault({ kind: 'error', type: 'ModelTimeoutException' });
+    const claude = suite.claude();
+    const allowed: number[] = [];
+    const allow: Allow = (microUsd) => {
+      allowed.push(microUsd);
+      return allowed.length < 3 ? Promise.resolve() : Promise.reject(new AppError('BUDGET_EXCEEDED'));
+    };
+    const { events, error } = await readAll(claude, { ...input, allow });
+    expect(AppError.from(error).reason).to.equal('BUDGET_EXCEEDED');
+    expect(suite.double.calls).to.have.length(2);
+    const [usage] = events.map((event) => (event.kind === 'usage' ? event.usage : undefined));
+    const [first = NaN, second = NaN, third = NaN] = allowed;
+    expect(first).to.be.at.most(claude.maxMicroUsd(input));
+    expect(second - first).to.equal(third - second);
+    expect(third - first).to.be.at.least(usage?.costMicroUsd ?? NaN);
+  });
+
+  it('costs no more than it may at most, however much it writes', async () => {
+    const { maxOutputTokens } = quality;
+    const usage = { inputTokens: 500, outputTokens: maxOutputTokens, totalTokens: 500 + maxOutputTokens };
+    suite.double.onConverse(() => textAnswer(answeredLine, { usage }));
+    const claude = suite.claude();
+    const { events } = await readAll(claude, input);
+    const usages = events.flatMap((event) => (event.kind === 'usage' ? [event.usage] : []));
+    expect(usages.map(({ outputTokens }) => outputTokens)).to.deep.equal([maxOutputTokens]);
+    const cost = usages.reduce((sum, { costMicroUsd }) => sum + costMicroUsd, 0);
+    expect(cost).to.be.at.most(claude.maxMicroUsd(input));
+    expect(claude.maxMicroUsd(input)).to.be.at.most(1.2 * cost);
+  });
 });
 
 describe('Claude: failures in the middle of an answer', () => {

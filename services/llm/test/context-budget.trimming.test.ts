@@ -14,7 +14,7 @@ const question = 'Why?';
 
 describe('context budget: trimming', () => {
   it('takes all that there is room for', () => {
-    expect(planPrompt(budget(100_000), { question, history, sources })).to.deep.equal({ history, sources });
+    expect(planPrompt(budget(100_000), { question, history, sources })).to.deep.include({ history, sources });
   });
 
   it('leaves out the worst sources first, and never a part of one', () => {
@@ -26,6 +26,15 @@ describe('context budget: trimming', () => {
       const plan = planPrompt(budget(1_700 + tokensOfOne * room), { question, history: [], sources });
       expect(plan.sources, String(room)).to.deep.equal(sources.slice(0, count));
     }
+  });
+
+  it('counts what it takes, and nothing of what it leaves out', () => {
+    const asked = { question, history: [], sources };
+    const [none, two, three] = [{ ...asked, sources: [] }, { ...asked, sources: sources.slice(0, 2) }, asked].map(
+      (input) => planPrompt(budget(100_000), input).promptTokens,
+    );
+    expect([two, three]).to.deep.equal([(none ?? NaN) + 2 * tokensOfOne, (none ?? NaN) + 3 * tokensOfOne]);
+    expect(planPrompt(budget(1_700 + tokensOfOne * 2.9), asked).promptTokens).to.equal(two);
   });
 
   it('takes no worse source in place of a better one', () => {

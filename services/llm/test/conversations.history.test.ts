@@ -27,9 +27,9 @@ describe('a question that goes on with a conversation', () => {
     };
     const model = scriptedModel(answer, {
       confidential: ['Canary: wdn7k2qpx94rtz.'],
-      rewrite: (question, history) => {
+      rewrite: ({ question, history }) => {
         rewrites.push({ question, history });
-        return Promise.resolve({ question: rewording(question, history) });
+        return Promise.resolve(rewording(question, history));
       },
     });
     store = await openStore({ model, window: { maxTurns: 2 } });

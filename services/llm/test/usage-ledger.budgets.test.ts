@@ -2,18 +2,19 @@ import { expect } from 'chai';
 import { AppError } from '@wardstone/rpc';
 import { CitationPolicy } from '@wardstone/rpc/gen/wardstone/llm/v1/answer_settings_pb';
 import { eventually } from '@wardstone/testing';
-import { estimateMicroUsd, hasRoom, retryAfterMs } from '../src/domain/budget.ts';
-import { extractiveCard } from '../src/domain/extractive-answerer.ts';
+import { Registry } from '@wardstone/telemetry';
+import { createUsageLedger } from '../src/adapters/usage-ledger.ts';
+import { hasRoom, retryAfterMs } from '../src/domain/budget.ts';
+import { createUsageMetrics } from '../src/metrics.ts';
 import type { AnswerInput, ModelEvent } from '../src/ports.ts';
-import { collect, reasonOf, untilAborted } from './support/harness.ts';
-import { answered, says, scriptedCard, scriptedModel } from './support/scripted-model.ts';
-import { as, newTenant, openStore, type StoreHarness } from './support/store.ts';
+import { collect, reasonOf, settings, untilAborted } from './support/harness.ts';
+import { answered, says, scriptedModel } from './support/scripted-model.ts';
+import { as, newTenant, openStore, someone, type StoreHarness } from './support/store.ts';
 
 const question = 'Why was warfarin stopped?';
 const quote = 'Warfarin was stopped because of bleeding.';
-/** A dollar for a million tokens either way: an answer is estimated at some thousand millionths. */
-const prices = { input: 1_000_000, output: 1_000_000, cacheRead: 100_000, cacheWrite: 1_250_000 };
-const estimate = estimateMicroUsd({ ...extractiveCard, prices }, 8);
+/** What an answer may cost at most, once its sources are known; before that it is next to nothing. */
+const estimate = 9_000;
 const cost = 700;
 const usage = {
   modelId: 'scripted',
@@ -38,7 +39,8 @@ describe('usage and budgets', () => {
   };
   before(async function () {
     this.timeout(60_000);
-    store = await openStore({ model: scriptedModel((...asked) => script(...asked)), prices, clock });
+    const maxMicroUsd = ({ sources }: AnswerInput): number => (sources.length === 0 ? 1 : estimate);
+    store = await openStore({ model: scriptedModel((...asked) => script(...asked), { maxMicroUsd }), clock });
   });
   after(() => store.close());
   beforeEach(() => {
@@ -50,12 +52,12 @@ describe('usage and budgets', () => {
   const admin = () => as(tenantId, { roles: ['tenant_admin'] });
   const ask = (options = as(tenantId)) => collect(store.answers.answer({ question }, options));
   const setBudget = async (monthlyBudgetMicroUsd: number): Promise<void> => {
-    const settings = {
+    const wanted = {
       model: 'quality',
       citationPolicy: CitationPolicy.DROP,
       monthlyBudgetMicroUsd: BigInt(monthlyBudgetMicroUsd),
     };
-    await store.settings.updateAnswerSettings({ settings }, admin());
+    await store.settings.updateAnswerSettings({ settings: wanted }, admin());
   };
   const usageOf = (month = '') => store.settings.getUsage({ month }, admin());
   const refusalOf = async (): Promise<AppError> => {
@@ -172,11 +174,14 @@ describe('usage and budgets', () => {
   });
 
   it('lets no more answers begin at once than it has room for', async () => {
-    await setBudget(2 * estimate);
+    // Beside two answers, the little that two others hold while they look for their sources.
+    await setBudget(2 * estimate + 2);
     const release = new AbortController();
-    script = async function* (input, signal) {
+    script = async function* () {
       await untilAborted(release.signal).catch(() => undefined);
-      yield* whole(input, signal);
+      yield says(quote, [1, quote]);
+      yield { kind: 'usage', usage: { ...usage, costMicroUsd: estimate } };
+      yield answered;
     };
     const ended: string[] = [];
     const all = Promise.all(Array.from({ length: 4 }, async () => ended.push(await reasonOf(ask()))));
@@ -186,15 +191,51 @@ describe('usage and budgets', () => {
     release.abort();
     await all;
     expect(ended.sort()).to.deep.equal(['BUDGET_EXCEEDED', 'BUDGET_EXCEEDED', 'none', 'none']);
-    expect((await usageOf()).models[0]?.answers).to.equal(2n);
+    // As dear as they may be, both of them.
+    expect((await usageOf()).costMicroUsd).to.equal(BigInt(2 * estimate));
   });
 
-  it('forgets what an answer set aside whose process died', async () => {
-    await setBudget(estimate);
-    await store.testDatabase.query(
-      `insert into llm.budget_reservation values ($1, gen_random_uuid(), $2, $3, now() + interval '15 minutes')`,
-      [tenantId, clock.now.toISOString().slice(0, 7), estimate],
+  it('refuses before anything leaves what there is no room for once the sources are known', async () => {
+    await setBudget(estimate - 1);
+    const seen: (string | undefined)[] = [];
+    const refused = reasonOf(
+      (async () => {
+        for await (const { event } of store.answers.answer({ question }, as(tenantId))) seen.push(event.case);
+      })(),
     );
+    expect(await refused).to.equal('BUDGET_EXCEEDED');
+    expect(seen).to.deep.equal([]);
+    const last = store.events.at(-1);
+    expect(last).to.include({ action: 'answer.create', outcome: 'denied', reason: 'BUDGET_EXCEEDED' });
+    expect((await usageOf()).reservedMicroUsd).to.equal(0n);
+  });
+
+  it('allows what a model asks for in the middle beside what it has used, as long as there is room', async () => {
+    await setBudget(estimate + 1_000);
+    const allowed: string[] = [];
+    script = async function* ({ allow }) {
+      yield { kind: 'usage', usage };
+      allowed.push(await reasonOf(allow?.(estimate + 300) ?? Promise.reject(new Error('it is not asked'))));
+      expect((await usageOf()).reservedMicroUsd).to.equal(BigInt(cost + estimate + 300));
+      allowed.push(await reasonOf(allow?.(estimate + 301) ?? Promise.reject(new Error('it is not asked'))));
+      yield answered;
+    };
+    await ask();
+    expect(allowed).to.deep.equal(['none', 'BUDGET_EXCEEDED']);
+    const { costMicroUsd, reservedMicroUsd } = await usageOf();
+    expect([costMicroUsd, reservedMicroUsd]).to.deep.equal([700n, 0n]);
+  });
+
+  const reserve = (isBegun: boolean, expires: string) =>
+    store.testDatabase.query(
+      `insert into llm.budget_reservation (tenant_id, reservation_id, month, model_id, micro_usd, is_begun, expires_at)
+       values ($1, gen_random_uuid(), $2, 'scripted', $3, $4, now() + $5::interval)`,
+      [tenantId, clock.now.toISOString().slice(0, 7), estimate, isBegun, expires],
+    );
+
+  it('forgets what an answer set aside whose process died before it asked for anything that costs', async () => {
+    await setBudget(estimate);
+    await reserve(false, '15 minutes');
     expect((await refusalOf()).reason).to.equal('BUDGET_EXCEEDED');
     await store.testDatabase.query(
       `update llm.budget_reservation set expires_at = now() - interval '1 second' where tenant_id = $1`,
@@ -207,22 +248,74 @@ describe('usage and budgets', () => {
     expect(rows).to.have.length(0);
   });
 
-  it('answers although it cannot be counted, and logs the figures', async () => {
-    script = async function* (input, signal) {
-      yield* whole(input, signal);
-    };
-    const [constraint] = await store.testDatabase.query(
-      `alter table llm.model_usage add constraint never check (model_id <> 'scripted') not valid`,
+  it('counts as spent what an answer set aside whose process died after it had begun to cost', async () => {
+    await setBudget(2 * estimate - 1);
+    await reserve(true, '-1 seconds');
+    expect((await refusalOf()).reason).to.equal('BUDGET_EXCEEDED');
+    const { costMicroUsd, reservedMicroUsd, models } = await usageOf();
+    expect([costMicroUsd, reservedMicroUsd, models]).to.deep.equal([BigInt(estimate), 0n, []]);
+    // When nobody can settle it any more, it is the model's.
+    await store.testDatabase.query(
+      `update llm.budget_reservation set expires_at = now() - interval '25 hours' where tenant_id = $1`,
+      [tenantId],
     );
-    expect(constraint).to.equal(undefined);
-    try {
-      expect((await ask()).at(-1)?.case).to.equal('done');
-    } finally {
-      await store.testDatabase.query('alter table llm.model_usage drop constraint never');
-    }
-    const line = store.logs.find((entry) => entry.includes('could not be counted')) ?? '{}';
-    expect(JSON.parse(line)).to.include({ tenantId, ...usage });
+    await setBudget(3 * estimate);
+    await ask();
+    const later = await usageOf();
+    expect(later.costMicroUsd).to.equal(BigInt(estimate + cost));
+    expect(later.models.map(({ modelId, answers }) => [modelId, answers])).to.deep.equal([['scripted', 2n]]);
   });
+
+  for (const [title, budget] of [
+    ['within a budget', 3 * estimate],
+    ['without one', 0],
+  ] as const) {
+    it(`answers although it cannot be counted, ${title}: the figures are in the log, and what was set aside is spent`, async () => {
+      if (budget > 0) await setBudget(budget);
+      await store.testDatabase.query(
+        `alter table llm.model_usage add constraint never check (model_id <> 'scripted') not valid`,
+      );
+      try {
+        expect((await ask()).at(-1)?.case).to.equal('done');
+      } finally {
+        await store.testDatabase.query('alter table llm.model_usage drop constraint never');
+      }
+      const line = store.logs.findLast((entry) => entry.includes('could not be counted')) ?? '{}';
+      expect(JSON.parse(line)).to.include({ tenantId, countedMicroUsd: estimate, ...usage });
+      expect((await usageOf()).reservedMicroUsd).to.equal(BigInt(estimate));
+      await store.testDatabase.query(
+        `update llm.budget_reservation set expires_at = now() - interval '1 second' where tenant_id = $1`,
+        [tenantId],
+      );
+      const { costMicroUsd, reservedMicroUsd } = await usageOf();
+      expect([costMicroUsd, reservedMicroUsd]).to.deep.equal([BigInt(estimate), 0n]);
+    });
+  }
+
+  for (const [title, lose] of [
+    ['the database is away for a moment at its end', (_work: unknown) => Promise.resolve()],
+    ['the answer of the database is lost', (work: () => Promise<unknown>) => work()],
+  ] as const) {
+    it(`counts an answer once, when ${title}`, async () => {
+      let failures = 0;
+      const database: Pick<typeof store.database, 'inTenant'> = {
+        inTenant: async (tenant, work) => {
+          failures -= 1;
+          if (failures < 0) return store.database.inTenant(tenant, work);
+          await lose(() => store.database.inTenant(tenant, work));
+          throw new AppError('DATABASE_UNAVAILABLE');
+        },
+      };
+      const ledger = createUsageLedger({ database, metrics: createUsageMetrics(new Registry()), log: store.deps.log });
+      const call = { principal: someone(tenantId) } as Parameters<typeof ledger.admit>[0];
+      const admission = await ledger.admit(call, settings, { modelId: 'scripted', maxMicroUsd: 1 });
+      await admission.cover(estimate);
+      failures = 2;
+      await admission.settle([usage]);
+      const { costMicroUsd, reservedMicroUsd, models } = await usageOf();
+      expect([costMicroUsd, reservedMicroUsd, models[0]?.answers]).to.deep.equal([700n, 0n, 1n]);
+    });
+  }
 
   it('takes no month that is none', async () => {
     for (const month of ['2026-13', '2026-1', 'now', '2026-11-01']) {
@@ -244,10 +337,5 @@ describe('a budget', () => {
     expect(retryAfterMs(new Date('2026-12-31T23:59:59.000Z'))).to.equal(1_000);
     expect(retryAfterMs(new Date('2026-02-28T12:00:00.000Z'))).to.equal(12 * 60 * 60_000);
     expect(retryAfterMs(new Date('2026-11-02T00:00:00.000Z'))).to.equal(24 * 60 * 60_000);
-  });
-
-  it('estimates by prices and chunks, and nothing for a model without prices', () => {
-    expect(estimateMicroUsd(scriptedCard, 8)).to.equal(0);
-    expect(estimateMicroUsd({ ...scriptedCard, prices }, 8)).to.equal(3_000 + 8 * 500 + 1_000);
   });
 });

@@ -2,11 +2,11 @@
 import type { ConverseStreamCommandInput, ConverseStreamOutput, TokenUsage } from '@aws-sdk/client-bedrock-runtime';
 import { openConverseStream } from '@wardstone/aws/bedrock';
 import { AppError } from '@wardstone/rpc';
-import { type UsedTokens, usageOf } from '../domain/model-cards.ts';
+import { maxCostMicroUsd, type UsedTokens, usageOf } from '../domain/model-cards.ts';
 import { estimateTokens } from '../domain/token-estimate.ts';
 import type { ModelMetrics } from '../model-metrics.ts';
-import type { ModelOutcome, ModelUsage } from '../ports.ts';
-import { labelsOf, type ModelRoute } from './bedrock-route.ts';
+import type { Allow, ModelOutcome, ModelUsage } from '../ports.ts';
+import { createAttempts, labelsOf, type Attempts, type ModelRoute } from './bedrock-route.ts';
 
 /** How a model ended, as far as it says so itself. */
 export type StreamEnd = Extract<ModelOutcome, 'answered' | 'blocked' | 'cut'>;
@@ -25,30 +25,35 @@ export interface StreamLimits {
 
 export interface StreamAsked {
   readonly request: ConverseStreamCommandInput;
-  /** What the prompt comes to, for an answer that breaks off before Bedrock has said it: asked of no other. */
-  readonly promptTokens: () => number;
+  /** What the prompt comes to, for an answer that breaks off before Bedrock has said it. */
+  readonly promptTokens: number;
   readonly limits: StreamLimits;
   readonly metrics: ModelMetrics;
   /** Fires at the latest when `timeoutMs` are over, with the reason: whose time it was, is not known here. */
   readonly signal: AbortSignal;
   /** Of all attempts to begin it: no pause goes beyond it. */
   readonly timeoutMs: number;
+  /** Asked before each attempt. */
+  readonly allow: Allow;
+  /** What follows the answer may cost so much, and has to be allowed with it. */
+  readonly afterwardsMicroUsd: number;
 }
 
 /**
  * Begins the answer, again where that may help, and reads it once it has begun. Blocks of reasoning and of whatever else a
  * model may put beside its text are skipped: text is told by its type, not by its place. What an answer used that breaks off
- * after its beginning is estimated, upwards, and told before the error; so is the prompt of one that is left before it began,
- * for Bedrock has read it by then.
- * Thrown: AppErrors, those of `openConverseStream` and of the guard.
+ * after its beginning is estimated, upwards, and told before the error; so is the prompt of each attempt that was left or took too
+ * long before it began, for Bedrock has read it by then.
+ * Thrown: AppErrors, those of `openConverseStream`, of the guard and of `allow`.
  */
 export async function* readAnswerStream(route: ModelRoute, asked: StreamAsked): AsyncGenerator<StreamPart> {
   const { card, guard } = route;
-  let [asking, begun, writtenTokens] = [false, false, 0];
+  const attempts = createAttempts(asked.signal);
+  let [begun, writtenTokens] = [false, 0];
   let usage: ModelUsage | undefined;
   let failure: AppError | undefined;
   try {
-    const events = await begin(route, asked, () => (asking = true));
+    const events = await begin(route, asked, attempts);
     begun = true;
     for await (const event of events) {
       writtenTokens += estimateTokens(writtenIn(event));
@@ -65,26 +70,33 @@ export async function* readAnswerStream(route: ModelRoute, asked: StreamAsked): 
     if (begun) guard.failed(failure);
   }
   asked.metrics.called(labelsOf(route), 'answer', failure?.reason ?? 'ok');
-  if (failure === undefined) return;
-  if (usage === undefined && (begun || (asking && asked.signal.aborted))) {
-    const estimate = { inputTokens: asked.promptTokens(), outputTokens: writtenTokens };
+  const untold = attempts.read + (begun && usage === undefined ? 1 : 0);
+  if (untold > 0) {
+    const estimate = {
+      inputTokens: untold * asked.promptTokens,
+      outputTokens: usage === undefined ? writtenTokens : 0,
+    };
     yield { kind: 'usage', usage: usageOf(card, { ...estimate, cacheReadTokens: 0, cacheWriteTokens: 0 }) };
   }
-  throw failure;
+  if (failure !== undefined) throw failure;
 }
 
-/** The events of an answer whose first one is there. `onAsked` is told of each attempt. */
-function begin({ client, guard, ...route }: ModelRoute, asked: StreamAsked, onAsked: () => void) {
-  const { request, limits, metrics, signal, timeoutMs } = asked;
+/** The events of an answer whose first one is there. */
+function begin({ client, guard, ...route }: ModelRoute, asked: StreamAsked, attempts: Attempts) {
+  const { request, limits, metrics, signal, timeoutMs, promptTokens, allow, afterwardsMicroUsd } = asked;
+  const promptMicroUsd = maxCostMicroUsd({ ...route.card, maxOutputTokens: 0 }, promptTokens);
+  const maxMicroUsd = maxCostMicroUsd(route.card, promptTokens) + afterwardsMicroUsd;
   return guard.run(
     async () => {
-      onAsked();
+      await allow(attempts.read * promptMicroUsd + maxMicroUsd);
       const askedAtMs = performance.now();
-      const events = await openConverseStream(client, request, {
-        signal,
-        firstEventTimeoutMs: limits.firstTokenTimeoutMs,
-        idleTimeoutMs: limits.stallTimeoutMs,
-      });
+      const events = await attempts.make(() =>
+        openConverseStream(client, request, {
+          signal,
+          firstEventTimeoutMs: limits.firstTokenTimeoutMs,
+          idleTimeoutMs: limits.stallTimeoutMs,
+        }),
+      );
       metrics.began(labelsOf(route), (performance.now() - askedAtMs) / 1_000);
       return events;
     },

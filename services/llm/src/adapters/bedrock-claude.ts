@@ -1,12 +1,13 @@
 /** Claude on Amazon Bedrock: answers as a stream of statements, each as soon as its line is complete. */
 import { AppError } from '@wardstone/rpc';
 import { planPrompt } from '../domain/context-budget.ts';
+import { maxCostMicroUsd } from '../domain/model-cards.ts';
 import { markerCode, type PromptTemplate, renderSystem, renderUser } from '../domain/prompt.ts';
 import { maxAnswerChars } from '../domain/read-model.ts';
 import { createStatementLines, type ModelLine, type StatementLines } from '../domain/statement-lines.ts';
 import { estimateTokens } from '../domain/token-estimate.ts';
 import type { ModelMetrics } from '../model-metrics.ts';
-import type { AnswerInput, AnswerModel, Guardrail, ModelEvent, ModelOutcome } from '../ports.ts';
+import type { Allow, AnswerInput, AnswerModel, Guardrail, ModelEvent, ModelOutcome } from '../ports.ts';
 import { readAnswerStream, type StreamEnd, type StreamLimits } from './bedrock-answer-stream.ts';
 import { passesGuardrail } from './bedrock-guardrail.ts';
 import { converseRequest, type PromptToSend } from './bedrock-request.ts';
@@ -42,6 +43,8 @@ export interface ClaudeOptions {
   readonly metrics: ModelMetrics;
 }
 
+/** Where nothing bounds what is spent. */
+const allowAll: Allow = () => Promise.resolve();
 /** A caller who waits until a moment is answered this much before it, so that what went wrong still arrives. */
 const deadlineMarginMs = 100;
 
@@ -65,6 +68,10 @@ export function createClaude(options: ClaudeOptions): AnswerModel {
     promptVersion: prompts.answer.version,
     confidential: [system, rewriteSystem],
     fit: (input) => planPrompt(budget, input).sources,
+    maxMicroUsd(input) {
+      const { promptTokens } = planPrompt(budget, input);
+      return Math.max(...routes.map(({ card }) => maxCostMicroUsd(card, promptTokens)));
+    },
     async *answer(input, signal) {
       signal.throwIfAborted();
       if (input.sources.length === 0) {
@@ -76,7 +83,7 @@ export function createClaude(options: ClaudeOptions): AnswerModel {
       const parts = renderUser(prompts.answer, data, markerCode(data, options.drawCode));
       yield* answerSomewhere(options, { prompt: { system, parts }, input }, signal);
     },
-    rewrite: (question, history, signal) => rewriteQuestion(rewriting, { question, history }, signal),
+    rewrite: (asked, signal) => rewriteQuestion(rewriting, asked, signal),
   };
 }
 
@@ -149,8 +156,9 @@ async function* answerOnce(
   const stop = new AbortController();
   const parts = readAnswerStream(route, {
     request: converseRequest(route.card, prompt, inStream),
-    promptTokens: () => tokensOfPrompt(prompt),
+    promptTokens: tokensOfPrompt(prompt),
     ...{ limits, metrics, signal: AbortSignal.any([time.signal, stop.signal]), timeoutMs: time.leftMs() },
+    ...{ allow: input.allow ?? allowAll, afterwardsMicroUsd: 0 },
   });
   const reading = createReading();
   const held: Extract<ModelEvent, { kind: 'statement' }>[] = [];

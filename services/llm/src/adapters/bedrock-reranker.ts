@@ -50,13 +50,13 @@ export function createBedrockReranker(options: BedrockRerankerOptions): Reranker
   return {
     id: card.id,
     candidates: moreCandidates,
+    billed(question, sources) {
+      const texts = textsOf(sources);
+      return texts.length < 2 ? undefined : usageOf(card, question, texts);
+    },
     async rerank(question, sources, topK, signal) {
       signal.throwIfAborted();
-      // Nothing is to be said of a source without words, and Bedrock does not take one.
-      const texts = sources.flatMap((source, at) => {
-        const text = textOf(source);
-        return text === '' ? [] : [{ text, at }];
-      });
+      const texts = textsOf(sources);
       if (texts.length < 2) return { sources: sources.slice(0, topK) };
       const input = requestOf(question, texts, { modelArn, topK });
       try {
@@ -71,6 +71,14 @@ export function createBedrockReranker(options: BedrockRerankerOptions): Reranker
       }
     },
   };
+}
+
+/** Nothing is to be said of a source without words, and Bedrock does not take one. */
+function textsOf(sources: readonly AnswerSource[]): { readonly text: string; readonly at: number }[] {
+  return sources.flatMap((source, at) => {
+    const text = textOf(source);
+    return text === '' ? [] : [{ text, at }];
+  });
 }
 
 function textOf({ title, text }: AnswerSource): string {

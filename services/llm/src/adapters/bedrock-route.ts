@@ -1,7 +1,7 @@
 /** Where calls to a model go: a card, a region, its client, and the guard that all its calls share. */
 import type { BedrockRuntimeClient } from '@aws-sdk/client-bedrock-runtime';
 import type { ModelGuard } from '@wardstone/aws/bedrock';
-import type { Reason } from '@wardstone/rpc';
+import { AppError, type Reason } from '@wardstone/rpc';
 import type { BedrockCard } from '../domain/model-cards.ts';
 import type { RouteLabels } from '../model-metrics.ts';
 
@@ -32,4 +32,33 @@ const elsewhere: ReadonlySet<Reason> = new Set<Reason>([
 
 export function mayGoElsewhere(reason: Reason): boolean {
   return elsewhere.has(reason);
+}
+
+/** The attempts of a call of which nothing came, though Bedrock may have read what it was sent, and bills it. */
+export interface Attempts {
+  /** How many there were. */
+  readonly read: number;
+  make<T>(attempt: () => Promise<T>): Promise<T>;
+}
+
+/** An attempt that ends otherwise was refused, or did not come as far. */
+const readBefore: ReadonlySet<Reason> = new Set<Reason>(['MODEL_TIMEOUT', 'MODEL_STREAM_BROKEN']);
+
+export function createAttempts(signal: AbortSignal): Attempts {
+  let read = 0;
+  return {
+    get read() {
+      return read;
+    },
+    async make(attempt) {
+      // Of a caller who had left before, nothing is sent.
+      signal.throwIfAborted();
+      try {
+        return await attempt();
+      } catch (error) {
+        if (signal.aborted || readBefore.has(AppError.from(error).reason)) read += 1;
+        throw error;
+      }
+    },
+  };
 }

@@ -4,6 +4,7 @@ import type { Reranker } from '../ports.ts';
 export function asRetrieved(): Reranker {
   return {
     id: 'as-retrieved',
+    billed: () => undefined,
     candidates: (topK) => topK,
     rerank: (_question, sources, topK) => Promise.resolve({ sources: sources.slice(0, topK) }),
   };

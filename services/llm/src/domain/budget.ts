@@ -1,5 +1,4 @@
 /** Whether a tenant's budget has room for one more answer. */
-import type { ModelCard } from '../ports.ts';
 import { msUntilNextMonth } from './months.ts';
 
 /** A month of a tenant with a budget. All in millionths of a US dollar. */
@@ -25,23 +24,6 @@ export function reservationOf(estimateMicroUsd: number): number {
 /** Whether an answer that may cost so much may begin. */
 export function hasRoom({ budget, spent, reserved }: MonthlyBudget, estimateMicroUsd: number): boolean {
   return spent + reserved + reservationOf(estimateMicroUsd) <= budget;
-}
-
-/** Tokens of the prompt, the question and a conversation, and of one chunk of the usual size, generously. */
-const promptTokens = 3_000;
-const chunkTokens = 500;
-/** Few answers are longer; a model that may write more seldom does. */
-const usualOutputTokens = 1_500;
-
-/** What an answer from so many chunks may cost, before anything is known of it; 0 of a model that costs nothing. */
-export function estimateMicroUsd(
-  { prices, maxOutputTokens }: Pick<ModelCard, 'prices' | 'maxOutputTokens'>,
-  chunks: number,
-): number {
-  if (prices === undefined) return 0;
-  const input = (promptTokens + chunks * chunkTokens) * prices.input;
-  const output = Math.min(usualOutputTokens, maxOutputTokens) * prices.output;
-  return Math.ceil((input + output) / 1_000_000);
 }
 
 /** How long to wait before trying again: until the month is over, but never longer than a day. */

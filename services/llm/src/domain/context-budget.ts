@@ -16,6 +16,8 @@ export interface ContextBudget {
 export interface PromptPlan {
   readonly history: readonly ConversationTurn[];
   readonly sources: readonly AnswerSource[];
+  /** What the prompt comes to, its own words included; counted rather too high. */
+  readonly promptTokens: number;
 }
 
 /** The share of what is free that the conversation may have: sources matter more. */
@@ -33,7 +35,8 @@ export function planPrompt(
   { question, history, sources }: Pick<AnswerInput, 'question' | 'history' | 'sources'>,
 ): PromptPlan {
   const { contextTokens, maxOutputTokens, templateTokens } = budget;
-  const free = contextTokens - maxOutputTokens - templateTokens - frameTokens - estimateTokens(question);
+  const fixedTokens = templateTokens + frameTokens + estimateTokens(question);
+  const free = contextTokens - maxOutputTokens - fixedTokens;
   const turns = fitting([...history].reverse(), tokensOfTurn, free * historyShare);
   const used = turns.reduce((sum, turn) => sum + tokensOfTurn(turn), 0);
   const best = fitting(sources, tokensOfSource, free - used);
@@ -42,7 +45,8 @@ export function planPrompt(
       message: 'The question leaves no room for a source in the model’s context.',
     });
   }
-  return { history: turns.reverse(), sources: best };
+  const read = best.reduce((sum, source) => sum + tokensOfSource(source), 0);
+  return { history: turns.reverse(), sources: best, promptTokens: fixedTokens + used + read };
 }
 
 /** Tokens of a source with what stands around it. */

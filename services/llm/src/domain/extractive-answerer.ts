@@ -44,7 +44,8 @@ export function createExtractiveAnswerer(): AnswerModel {
       }
       yield { kind: 'done', outcome: chosen.length === 0 ? 'not-in-documents' : 'answered' };
     },
-    rewrite: (question, history) => Promise.resolve({ question: rewriteFollowUp(question, history) }),
+    maxMicroUsd: () => 0,
+    rewrite: ({ question, history }) => Promise.resolve(rewriteFollowUp(question, history)),
   };
 }
 

@@ -14,10 +14,3 @@ export function createModels(
     },
   };
 }
-
-/** The card of a model that was picked. Thrown: MODEL_NOT_ALLOWED when there is none of that id. */
-export function cardOf(models: Pick<AnswerModels, 'known'>, modelId: string): ModelCard {
-  const card = models.known.find(({ id }) => id === modelId);
-  if (card === undefined) throw new AppError('MODEL_NOT_ALLOWED');
-  return card;
-}

@@ -14,6 +14,7 @@ const minPlaces = 32;
 export function createLocalReranker(): Reranker {
   return {
     id: 'wardstone-sentences-1',
+    billed: () => undefined,
     candidates: moreCandidates,
     async rerank(question, sources, topK, signal) {
       await setImmediate();

@@ -87,6 +87,18 @@ export function costMicroUsd(prices: ModelPrices, used: UsedTokens): number {
   return Math.ceil(cost / micros);
 }
 
+/**
+ * The most that a call can cost in all, in whole millionths of a dollar: its prompt as it is read or written for the cache, whichever
+ * is dearer, and as many tokens written as it may.
+ */
+export function maxCostMicroUsd(
+  { prices, promptCaching, maxOutputTokens }: Pick<BedrockCard, 'prices' | 'promptCaching' | 'maxOutputTokens'>,
+  promptTokens: number,
+): number {
+  const input = promptCaching ? Math.max(prices.input, prices.cacheWrite) : prices.input;
+  return Math.ceil((promptTokens * input + maxOutputTokens * prices.output) / micros);
+}
+
 /** What a model used, with its cost. */
 export function usageOf(card: Pick<BedrockCard, 'id' | 'prices'>, used: UsedTokens): ModelUsage {
   return { modelId: card.id, ...used, costMicroUsd: costMicroUsd(card.prices, used) };

@@ -1,5 +1,5 @@
 /** What rerankers share, and what happens when one is away. */
-import { AppError } from '@wardstone/rpc';
+import { AppError, type Reason } from '@wardstone/rpc';
 import type { Logger } from '@wardstone/telemetry';
 import type { ModelMetrics } from '../model-metrics.ts';
 import type { AnswerSource, Reranker } from '../ports.ts';
@@ -24,6 +24,9 @@ export function placed(
   return [...named, ...others].slice(0, topK).flatMap((at) => sources[at] ?? []);
 }
 
+/** It may have been asked for an order that did not come. */
+const askedBefore: ReadonlySet<Reason> = new Set<Reason>(['MODEL_TIMEOUT', 'MODEL_STREAM_BROKEN']);
+
 /** The reranker, and retrieval's own order while it fails: sources in a worse order are better than no answer. */
 export function orAsRetrieved(
   reranker: Reranker,
@@ -44,7 +47,8 @@ export function orAsRetrieved(
         tell(failure.reason);
         if (signal.aborted) throw failure;
         log.warn({ reranker: reranker.id, reason: failure.reason, err: failure }, 'sources stay in retrieval’s order');
-        return { sources: sources.slice(0, topK) };
+        const usage = askedBefore.has(failure.reason) ? reranker.billed(question, sources) : undefined;
+        return { sources: sources.slice(0, topK), ...(usage && { usage }) };
       }
     },
   };

@@ -12,12 +12,10 @@ import {
 import type { AnswerRequest } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { asRetrieved } from '../domain/as-retrieved.ts';
 import { type AnswerSummary, composeAnswer } from '../domain/compose-answer.ts';
-import { estimateMicroUsd } from '../domain/budget.ts';
-import { cardOf } from '../domain/installed-models.ts';
 import { createOutputGuard } from '../domain/output-guard.ts';
 import { createSpending, type Spending } from '../domain/spending.ts';
 import { readModel } from '../domain/read-model.ts';
-import type { AnswerInput, AnswerModel, AnswerSettings, Conversation, Deps } from '../ports.ts';
+import type { Allow, AnswerInput, AnswerModel, AnswerSettings, Conversation, Deps, ModelUsage } from '../ports.ts';
 import { type AnswerCourse, recordEnd, recordRefusal } from './answer-end.ts';
 import {
   citationToWire,
@@ -59,26 +57,28 @@ async function* answerAdmitted(deps: Deps, request: AnswerRequest, call: CallCon
   tenantOf(call);
   const settings = await deps.settings.of(call);
   const model = deps.models.pick(request.model === '' ? settings.model : request.model);
-  const card = cardOf(deps.models, model.id);
-  let admission;
-  try {
-    admission = await deps.ledger.admit(call, settings, estimateMicroUsd(card, request.topK || defaultTopK));
-  } catch (error) {
-    if (AppError.from(error).reason === 'BUDGET_EXCEEDED') await recordRefusal(deps, model.id, call);
-    throw error;
-  }
-  const spending = createSpending();
   const course: AnswerCourse = { isWhole: false };
   try {
-    yield* answerOne(deps, { request, settings, model, spending, course }, call);
-    course.isWhole = true;
+    // What an answer without sources may cost: one for which there is no room even so is refused before anything is done for it.
+    const maxMicroUsd = model.maxMicroUsd({ question: request.question, history: [], sources: [] });
+    const admission = await deps.ledger.admit(call, settings, { modelId: model.id, maxMicroUsd });
+    const spending = createSpending();
+    const allow: Allow = (microUsd) => admission.cover(spending.total().costMicroUsd + microUsd);
+    try {
+      yield* answerOne(deps, { request, settings, model, spending, allow, course }, call);
+      course.isWhole = true;
+    } catch (error) {
+      course.failure = error;
+      throw error;
+    } finally {
+      // What was used is counted however the answer ended: a caller who leaves has not left the bill.
+      await admission.settle(spending.byModel());
+      await recordEnd(deps, { course, modelId: model.id, spending }, call);
+    }
   } catch (error) {
-    course.failure = error;
+    const isRefused = course.documentIds === undefined && AppError.from(error).reason === 'BUDGET_EXCEEDED';
+    if (isRefused) await recordRefusal(deps, model.id, call);
     throw error;
-  } finally {
-    // What was used is counted however the answer ended: a caller who leaves has not left the bill.
-    await admission.settle(spending.byModel());
-    await recordEnd(deps, { course, modelId: model.id, spending }, call);
   }
 }
 
@@ -87,6 +87,8 @@ interface Answering {
   readonly settings: AnswerSettings;
   readonly model: AnswerModel;
   readonly spending: Spending;
+  /** Before every call that costs. */
+  readonly allow: Allow;
   readonly course: AnswerCourse;
 }
 
@@ -99,6 +101,8 @@ async function* answerOne(deps: Deps, answering: Answering, call: CallContext) {
       ? deps.conversations.told(request.history.map(turnFromWire))
       : await deps.conversations.open(call, conversationId);
   const input = await gather(deps, { ...answering, conversation }, call);
+  // Now that the prompt is known: refused before anything of a document leaves.
+  await answering.allow(model.maxMicroUsd(input));
   const documentIds = [...new Set(input.sources.map(({ documentId }) => documentId))];
   await deps.auditor.record(call, {
     action: 'answer.create',
@@ -132,14 +136,14 @@ async function gather(
   asked: Answering & { readonly conversation: Conversation },
   call: CallContext,
 ): Promise<AnswerInput> {
-  const { request, settings, model, spending } = asked;
+  const { request, settings, model, spending, allow } = asked;
   const reranker = settings.rerank ? deps.reranker : retrieved;
   const { history, isTold: historyIsTold } = asked.conversation;
   let { question } = request;
   if (history.length > 0) {
-    const rewritten = await model.rewrite(question, history, call.signal);
-    if (rewritten.usage) spending.add(rewritten.usage);
-    if (mayBeAsked(rewritten.question, { question, history, model })) ({ question } = rewritten);
+    const spent = (usage: ModelUsage): void => spending.add(usage);
+    const rewritten = await model.rewrite({ question, history, allow, spent }, call.signal);
+    if (mayBeAsked(rewritten, { question, history, model })) question = rewritten;
   }
   const topK = request.topK === 0 ? defaultTopK : request.topK;
   const found = await deps.retrieval.search(
@@ -151,12 +155,19 @@ async function gather(
     },
     forward(call),
   );
-  const ranked = await reranker.rerank(question, found.hits.map(sourceFromHit), topK, call.signal);
+  const hits = found.hits.map(sourceFromHit);
+  const billed = reranker.billed(question, hits);
+  if (billed) await allow(billed.costMicroUsd);
+  const ranked = await reranker.rerank(question, hits, topK, call.signal).catch((error: unknown) => {
+    // Who leaves while it is asked pays for it.
+    if (billed && call.signal.aborted) spending.add(billed);
+    throw error;
+  });
   if (ranked.usage) spending.add(ranked.usage);
   const sources = ranked.sources.map((source, index) => ({ ...source, number: index + 1 }));
   const guarded = settings.guardrail === undefined ? {} : { guardrail: settings.guardrail };
   const input = { question, history, historyIsTold, sources };
-  return { ...input, sources: model.fit(input), ...guarded, ...waitOf(call) };
+  return { ...input, sources: model.fit(input), allow, ...guarded, ...waitOf(call) };
 }
 
 /**

@@ -133,8 +133,19 @@ export function answersLikeAModel(modelOf: () => AnswerModel): void {
     expect(fitting.length).to.be.greaterThan(0);
   });
 
+  it('says what an answer may cost at most: whole, and no less for more sources', () => {
+    const question = 'Why was warfarin stopped?';
+    const [none, one, three] = [[], [medication], [medication, leaflet, unrelated]].map((sources) =>
+      modelOf().maxMicroUsd({ question, history, sources }),
+    );
+    expect([none, one, three]).to.satisfy((costs: number[]) => costs.every(Number.isInteger));
+    expect(one).to.be.at.least(none ?? NaN);
+    expect(three).to.be.at.least(one ?? NaN);
+  });
+
   it('puts a question that goes on with another into words', async () => {
-    const { question } = await modelOf().rewrite('And the dose?', history, new AbortController().signal);
+    const asked = { question: 'And the dose?', history, spent: () => undefined };
+    const question = await modelOf().rewrite(asked, new AbortController().signal);
     expect(question)
       .to.match(/dose/i)
       .and.to.match(/warfarin/i);

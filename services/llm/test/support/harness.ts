@@ -126,7 +126,10 @@ export function createHarness(
       admit: () =>
         scene.budgetUsedUp
           ? Promise.reject(new AppError('BUDGET_EXCEEDED'))
-          : Promise.resolve({ settle: (usages) => Promise.resolve(void counted.push(...usages)) }),
+          : Promise.resolve({
+              cover: () => Promise.resolve(),
+              settle: (usages) => Promise.resolve(void counted.push(...usages)),
+            }),
     },
     conversations: {
       open: (call, id) => scene.conversations.open(call, id),

@@ -17,7 +17,8 @@ export function scriptedModel(answer: Script | readonly ModelEvent[], own: Parti
     confidential: [],
     fit: ({ sources }) => sources,
     answer: typeof answer === 'function' ? answer : () => told(answer),
-    rewrite: (question) => Promise.resolve({ question }),
+    maxMicroUsd: () => 0,
+    rewrite: ({ question }) => Promise.resolve(question),
     ...own,
   };
 }

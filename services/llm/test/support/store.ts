@@ -26,7 +26,7 @@ import { migrations } from '../../src/db/migrations.ts';
 import { defaultSettings } from '../../src/domain/answer-settings.ts';
 import type { Retention } from '../../src/domain/retention.ts';
 import { createHistoryMetrics, createUsageMetrics } from '../../src/metrics.ts';
-import type { AnswerModel, ConversationDeps, ModelPrices, Reranker, SettingsDeps } from '../../src/ports.ts';
+import type { AnswerModel, ConversationDeps, Reranker, SettingsDeps } from '../../src/ports.ts';
 import { routes, storeRoutes } from '../../src/rpc/routes.ts';
 import { createHarness, trustingCheck } from './harness.ts';
 
@@ -51,7 +51,6 @@ export interface StoreHarness {
 export interface StoreOptions {
   readonly reranker?: Reranker;
   readonly model?: AnswerModel;
-  readonly prices?: ModelPrices;
   readonly retention?: Partial<Retention>;
   readonly window?: Partial<ConversationDeps['window']>;
   readonly clock?: { now: Date };
@@ -87,16 +86,13 @@ export async function openStore(options: StoreOptions = {}): Promise<StoreHarnes
     return Promise.resolve();
   };
   const registry = new Registry();
-  const known = plain.deps.models.known.map((card) =>
-    options.prices === undefined ? card : { ...card, prices: options.prices },
-  );
   const deps: ConversationDeps & SettingsDeps = {
     ...{ database, keys, log },
     auditor: { record, recordAll: async (call, all) => void (await Promise.all(all.map((one) => record(call, one)))) },
     metrics: createHistoryMetrics(registry),
     retention: { maxConversations: 50, maxTurns: 20, maxAgeMs: undefined, ...options.retention },
     window: { maxTurns: 6, maxTokens: 4_000, ...options.window },
-    models: { ...plain.deps.models, known },
+    models: plain.deps.models,
     settings: createSettingsSource(database, defaultSettings('drop')),
   };
   const clock = options.clock;

@@ -433,14 +433,14 @@ export type GetUsageResponse = Message<"wardstone.llm.v1.GetUsageResponse"> & {
   models: ModelUsage[];
 
   /**
-   * Cost of all of them, in millionths of a US dollar.
+   * Cost of all of them, in millionths of a US dollar, and the most that answers may have cost whose end could not be counted.
    *
    * @generated from field: int64 cost_micro_usd = 3;
    */
   costMicroUsd: bigint;
 
   /**
-   * What answers that are under way have reserved of this month's budget; 0 for another month.
+   * What answers that are under way may cost at most in all, beside that.
    *
    * @generated from field: int64 reserved_micro_usd = 4;
    */

@@ -1,9 +1,9 @@
 import { idsOnlyFunction, migrationRoles, tenantTable } from '@wardstone/db';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Settings, what answers used, what answers under way may still use, and conversations with their turns. */
-export class CreateHistory1795800000000 implements MigrationInterface {
-  readonly name = 'CreateHistory1795800000000';
+/** Conversations with their turns. */
+export class CreateConversations1795800002000 implements MigrationInterface {
+  readonly name = 'CreateConversations1795800002000';
 
   async up(queryRunner: QueryRunner): Promise<void> {
     const { owner, app } = await migrationRoles(queryRunner);
@@ -32,42 +32,9 @@ export class CreateHistory1795800000000 implements MigrationInterface {
   }
 }
 
-const tableNames = ['answer_settings', 'model_usage', 'budget_reservation', 'conversation', 'turn'];
+const tableNames = ['conversation', 'turn'];
 
 const tables = [
-  `create table answer_settings (
-     tenant_id uuid primary key,
-     model text not null,
-     citation_policy text not null check (citation_policy in ('mark', 'drop', 'refuse')),
-     completions_enabled boolean not null,
-     monthly_budget_micro_usd bigint check (monthly_budget_micro_usd > 0),
-     rerank boolean not null,
-     guardrail_id text,
-     guardrail_version text,
-     revision bigint not null default 1 check (revision >= 1),
-     updated_at timestamptz not null default now(),
-     check ((guardrail_id is null) = (guardrail_version is null))
-   )`,
-  `create table model_usage (
-     tenant_id uuid not null,
-     month text not null check (month ~ '^[0-9]{4}-[0-9]{2}$'),
-     model_id text not null,
-     answers bigint not null check (answers >= 0),
-     input_tokens bigint not null check (input_tokens >= 0),
-     output_tokens bigint not null check (output_tokens >= 0),
-     cache_read_tokens bigint not null check (cache_read_tokens >= 0),
-     cache_write_tokens bigint not null check (cache_write_tokens >= 0),
-     cost_micro_usd bigint not null check (cost_micro_usd >= 0),
-     primary key (tenant_id, month, model_id)
-   )`,
-  `create table budget_reservation (
-     tenant_id uuid not null,
-     reservation_id uuid not null,
-     month text not null,
-     micro_usd bigint not null check (micro_usd > 0),
-     expires_at timestamptz not null,
-     primary key (tenant_id, reservation_id)
-   )`,
   `create table conversation (
      tenant_id uuid not null,
      conversation_id uuid not null,
