@@ -50,7 +50,14 @@ export function answerSettingsRoutes({ services, limits }: Pick<RouteDeps, 'serv
       timeoutMs: limits.bodyTimeoutMs,
     },
     success: { ...success, description: 'The settings as they are now.' },
-    problems: ['MODEL_NOT_ALLOWED', 'SETTINGS_CHANGED', ...closedTenant, 'DATABASE_UNAVAILABLE', 'AUDIT_UNAVAILABLE'],
+    problems: [
+      'MODEL_NOT_ALLOWED',
+      'GUARDRAIL_NOT_SUPPORTED',
+      'SETTINGS_CHANGED',
+      ...closedTenant,
+      'DATABASE_UNAVAILABLE',
+      'AUDIT_UNAVAILABLE',
+    ],
     handle: async ({ body, request, reply, as }) => {
       const etag = demandedEtag(request.headers['if-match'], 'SETTINGS_CHANGED') ?? '';
       const wanted = { settings: fromAnswerSettings(body), etag };

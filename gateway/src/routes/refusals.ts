@@ -40,6 +40,7 @@ export const answerProblems = [
   'TENANT_NOT_FOUND',
   ...closedTenant,
   'MODEL_NOT_ALLOWED',
+  'GUARDRAIL_NOT_SUPPORTED',
   'BUDGET_EXCEEDED',
   ...modelFaults,
   ...keyFaults,

@@ -29,7 +29,8 @@ const completionsDescription = 'Whether the OpenAI-compatible API may be used.';
 const budgetDescription =
   'What answers may cost in a calendar month (UTC), in US dollars to the millionth; 0: without a bound.';
 const rerankDescription = 'Whether what was found is put into a better order before it is answered from.';
-const guardrailDescription = 'Guardrail of Amazon Bedrock that questions and answers pass; null: none.';
+const guardrailDescription =
+  'Guardrail of Amazon Bedrock that questions and answers pass, beside the installation’s; null: none.';
 
 /** How a tenant is answered. */
 export const answerSettingsSchema = z

@@ -151,6 +151,11 @@ export const reasons = {
     message: 'The model is not one that may be used here.',
   },
   MODEL_UNKNOWN: { code: Code.NotFound, status: 404, message: 'There is no such model here.' },
+  GUARDRAIL_NOT_SUPPORTED: {
+    code: Code.FailedPrecondition,
+    status: 409,
+    message: 'A guardrail is set, and the models of this installation take none.',
+  },
   BUDGET_EXCEEDED: {
     code: Code.ResourceExhausted,
     status: 429,

@@ -19,7 +19,7 @@ import { asRetrieved } from './domain/as-retrieved.ts';
 import { createExtractiveAnswerer, extractiveCard } from './domain/extractive-answerer.ts';
 import { createModels } from './domain/installed-models.ts';
 import { createLocalReranker } from './domain/local-reranker.ts';
-import type { BedrockCard, Cards } from './domain/model-cards.ts';
+import type { BedrockCard, Cards, RerankerCard } from './domain/model-cards.ts';
 import { orAsRetrieved } from './domain/rerank.ts';
 import { guardrailOf, type ModelConfig } from './model-config.ts';
 import type { ModelMetrics, RouteLabels } from './model-metrics.ts';
@@ -49,11 +49,11 @@ const spareConnections = 64;
 export function installModels(options: InstallOptions): InstalledModels {
   const { config, log, metrics } = options;
   const usesCards = config.WARDSTONE_LLM_MODEL === 'bedrock' || config.WARDSTONE_LLM_RERANK === 'bedrock';
-  const cards = usesCards ? loadCards(config.WARDSTONE_LLM_CARDS_FILE) : { models: [], rerankers: [] };
+  const cards = usesCards ? loadCards(config.WARDSTONE_LLM_CARDS_FILE) : undefined;
   const bedrock = createBedrock(options);
-  const reranker = rerankerOf(options, cards, bedrock);
+  const reranker = rerankerOf(options, cards?.rerankers ?? [], bedrock);
   return {
-    ...(config.WARDSTONE_LLM_MODEL === 'bedrock' ? claudes(options, cards, bedrock) : extractive(log)),
+    ...(config.WARDSTONE_LLM_MODEL === 'bedrock' && cards ? claudes(options, cards, bedrock) : extractive(log)),
     reranker: reranker === undefined ? asRetrieved() : orAsRetrieved(reranker, { metrics, log }),
     close: bedrock.close,
   };
@@ -68,7 +68,11 @@ function extractive(log: Logger): Answering {
 }
 
 /** One model for each card, with routes that they share: a region's trouble with a model is known to all of its calls. */
-function claudes({ config, metrics }: InstallOptions, cards: Cards, bedrock: Bedrock): Answering {
+function claudes(
+  { config, metrics }: InstallOptions,
+  cards: Pick<Cards, 'models' | 'guardrails'>,
+  bedrock: Bedrock,
+): Answering {
   const routesOf = (card: BedrockCard): ModelRoutes => [
     bedrock.route(card, config.WARDSTONE_BEDROCK_REGION),
     ...fallbacksOf(config, cards, card).map((other) => bedrock.route(other.card, other.region)),
@@ -88,6 +92,7 @@ function claudes({ config, metrics }: InstallOptions, cards: Cards, bedrock: Bed
     },
     guardrail: guardrailOf(config),
     guardrailCheck: config.WARDSTONE_LLM_GUARDRAIL_CHECK,
+    guardrailPrices: cards.guardrails,
     metrics,
   };
   const installed = cards.models.map((card) => ({ card, model: createClaude({ ...common, routes: routesOf(card) }) }));
@@ -100,7 +105,7 @@ function claudes({ config, metrics }: InstallOptions, cards: Cards, bedrock: Bed
 }
 
 /** Where answers of a card go on, without the place where they began. */
-function fallbacksOf(config: ModelConfig, cards: Cards, card: BedrockCard) {
+function fallbacksOf(config: ModelConfig, cards: Pick<Cards, 'models'>, card: BedrockCard) {
   const { WARDSTONE_BEDROCK_REGION: home, WARDSTONE_LLM_FALLBACKS: fallbacks } = config;
   return fallbacks
     .map(({ modelId, region = home }) => {
@@ -112,17 +117,21 @@ function fallbacksOf(config: ModelConfig, cards: Cards, card: BedrockCard) {
 }
 
 /** The cards' schema sees to it that there is one. */
-function holderOf(cards: Cards, alias: ModelAlias): BedrockCard {
+function holderOf(cards: Pick<Cards, 'models'>, alias: ModelAlias): BedrockCard {
   const card = cards.models.find(({ aliases }) => aliases.includes(alias));
   if (card === undefined) throw new ConfigError([`WARDSTONE_LLM_CARDS_FILE: no model is ${alias}`]);
   return card;
 }
 
-function rerankerOf({ config, metrics }: InstallOptions, cards: Cards, bedrock: Bedrock): Reranker | undefined {
+function rerankerOf(
+  { config, metrics }: InstallOptions,
+  cards: readonly RerankerCard[],
+  bedrock: Bedrock,
+): Reranker | undefined {
   if (config.WARDSTONE_LLM_RERANK === 'off') return undefined;
   if (config.WARDSTONE_LLM_RERANK === 'local') return createLocalReranker();
-  const wanted = config.WARDSTONE_LLM_RERANK_MODEL ?? cards.rerankers[0]?.id;
-  const card = cards.rerankers.find(({ id }) => id === wanted);
+  const wanted = config.WARDSTONE_LLM_RERANK_MODEL ?? cards[0]?.id;
+  const card = cards.find(({ id }) => id === wanted);
   if (card === undefined) throw new ConfigError(['WARDSTONE_LLM_RERANK_MODEL: is none of the cards’ rerankers']);
   const region = regionOf(config.WARDSTONE_LLM_RERANK_REGION ?? config.WARDSTONE_BEDROCK_REGION);
   const labels = { model: card.label, region };

@@ -79,6 +79,8 @@ export function checkModels(config: ModelConfig & EmbeddedConfig): void {
     ]);
   }
   if (config.WARDSTONE_LLM_MODEL === 'extractive') {
+    // What was set to protect must not be left out without a word.
+    if (id !== undefined) throw new ConfigError(['WARDSTONE_LLM_GUARDRAIL_ID: takes WARDSTONE_LLM_MODEL=bedrock']);
     refuseEmbeddedInProduction(config, 'the extractive answering model');
   }
   if (usesBedrock) {

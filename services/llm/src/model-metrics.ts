@@ -23,7 +23,7 @@ export interface ModelMetrics {
   fellBack(to: RouteLabels): void;
   circuit(route: RouteLabels, position: CircuitPosition): void;
   /** How a question that goes on with a conversation was put into words of its own. */
-  rewritten(how: 'rewritten' | 'as-asked' | 'malformed' | 'failed'): void;
+  rewritten(how: 'rewritten' | 'as-asked' | 'blocked' | 'malformed' | 'failed'): void;
   /** Sources were put into an order, or stay in that of retrieval because the reranker failed. */
   reranked(reranker: string, outcome: 'ok' | Reason, seconds: number): void;
 }

@@ -86,7 +86,7 @@ export interface AnswerInput {
   readonly language?: string;
   /** Until when the caller waits, in milliseconds of `performance.now()`; without an end when not given. */
   readonly waitsUntilMs?: number;
-  /** The tenant's, instead of the installation's. Models that are not of Bedrock have none. */
+  /** The tenant's, beside the installation's. Only given to a model that takes one. */
   readonly guardrail?: Guardrail;
   /** Asked before every call that costs; without it nothing bounds what is spent. */
   readonly allow?: Allow;
@@ -103,6 +103,8 @@ export interface FollowUp {
   readonly question: string;
   /** Turns before it, oldest first; at least one. */
   readonly history: readonly ConversationTurn[];
+  /** The tenant's, beside the installation's. */
+  readonly guardrail?: Guardrail;
   /** Asked before every call that costs. */
   readonly allow?: Allow;
   /** Told what was used, also by a call that failed or was left. */
@@ -120,6 +122,8 @@ export interface AnswerModel {
   readonly id: string;
   /** Version of the prompt that it is given; empty for a model without one. */
   readonly promptVersion: string;
+  /** Whether questions and answers pass a guardrail that a tenant sets; otherwise a tenant that has set one is not answered. */
+  readonly takesGuardrail: boolean;
   /** Texts that belong into no answer: the system prompt with its canary. The output guard looks for their words. */
   readonly confidential: readonly string[];
   /** Those of the sources, best first and in their order, that the model's context has room for. Pure. */

@@ -8,6 +8,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { createSettingsSource, settingsMaxAgeMs } from '../src/adapters/answer-settings.ts';
 import { asRetrieved } from '../src/domain/as-retrieved.ts';
 import { defaultSettings } from '../src/domain/answer-settings.ts';
+import { createExtractiveAnswerer } from '../src/domain/extractive-answerer.ts';
 import type { Reranker } from '../src/ports.ts';
 import { collect, reasonOf } from './support/harness.ts';
 import { as, newTenant, openStore, someone, type StoreHarness } from './support/store.ts';
@@ -37,7 +38,8 @@ describe('answer settings', () => {
   };
   before(async function () {
     this.timeout(60_000);
-    store = await openStore({ reranker });
+    const model = { ...createExtractiveAnswerer(), takesGuardrail: true };
+    store = await openStore({ reranker, model });
   });
   after(() => store.close());
   beforeEach(() => {
@@ -164,5 +166,35 @@ describe('answer settings', () => {
     expect(models.map(({ modelId, aliases, prices }) => [modelId, aliases, prices])).to.deep.equal([
       ['wardstone-extractive-1', ['quality', 'fast'], undefined],
     ]);
+  });
+});
+
+describe('a guardrail where models take none', () => {
+  let store: StoreHarness;
+  before(async function () {
+    this.timeout(60_000);
+    store = await openStore();
+  });
+  after(() => store.close());
+
+  it('is refused with the settings', async () => {
+    const tenantId = newTenant();
+    const admin = as(tenantId, { roles: ['tenant_admin'] });
+    const update = (settings: NewSettings) => store.settings.updateAnswerSettings({ settings }, admin);
+    expect(await reasonOf(update(wanted))).to.equal('GUARDRAIL_NOT_SUPPORTED');
+    const { guardrail: _guardrail, ...without } = wanted;
+    expect(await reasonOf(update(without))).to.equal('none');
+  });
+
+  it('that was set before keeps its tenant from being answered past it', async () => {
+    const tenantId = newTenant();
+    await store.testDatabase.query(
+      `insert into llm.answer_settings (tenant_id, model, citation_policy, completions_enabled, rerank, guardrail_id, guardrail_version)
+       values ($1, 'quality', 'drop', false, false, 'gr123', '1')`,
+      [tenantId],
+    );
+    const asked = collect(store.answers.answer({ question: 'Why was warfarin stopped?' }, as(tenantId)));
+    expect(await reasonOf(asked)).to.equal('GUARDRAIL_NOT_SUPPORTED');
+    expect(store.asked).to.deep.equal([]);
   });
 });

@@ -2,12 +2,33 @@ import { AppError } from '@wardstone/rpc';
 import { guardrailIntervention, type Json, textAnswer } from '@wardstone/testing/bedrock';
 import { expect } from 'chai';
 import { maxCheckedChars, maxGroundingChars, maxQueryChars } from '../src/adapters/bedrock-guardrail.ts';
-import type { AnswerInput } from '../src/ports.ts';
-import { answeredInPieces, input, line, lineOf, readAll, useClaude } from './support/claude.ts';
+import { guardrailModelId } from '../src/domain/guardrail-units.ts';
+import type { Allow, AnswerInput, ModelEvent } from '../src/ports.ts';
+import {
+  answeredInPieces,
+  fast,
+  input,
+  limits as longLimits,
+  line,
+  lineOf,
+  readAll,
+  useClaude,
+} from './support/claude.ts';
 import { sourceOf } from './support/sources.ts';
 
 const guardrail = { id: 'gr-1', version: '3' };
+const own = { id: 'gr-own', version: '1' };
 const blockedByGuardrail = 'Sorry, that cannot be said.';
+
+/** What each check of a guardrail came to. */
+function paidTo(events: readonly ModelEvent[]): number[] {
+  return events.flatMap((event) =>
+    event.kind === 'usage' && event.usage.modelId === guardrailModelId ? [event.usage.costMicroUsd] : [],
+  );
+}
+
+const kindsOf = (events: readonly ModelEvent[]) =>
+  events.filter((event) => event.kind !== 'usage' || event.usage.modelId !== guardrailModelId).map(({ kind }) => kind);
 
 /** What a call of ApplyGuardrail was asked: its texts by what they are. */
 function contentOf(body: Json | undefined): [string, string][] {
@@ -65,10 +86,20 @@ describe('Claude: a guardrail in the stream', () => {
     }
   });
 
-  it('of the tenant comes before that of the installation', async () => {
-    const own = { id: 'gr-own', version: '1' };
-    await readAll(suite.claude({ guardrail }), { ...input, guardrail: own });
+  it('is the tenant’s where the installation has none', async () => {
+    await readAll(suite.claude(), { ...input, guardrail: own });
     expect(asked()['guardrailConfig']).to.deep.include({ guardrailIdentifier: 'gr-own', guardrailVersion: '1' });
+    expect(suite.double.calls).to.have.length(1);
+  });
+
+  it('is paid for by units of text, as Bedrock does not tell of it: more with the sources, for their grounding', async () => {
+    const paid = async (guardrailCheck: 'stream' | 'whole'): Promise<number> => {
+      const { events } = await readAll(suite.claude({ guardrail, guardrailCheck }), input);
+      return paidTo(events)[0] ?? NaN;
+    };
+    // A unit of question and one of answer, each looked at by three policies; the source's unit, and those two, for grounding.
+    expect(await paid('whole')).to.equal(2 * (150 + 150 + 100));
+    expect(await paid('stream')).to.equal(2 * (150 + 150 + 100) + 3 * 100);
   });
 
   it('that steps in ends the answer; its own words are none of the model’s', async () => {
@@ -87,7 +118,7 @@ describe('Claude: a guardrail for the whole answer', () => {
 
   it('lets statements go when it has seen all of them', async () => {
     const { events } = await readAll(claude(), input);
-    expect(events.map(({ kind }) => kind)).to.deep.equal(['usage', 'statement', 'statement', 'done']);
+    expect(kindsOf(events)).to.deep.equal(['usage', 'statement', 'statement', 'done']);
     expect(checks().map(({ model }) => model)).to.deep.equal(['gr-1/3']);
     expect(checks()[0]?.body).to.deep.include({ source: 'OUTPUT' });
     expect(contentOf(checks()[0]?.body)).to.deep.equal([
@@ -100,15 +131,45 @@ describe('Claude: a guardrail for the whole answer', () => {
   it('keeps all of them when it steps in', async () => {
     suite.double.onGuardrail(() => guardrailIntervention(blockedByGuardrail));
     const { events } = await readAll(claude(), input);
-    expect(events.map(({ kind }) => kind)).to.deep.equal(['usage', 'done']);
+    expect(kindsOf(events)).to.deep.equal(['usage', 'done']);
     expect(events.at(-1)).to.deep.equal({ kind: 'done', outcome: 'blocked' });
+  });
+
+  it('is paid for by the units that Bedrock tells of, also when it steps in', async () => {
+    const usage = { topicPolicyUnits: 2, contentPolicyUnits: 1, contextualGroundingPolicyUnits: 7 };
+    suite.double.onGuardrail(() => ({ ...guardrailIntervention(blockedByGuardrail), usage }));
+    const { events } = await readAll(claude(), input);
+    expect(paidTo(events).at(-1)).to.equal(2 * 150 + 150 + 7 * 100);
+  });
+
+  it('is estimated where Bedrock did not answer in time', async () => {
+    suite.double.fault({ kind: 'stall' }, { operation: 'ApplyGuardrail' });
+    const limits = { ...longLimits, guardrailTimeoutMs: 50 };
+    const { events, error } = await readAll(suite.claude({ guardrail, guardrailCheck: 'whole', limits }), input);
+    expect(AppError.from(error).reason).to.equal('MODEL_TIMEOUT');
+    expect(
+      paidTo(events)
+        .slice(1)
+        .every((micros) => micros > 0),
+    ).to.equal(true);
+    expect(paidTo(events).length).to.be.greaterThan(1);
+  });
+
+  it('is within what the answer may cost at most, and allowed call by call', async () => {
+    const allowed: number[] = [];
+    const allow: Allow = (microUsd) => Promise.resolve(void allowed.push(microUsd));
+    const { events } = await readAll(claude(), { ...input, allow });
+    expect(allowed).to.have.length(2);
+    expect(Math.max(...allowed)).to.be.at.most(claude().maxMicroUsd(input));
+    expect(suite.claude().maxMicroUsd(input)).to.be.below(claude().maxMicroUsd(input));
+    expect(paidTo(events).at(-1)).to.be.at.most(allowed[1] ?? NaN);
   });
 
   it('lets nothing go when it cannot be asked', async () => {
     suite.double.fault({ kind: 'error', type: 'AccessDeniedException' }, { operation: 'ApplyGuardrail' });
     const { events, error } = await readAll(claude(), input);
     expect(AppError.from(error).reason).to.equal('MODEL_ACCESS_DENIED');
-    expect(events.map(({ kind }) => kind)).to.deep.equal(['usage']);
+    expect(kindsOf(events)).to.deep.equal(['usage']);
   });
 
   it('is asked again when it is throttled', async () => {
@@ -145,5 +206,119 @@ describe('Claude: a guardrail for the whole answer', () => {
     }
     const checked = checks().flatMap(({ body }) => contentOf(body).filter(([kind]) => kind === 'guard_content'));
     expect(checked.map(([, text]) => text).join('\n')).to.equal(statements.join('\n'));
+  });
+});
+
+describe('Claude: a tenant’s guardrail beside the installation’s', () => {
+  const suite = useClaude();
+  const asked: AnswerInput = { ...input, guardrail: own };
+  const claude = (guardrailCheck: 'stream' | 'whole' = 'stream') => suite.claude({ guardrail, guardrailCheck });
+  const checks = () =>
+    suite.double.calls
+      .filter(({ operation }) => operation === 'ApplyGuardrail')
+      .map(({ model, body }) => [model, body['source']]);
+  const streams = () => suite.double.calls.filter(({ operation }) => operation === 'ConverseStream');
+  beforeEach(() => suite.double.onConverse(answeredInPieces));
+
+  it('looks at the question before the model has it, and at the whole answer; the installation’s stays in the call', async () => {
+    const { events } = await readAll(claude(), asked);
+    expect(suite.double.calls.map(({ operation }) => operation)).to.deep.equal([
+      'ApplyGuardrail',
+      'ConverseStream',
+      'ApplyGuardrail',
+    ]);
+    expect(checks()).to.deep.equal([
+      ['gr-own/1', 'INPUT'],
+      ['gr-own/1', 'OUTPUT'],
+    ]);
+    expect(contentOf(suite.double.calls[0]?.body)).to.deep.equal([['guard_content', input.question]]);
+    expect(streams()[0]?.body['guardrailConfig']).to.deep.include({ guardrailIdentifier: 'gr-1' });
+    expect(kindsOf(events)).to.deep.equal(['usage', 'statement', 'statement', 'done']);
+    expect(claude().maxMicroUsd(asked)).to.be.greaterThan(claude().maxMicroUsd(input));
+  });
+
+  it('keeps a question from the model that it does not let through', async () => {
+    suite.double.onGuardrail(() => guardrailIntervention(blockedByGuardrail));
+    const { events } = await readAll(claude(), asked);
+    expect(streams()).to.deep.equal([]);
+    expect(kindsOf(events)).to.deep.equal(['done']);
+    expect(events.at(-1)).to.deep.equal({ kind: 'done', outcome: 'blocked' });
+  });
+
+  it('keeps an answer that it does not let through', async () => {
+    suite.double.onGuardrail(({ body }) =>
+      body['source'] === 'OUTPUT' ? guardrailIntervention(blockedByGuardrail) : { action: 'NONE', outputs: [] },
+    );
+    const { events } = await readAll(claude(), asked);
+    expect(kindsOf(events)).to.deep.equal(['usage', 'done']);
+    expect(events.at(-1)).to.deep.equal({ kind: 'done', outcome: 'blocked' });
+  });
+
+  it('lets nothing go when it cannot be asked', async () => {
+    suite.double.fault({ kind: 'error', type: 'AccessDeniedException' }, { operation: 'ApplyGuardrail' });
+    const { events, error } = await readAll(claude(), asked);
+    expect(AppError.from(error).reason).to.equal('MODEL_ACCESS_DENIED');
+    expect([streams(), events]).to.deep.equal([[], []]);
+  });
+
+  it('looks at the whole answer after the installation’s, where that does too', async () => {
+    await readAll(claude('whole'), asked);
+    expect(checks()).to.deep.equal([
+      ['gr-own/1', 'INPUT'],
+      ['gr-1/3', 'OUTPUT'],
+      ['gr-own/1', 'OUTPUT'],
+    ]);
+  });
+
+  it('is the installation’s own, once', async () => {
+    await readAll(claude(), { ...input, guardrail });
+    expect(checks()).to.deep.equal([]);
+    expect(streams()).to.have.length(1);
+  });
+});
+
+describe('Claude: guardrails of a follow-up question', () => {
+  const suite = useClaude();
+  const history = [{ question: 'Was warfarin stopped?', answer: 'It was.' }];
+  const rewrite = async (options: Parameters<typeof suite.claude>[0], ownOne?: typeof own) => {
+    const used: string[] = [];
+    const asked = { question: 'And why?', history, ...(ownOne && { guardrail: ownOne }) };
+    const question = await suite
+      .claude(options)
+      .rewrite({ ...asked, spent: ({ modelId }) => void used.push(modelId) }, new AbortController().signal);
+    return { question, used };
+  };
+  const configOf = (at: number) => suite.double.calls[at]?.body['guardrailConfig'];
+  beforeEach(() => suite.double.onConverse(() => textAnswer('{"question":"Why was warfarin stopped?"}')));
+
+  for (const [title, options, ownOne, id] of [
+    ['the installation’s', { guardrail }, undefined, 'gr-1'],
+    ['the tenant’s', {}, own, 'gr-own'],
+  ] as const) {
+    it(`${title} is in the call, looks at the question alone, and is paid for`, async () => {
+      const { question, used } = await rewrite(options, ownOne);
+      expect(question).to.equal('Why was warfarin stopped?');
+      expect(configOf(0)).to.deep.include({ guardrailIdentifier: id, trace: 'disabled' });
+      const [message] = suite.double.calls[0]?.body['messages'] as { content: Json[] }[];
+      const guarded = (message?.content ?? []).filter((block) => 'guardContent' in block);
+      expect(guarded).to.have.length(1);
+      expect(JSON.stringify(guarded)).to.contain('And why?').and.not.to.contain('Was warfarin stopped?');
+      expect(used).to.contain(guardrailModelId);
+    });
+  }
+
+  it('both are asked; what one does not let through is not rewritten', async () => {
+    expect((await rewrite({ guardrail }, own)).question).to.equal('Why was warfarin stopped?');
+    expect(suite.double.calls.map(({ operation, model }) => [operation, model])).to.deep.equal([
+      ['ApplyGuardrail', 'gr-own/1'],
+      ['Converse', fast.id],
+    ]);
+    expect(configOf(1)).to.deep.include({ guardrailIdentifier: 'gr-1' });
+    suite.double.onGuardrail(() => guardrailIntervention(blockedByGuardrail));
+    expect((await rewrite({ guardrail }, own)).question).to.equal('And why?');
+    expect(suite.double.calls).to.have.length(3);
+    suite.double.onConverse(() => textAnswer(blockedByGuardrail, { stopReason: 'guardrail_intervened' }));
+    expect((await rewrite({ guardrail })).question).to.equal('And why?');
+    expect(suite.told.filter((word) => word === 'rewrite blocked')).to.have.length(2);
   });
 });

@@ -54,6 +54,11 @@ describe('the configuration of models', () => {
       { WARDSTONE_LLM_GUARDRAIL_VERSION: '1' },
       'WARDSTONE_LLM_GUARDRAIL_ID: is required',
     ],
+    [
+      'a guardrail for the embedded model, which takes none',
+      { WARDSTONE_LLM_GUARDRAIL_ID: 'gr-1', WARDSTONE_LLM_GUARDRAIL_VERSION: '1' },
+      'WARDSTONE_LLM_GUARDRAIL_ID: takes WARDSTONE_LLM_MODEL=bedrock',
+    ],
     ['the embedded model in production', { NODE_ENV: 'production' }, 'NODE_ENV: is production'],
     [
       'Bedrock without TLS in production',

@@ -35,8 +35,10 @@ export interface StreamAsked {
   readonly timeoutMs: number;
   /** Asked before each attempt. */
   readonly allow: Allow;
-  /** What follows the answer may cost so much, and has to be allowed with it. */
-  readonly afterwardsMicroUsd: number;
+  /** What guardrails may cost at most with the answer and after it. */
+  readonly guardrailMicroUsd: number;
+  /** What the guardrail in the stream is billed for: Bedrock does not tell without its trace. */
+  readonly guarded: ((attempts: number, writtenChars: number) => ModelUsage) | undefined;
 }
 
 /**
@@ -49,7 +51,7 @@ export interface StreamAsked {
 export async function* readAnswerStream(route: ModelRoute, asked: StreamAsked): AsyncGenerator<StreamPart> {
   const { card, guard } = route;
   const attempts = createAttempts(asked.signal);
-  let [begun, writtenTokens] = [false, 0];
+  let [begun, writtenTokens, writtenChars] = [false, 0, 0];
   let usage: ModelUsage | undefined;
   let failure: AppError | undefined;
   try {
@@ -58,6 +60,7 @@ export async function* readAnswerStream(route: ModelRoute, asked: StreamAsked): 
     for await (const event of events) {
       writtenTokens += estimateTokens(writtenIn(event));
       const text = event.contentBlockDelta?.delta?.text ?? '';
+      writtenChars += text.length;
       if (text !== '') yield { kind: 'text', text };
       if (event.messageStop) yield { kind: 'end', outcome: endOf(event.messageStop.stopReason) };
       if (event.metadata?.usage) {
@@ -78,14 +81,17 @@ export async function* readAnswerStream(route: ModelRoute, asked: StreamAsked): 
     };
     yield { kind: 'usage', usage: usageOf(card, { ...estimate, cacheReadTokens: 0, cacheWriteTokens: 0 }) };
   }
+  const checked = attempts.read + (begun ? 1 : 0);
+  if (asked.guarded && checked > 0) yield { kind: 'usage', usage: asked.guarded(checked, writtenChars) };
   if (failure !== undefined) throw failure;
 }
 
 /** The events of an answer whose first one is there. */
 function begin({ client, guard, ...route }: ModelRoute, asked: StreamAsked, attempts: Attempts) {
-  const { request, limits, metrics, signal, timeoutMs, promptTokens, allow, afterwardsMicroUsd } = asked;
-  const promptMicroUsd = maxCostMicroUsd({ ...route.card, maxOutputTokens: 0 }, promptTokens);
-  const maxMicroUsd = maxCostMicroUsd(route.card, promptTokens) + afterwardsMicroUsd;
+  const { request, limits, metrics, signal, timeoutMs, promptTokens, allow, guarded, guardrailMicroUsd } = asked;
+  const promptMicroUsd =
+    maxCostMicroUsd({ ...route.card, maxOutputTokens: 0 }, promptTokens) + (guarded?.(1, 0).costMicroUsd ?? 0);
+  const maxMicroUsd = maxCostMicroUsd(route.card, promptTokens) + guardrailMicroUsd;
   return guard.run(
     async () => {
       await allow(attempts.read * promptMicroUsd + maxMicroUsd);

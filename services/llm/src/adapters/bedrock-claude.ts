@@ -1,6 +1,14 @@
 /** Claude on Amazon Bedrock: answers as a stream of statements, each as soon as its line is complete. */
 import { AppError } from '@wardstone/rpc';
 import { planPrompt } from '../domain/context-budget.ts';
+import {
+  charsOfToken,
+  estimatedUnits,
+  type GuardrailPrices,
+  unitsMicroUsd,
+  unitsUsage,
+} from '../domain/guardrail-units.ts';
+import { type GuardrailCheck, type GuardrailPlan, planGuardrails } from '../domain/guardrails.ts';
 import { maxCostMicroUsd } from '../domain/model-cards.ts';
 import { markerCode, type PromptTemplate, renderSystem, renderUser } from '../domain/prompt.ts';
 import { maxAnswerChars } from '../domain/read-model.ts';
@@ -9,7 +17,7 @@ import { estimateTokens } from '../domain/token-estimate.ts';
 import type { ModelMetrics } from '../model-metrics.ts';
 import type { Allow, AnswerInput, AnswerModel, Guardrail, ModelEvent, ModelOutcome } from '../ports.ts';
 import { readAnswerStream, type StreamEnd, type StreamLimits } from './bedrock-answer-stream.ts';
-import { passesGuardrail } from './bedrock-guardrail.ts';
+import { maxAnswerMicroUsd, maxQuestionMicroUsd, passAnswer, passQuestion } from './bedrock-guardrail.ts';
 import { converseRequest, type PromptToSend } from './bedrock-request.ts';
 import { rewriteQuestion } from './bedrock-rewrite.ts';
 import { labelsOf, mayGoElsewhere, type ModelRoute, type ModelRoutes } from './bedrock-route.ts';
@@ -33,13 +41,11 @@ export interface ClaudeOptions {
   /** A code for markers, new with every call. */
   readonly drawCode: () => string;
   readonly limits: ClaudeLimits;
-  /** Of the installation; a tenant's own comes with the question. */
+  /** Of the installation; a tenant's own comes with the question, beside it. */
   readonly guardrail: Guardrail | undefined;
-  /**
-   * stream: the guardrail checks an answer while it comes. whole: nothing is told before all of it was checked, its grounding
-   * included, which a stream of JSON lines is a poor text for.
-   */
-  readonly guardrailCheck: 'stream' | 'whole';
+  /** `whole` also for the grounding, which a stream of JSON lines is a poor text for. */
+  readonly guardrailCheck: GuardrailCheck;
+  readonly guardrailPrices: GuardrailPrices;
   readonly metrics: ModelMetrics;
 }
 
@@ -62,15 +68,20 @@ export function createClaude(options: ClaudeOptions): AnswerModel {
   const rewriting = {
     ...{ route: options.rewriteRoute, template: prompts.rewrite, system: rewriteSystem, metrics },
     ...{ drawCode: options.drawCode, timeoutMs: options.limits.rewriteTimeoutMs },
+    ...{ floor: options.guardrail, prices: options.guardrailPrices },
+    guardrailTimeoutMs: options.limits.guardrailTimeoutMs,
   };
   return {
     id: routes[0].card.id,
     promptVersion: prompts.answer.version,
+    takesGuardrail: true,
     confidential: [system, rewriteSystem],
     fit: (input) => planPrompt(budget, input).sources,
     maxMicroUsd(input) {
       const { promptTokens } = planPrompt(budget, input);
-      return Math.max(...routes.map(({ card }) => maxCostMicroUsd(card, promptTokens)));
+      return Math.max(
+        ...routes.map(({ card }) => maxCostMicroUsd(card, promptTokens) + guardrailCost(options, card, input)),
+      );
     },
     async *answer(input, signal) {
       signal.throwIfAborted();
@@ -143,22 +154,59 @@ function timeOf({ answerTimeoutMs }: ClaudeLimits, { waitsUntilMs }: AnswerInput
   };
 }
 
+function guardrailsOf({ guardrail, guardrailCheck }: ClaudeOptions, input: AnswerInput): GuardrailPlan {
+  return planGuardrails(guardrail, input.guardrail, guardrailCheck);
+}
+
+/** What the guardrail in the stream is billed for, so many attempts of which the last one wrote so much. */
+function inStreamUnits({ guardrailCheck }: ClaudeOptions, { question, sources }: AnswerInput) {
+  return (attempts: number, writtenChars: number) => {
+    const asked = Array.from({ length: attempts }, () => question.length);
+    const read = Array.from({ length: attempts }, () => sources.map(({ text }) => text.length)).flat();
+    return estimatedUnits([...asked, writtenChars], guardrailCheck === 'stream' ? { sources: read } : undefined);
+  };
+}
+
+/** The most that guardrails may cost with an answer: of the question, in the stream, and of the whole. */
+function guardrailCost(options: ClaudeOptions, { maxOutputTokens }: ModelRoute['card'], input: AnswerInput): number {
+  const { inStream, ofQuestion, ofAnswer } = guardrailsOf(options, input);
+  const prices = options.guardrailPrices;
+  const streamed = inStreamUnits(options, input)(1, maxOutputTokens * charsOfToken);
+  return (
+    ofQuestion.length * maxQuestionMicroUsd(prices, input.question) +
+    (inStream === undefined ? 0 : unitsMicroUsd(prices, streamed)) +
+    ofAnswer.length * maxAnswerMicroUsd(prices, input)
+  );
+}
+
 /** One answer of one model. */
 async function* answerOnce(
   options: ClaudeOptions,
   route: ModelRoute,
   { prompt, input, time }: Asked & { readonly time: AnswerTime },
 ): AsyncGenerator<ModelEvent> {
-  const { guardrailCheck, limits, metrics } = options;
-  const guardrail = input.guardrail ?? options.guardrail;
-  const inStream = guardrail && { ...guardrail, checksGrounding: guardrailCheck === 'stream' };
-  const isHeld = guardrail !== undefined && guardrailCheck === 'whole';
+  const { guardrailCheck, guardrailPrices: prices, limits, metrics } = options;
+  const { inStream, ofQuestion, ofAnswer } = guardrailsOf(options, input);
+  const { question, sources, allow = allowAll } = input;
+  const { signal, leftMs } = time;
+  const bounds = { signal, timeoutMs: limits.guardrailTimeoutMs, leftMs, metrics, prices, allow };
+  if (!(yield* passQuestion(route, ofQuestion, question, bounds))) {
+    yield { kind: 'done', outcome: 'blocked' };
+    return;
+  }
+  const isHeld = ofAnswer.length > 0;
+  const units = inStreamUnits(options, input);
   const stop = new AbortController();
   const parts = readAnswerStream(route, {
-    request: converseRequest(route.card, prompt, inStream),
+    request: converseRequest(
+      route.card,
+      prompt,
+      inStream && { ...inStream, checksGrounding: guardrailCheck === 'stream' },
+    ),
     promptTokens: tokensOfPrompt(prompt),
-    ...{ limits, metrics, signal: AbortSignal.any([time.signal, stop.signal]), timeoutMs: time.leftMs() },
-    ...{ allow: input.allow ?? allowAll, afterwardsMicroUsd: 0 },
+    ...{ limits, metrics, signal: AbortSignal.any([signal, stop.signal]), timeoutMs: leftMs() },
+    ...{ allow, guardrailMicroUsd: guardrailCost(options, route.card, input) },
+    guarded: inStream && ((attempts, writtenChars) => unitsUsage(prices, units(attempts, writtenChars))),
   });
   const reading = createReading();
   const held: Extract<ModelEvent, { kind: 'statement' }>[] = [];
@@ -177,10 +225,7 @@ async function* answerOnce(
   }
   const outcome = reading.outcome();
   if (isHeld && outcome !== 'blocked' && held.length > 0) {
-    const { question, sources } = input;
-    const { signal, leftMs } = time;
-    const bounds = { signal, timeoutMs: limits.guardrailTimeoutMs, leftMs, metrics };
-    if (!(await passesGuardrail(route, guardrail, { question, sources, statements: held }, bounds))) {
+    if (!(yield* passAnswer(route, ofAnswer, { question, sources, statements: held }, bounds))) {
       yield { kind: 'done', outcome: 'blocked' };
       return;
     }

@@ -28,7 +28,8 @@ export function converseRequest(
     system: systemOf(card, system),
     messages: [{ role: 'user', content: guardrail === undefined ? [textOf(parts)] : guarded(parts, guardrail) }],
     inferenceConfig: { maxTokens: card.maxOutputTokens, ...samplingOf(card) },
-    ...(guardrail === undefined ? {} : { guardrailConfig: guardrailConfig(guardrail) }),
+    // What comes has been checked; asynchronous checks would let it out before.
+    ...(guardrail && { guardrailConfig: { ...guardrailConfig(guardrail), streamProcessingMode: 'sync' } }),
   };
 }
 
@@ -45,13 +46,11 @@ function systemOf({ promptCaching }: BedrockCard, text: string): SystemContentBl
 }
 
 /** The trace is left out: it holds the words that the guardrail found. */
-function guardrailConfig({ id, version }: Guardrail) {
+export function guardrailConfig({ id, version }: Guardrail) {
   return {
     guardrailIdentifier: id,
     guardrailVersion: version,
     trace: 'disabled',
-    // What comes has been checked; asynchronous checks would let it out before.
-    streamProcessingMode: 'sync',
   } as const;
 }
 
@@ -60,7 +59,10 @@ function guardrailConfig({ id, version }: Guardrail) {
  * sources only bear on whether the answer is grounded, for a document may
  * well hold what nobody may ask or say. The template's own words are none of a guardrail's business.
  */
-function guarded(parts: readonly PromptPart[], { checksGrounding }: StreamGuardrail): ContentBlock[] {
+export function guarded(
+  parts: readonly PromptPart[],
+  { checksGrounding }: Pick<StreamGuardrail, 'checksGrounding'>,
+): ContentBlock[] {
   const blocks: ContentBlock[] = [];
   let plain = '';
   const flush = (): void => {

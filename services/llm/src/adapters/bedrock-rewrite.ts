@@ -3,13 +3,22 @@ import { ConverseCommand, type ConverseCommandOutput } from '@aws-sdk/client-bed
 import { inBedrock } from '@wardstone/aws/bedrock';
 import { AppError } from '@wardstone/rpc';
 import { z } from 'zod';
+import {
+  charsOfToken,
+  estimatedUnits,
+  type GuardrailPrices,
+  unitsMicroUsd,
+  unitsUsage,
+} from '../domain/guardrail-units.ts';
+import { planGuardrails } from '../domain/guardrails.ts';
 import { maxCostMicroUsd, type UsedTokens, usageOf } from '../domain/model-cards.ts';
 import { markerCode, type PromptPart, type PromptTemplate, renderUser } from '../domain/prompt.ts';
 import { estimateTokens } from '../domain/token-estimate.ts';
 import type { ModelMetrics } from '../model-metrics.ts';
-import type { FollowUp } from '../ports.ts';
+import type { FollowUp, Guardrail } from '../ports.ts';
 import { tokensOf } from './bedrock-answer-stream.ts';
-import { samplingOf, textOf } from './bedrock-request.ts';
+import { passQuestion } from './bedrock-guardrail.ts';
+import { guardrailConfig, guarded, samplingOf, textOf } from './bedrock-request.ts';
 import { createAttempts, labelsOf, type Attempts, type ModelRoute } from './bedrock-route.ts';
 
 export interface RewriteOptions {
@@ -20,6 +29,11 @@ export interface RewriteOptions {
   readonly drawCode: () => string;
   /** Of all attempts. */
   readonly timeoutMs: number;
+  /** The installation's guardrail. */
+  readonly floor: Guardrail | undefined;
+  readonly prices: GuardrailPrices;
+  /** Of a call that checks the question. */
+  readonly guardrailTimeoutMs: number;
   readonly metrics: ModelMetrics;
 }
 
@@ -30,32 +44,68 @@ const maxQuestionChars = 4_000;
 
 /**
  * The question in words that stand alone; the question as it was when the model fails, writes something else or costs more than may be
- * spent, for an answer to it is better than none. Whoever waits for it may leave; what it used until then is told.
+ * spent, or a guardrail steps in, for an answer to it is better than none, and passes the guardrails too. Whoever waits for it may
+ * leave; what it used until then is told.
  * Thrown: AppErrors CANCELLED and DEADLINE_EXCEEDED, of the signal.
  */
 export async function rewriteQuestion(options: RewriteOptions, asked: FollowUp, signal: AbortSignal): Promise<string> {
-  const { route, metrics } = options;
-  const { question, spent } = asked;
-  const prompt = promptOf(options, asked);
-  const attempts = createAttempts(signal);
-  let answer: ConverseCommandOutput;
+  const { metrics } = options;
+  const { question } = asked;
+  let answer: ConverseCommandOutput | undefined;
   try {
-    answer = await converse(options, { asked, prompt, attempts }, signal);
-    metrics.called(labelsOf(route), 'rewrite', 'ok');
+    answer = (await mayBeRewritten(options, asked, signal)) ? await askModel(options, asked, signal) : undefined;
   } catch (error) {
     const failure = AppError.from(error);
-    metrics.called(labelsOf(route), 'rewrite', failure.reason);
     if (signal.aborted) throw failure;
     metrics.rewritten('failed');
     return question;
-  } finally {
-    if (attempts.read > 0) spent(usageOf(route.card, estimateOf(attempts.read * prompt.tokens, '')));
   }
-  const text = textIn(answer);
-  spent(usageOf(route.card, answer.usage === undefined ? estimateOf(prompt.tokens, text) : tokensOf(answer.usage)));
-  const rewritten = questionIn(text);
+  if (answer === undefined || answer.stopReason === 'guardrail_intervened') {
+    metrics.rewritten('blocked');
+    return question;
+  }
+  const rewritten = questionIn(textIn(answer));
   metrics.rewritten(rewritten === undefined ? 'malformed' : rewritten === question ? 'as-asked' : 'rewritten');
   return rewritten ?? question;
+}
+
+/** Whether the guardrails that the call of the model has no place for let the question through. */
+async function mayBeRewritten(options: RewriteOptions, asked: FollowUp, signal: AbortSignal): Promise<boolean> {
+  const { route, floor, prices, metrics, guardrailTimeoutMs: timeoutMs } = options;
+  const { ofQuestion } = planGuardrails(floor, asked.guardrail, 'stream');
+  const { allow = () => Promise.resolve() } = asked;
+  const bounds = { signal, timeoutMs, leftMs: () => timeoutMs, metrics, prices, allow };
+  const checking = passQuestion(route, ofQuestion, asked.question, bounds);
+  for (;;) {
+    const next = await checking.next();
+    if (next.done === true) return next.value;
+    asked.spent(next.value.usage);
+  }
+}
+
+/** Thrown: AppErrors; what was used is told however it ends. */
+async function askModel(options: RewriteOptions, asked: FollowUp, signal: AbortSignal): Promise<ConverseCommandOutput> {
+  const { route, floor, prices, metrics } = options;
+  const prompt = promptOf(options, asked);
+  const attempts = createAttempts(signal);
+  const { inStream } = planGuardrails(floor, asked.guardrail, 'stream');
+  const checked = (written: string) => estimatedUnits([asked.question.length, written.length], undefined);
+  try {
+    const answer = await converse(options, { asked, prompt, attempts, inStream }, signal);
+    metrics.called(labelsOf(route), 'rewrite', 'ok');
+    const text = textIn(answer);
+    const { usage } = answer;
+    asked.spent(usageOf(route.card, usage === undefined ? estimateOf(prompt.tokens, text) : tokensOf(usage)));
+    if (inStream) asked.spent(unitsUsage(prices, checked(text)));
+    return answer;
+  } catch (error) {
+    const failure = AppError.from(error);
+    metrics.called(labelsOf(route), 'rewrite', failure.reason);
+    throw failure;
+  } finally {
+    if (attempts.read > 0) asked.spent(usageOf(route.card, estimateOf(attempts.read * prompt.tokens, '')));
+    for (let read = 0; inStream && read < attempts.read; read += 1) asked.spent(unitsUsage(prices, checked('')));
+  }
 }
 
 /** What is counted where Bedrock has not said what it counted. */
@@ -76,21 +126,31 @@ function promptOf({ template, system, drawCode }: RewriteOptions, { question, hi
 }
 
 async function converse(
-  { route, system, timeoutMs }: RewriteOptions,
-  rewriting: { readonly asked: FollowUp; readonly prompt: Prompt; readonly attempts: Attempts },
+  { route, system, prices, timeoutMs }: RewriteOptions,
+  rewriting: {
+    readonly asked: FollowUp;
+    readonly prompt: Prompt;
+    readonly attempts: Attempts;
+    readonly inStream: Guardrail | undefined;
+  },
   signal: AbortSignal,
 ): Promise<ConverseCommandOutput> {
   const { card, client, guard } = route;
-  const { asked, prompt, attempts } = rewriting;
+  const { asked, prompt, attempts, inStream } = rewriting;
+  const { parts, tokens } = prompt;
   const maxTokens = Math.min(maxOutputTokens, card.maxOutputTokens);
   const command = new ConverseCommand({
     modelId: card.id,
     system: [{ text: system }],
-    messages: [{ role: 'user', content: [textOf(prompt.parts)] }],
+    messages: [{ role: 'user', content: inStream ? guarded(parts, { checksGrounding: false }) : [textOf(parts)] }],
     inferenceConfig: { maxTokens, ...samplingOf(card) },
+    ...(inStream && { guardrailConfig: guardrailConfig(inStream) }),
   });
-  const promptMicroUsd = maxCostMicroUsd({ ...card, maxOutputTokens: 0 }, prompt.tokens);
-  const maxMicroUsd = maxCostMicroUsd({ ...card, maxOutputTokens: maxTokens }, prompt.tokens);
+  const guardedMicroUsd = (writtenChars: number): number =>
+    inStream ? unitsMicroUsd(prices, estimatedUnits([asked.question.length, writtenChars], undefined)) : 0;
+  const promptMicroUsd = maxCostMicroUsd({ ...card, maxOutputTokens: 0 }, tokens) + guardedMicroUsd(0);
+  const maxMicroUsd =
+    maxCostMicroUsd({ ...card, maxOutputTokens: maxTokens }, tokens) + guardedMicroUsd(maxTokens * charsOfToken);
   const endsAtMs = performance.now() + timeoutMs;
   const send = (abortSignal: AbortSignal) => client.send(command, { abortSignal });
   return guard.run(

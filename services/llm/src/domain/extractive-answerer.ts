@@ -32,6 +32,7 @@ export function createExtractiveAnswerer(): AnswerModel {
   return {
     id: extractiveCard.id,
     promptVersion: '',
+    takesGuardrail: false,
     confidential: [],
     fit: ({ sources }) => sources,
     async *answer({ question, sources }, signal) {

@@ -1,5 +1,6 @@
 /** What is known of the models of an installation: configuration, never code. `models/cards.json` holds the defaults. */
 import { z } from 'zod';
+import type { GuardrailPrices } from './guardrail-units.ts';
 import type { ModelAlias, ModelCard, ModelPrices, ModelUsage } from '../ports.ts';
 
 /** A model of Bedrock. */
@@ -24,6 +25,7 @@ export interface RerankerCard {
 export interface Cards {
   readonly models: readonly BedrockCard[];
   readonly rerankers: readonly RerankerCard[];
+  readonly guardrails: GuardrailPrices;
 }
 
 /** Tokens of each kind that a call used, as Bedrock counts them: those from and for the cache are not among the input. */
@@ -31,6 +33,7 @@ export type UsedTokens = Omit<ModelUsage, 'modelId' | 'costMicroUsd'>;
 
 const maxModels = 32;
 const micros = 1_000_000;
+const microsOfUnit = micros / 1_000;
 const usd = z.number().min(0).max(10_000);
 const modelId = z.string().regex(/^[A-Za-z0-9._:/-]{1,200}$/);
 const label = z.string().regex(/^[a-z0-9-]{1,32}$/);
@@ -59,11 +62,30 @@ const cardSchema = z
 
 const rerankerSchema = z.strictObject({ id: modelId, label, usdPerThousandQueries: usd });
 
+const guardrailsSchema = z
+  .strictObject({
+    usdPerThousandUnits: z.strictObject({
+      content: usd,
+      topic: usd,
+      sensitiveInformation: usd,
+      grounding: usd,
+      automatedReasoning: usd,
+    }),
+  })
+  .transform(({ usdPerThousandUnits: inUsd }): GuardrailPrices => ({
+    content: inUsd.content * microsOfUnit,
+    topic: inUsd.topic * microsOfUnit,
+    sensitiveInformation: inUsd.sensitiveInformation * microsOfUnit,
+    grounding: inUsd.grounding * microsOfUnit,
+    automatedReasoning: inUsd.automatedReasoning * microsOfUnit,
+  }));
+
 /** Cards as an operator writes them. Every id and label is there once; one model is `quality` and one `fast`. */
 export const cardsSchema = z
   .strictObject({
     models: z.array(cardSchema).min(1).max(maxModels),
     rerankers: z.array(rerankerSchema).max(maxModels).default([]),
+    guardrails: guardrailsSchema,
   })
   .refine(({ models, rerankers }) => allDiffer([...models, ...rerankers].map(({ id }) => id)), 'has an id twice')
   .refine(

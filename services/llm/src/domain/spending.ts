@@ -8,7 +8,7 @@ export interface Spending {
   asked(modelId: string): void;
   /** What each model that was asked used in all. */
   byModel(): ModelUsage[];
-  /** The sum; the model is the last one's, and empty when nothing was used. */
+  /** The sum; the model is the last one's that is paid by tokens, and empty when there was none. */
   total(): ModelUsage;
 }
 
@@ -44,7 +44,7 @@ export function createSpending(): Spending {
 
 function sum(before: ModelUsage, usage: ModelUsage): ModelUsage {
   return {
-    modelId: usage.modelId,
+    modelId: usage.inputTokens + usage.outputTokens > 0 ? usage.modelId : before.modelId,
     inputTokens: before.inputTokens + usage.inputTokens,
     outputTokens: before.outputTokens + usage.outputTokens,
     cacheReadTokens: before.cacheReadTokens + usage.cacheReadTokens,

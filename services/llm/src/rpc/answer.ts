@@ -5,6 +5,7 @@ import {
   callContext,
   createSlots,
   forward,
+  needs,
   tenantOf,
   tenantShare,
   withTenantSlot,
@@ -57,10 +58,14 @@ async function* answerAdmitted(deps: Deps, request: AnswerRequest, call: CallCon
   tenantOf(call);
   const settings = await deps.settings.of(call);
   const model = deps.models.pick(request.model === '' ? settings.model : request.model);
+  // Nobody is answered past a guardrail that was set when another kind of model was installed.
+  needs(settings.guardrail === undefined || model.takesGuardrail, 'GUARDRAIL_NOT_SUPPORTED');
   const course: AnswerCourse = { isWhole: false };
   try {
     // What an answer without sources may cost: one for which there is no room even so is refused before anything is done for it.
-    const maxMicroUsd = model.maxMicroUsd({ question: request.question, history: [], sources: [] });
+    const { guardrail } = settings;
+    const bare = { question: request.question, history: [], sources: [], ...(guardrail && { guardrail }) };
+    const maxMicroUsd = model.maxMicroUsd(bare);
     const admission = await deps.ledger.admit(call, settings, { modelId: model.id, maxMicroUsd });
     const spending = createSpending();
     const allow: Allow = (microUsd) => admission.cover(spending.total().costMicroUsd + microUsd);
@@ -139,10 +144,11 @@ async function gather(
   const { request, settings, model, spending, allow } = asked;
   const reranker = settings.rerank ? deps.reranker : retrieved;
   const { history, isTold: historyIsTold } = asked.conversation;
+  const guarded = settings.guardrail && { guardrail: settings.guardrail };
   let { question } = request;
   if (history.length > 0) {
     const spent = (usage: ModelUsage): void => spending.add(usage);
-    const rewritten = await model.rewrite({ question, history, allow, spent }, call.signal);
+    const rewritten = await model.rewrite({ question, history, allow, spent, ...guarded }, call.signal);
     if (mayBeAsked(rewritten, { question, history, model })) question = rewritten;
   }
   const topK = request.topK === 0 ? defaultTopK : request.topK;
@@ -165,7 +171,6 @@ async function gather(
   });
   if (ranked.usage) spending.add(ranked.usage);
   const sources = ranked.sources.map((source, index) => ({ ...source, number: index + 1 }));
-  const guarded = settings.guardrail === undefined ? {} : { guardrail: settings.guardrail };
   const input = { question, history, historyIsTold, sources };
   return { ...input, sources: model.fit(input), allow, ...guarded, ...waitOf(call) };
 }

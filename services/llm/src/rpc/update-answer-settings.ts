@@ -18,7 +18,8 @@ export function updateAnswerSettings({ database, auditor, models, settings }: Se
     needs(request.settings, 'INVALID_ARGUMENT');
     const wanted = settingsFromWire(tenantId, request.settings);
     // Thrown: MODEL_NOT_ALLOWED.
-    models.pick(wanted.model);
+    const { takesGuardrail } = models.pick(wanted.model);
+    needs(wanted.guardrailId === null || takesGuardrail, 'GUARDRAIL_NOT_SUPPORTED');
     const { etag } = request;
     const revision = etag === '' ? undefined : (revisionOf(etag) ?? -1);
     const event = {

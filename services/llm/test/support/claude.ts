@@ -61,6 +61,7 @@ export function useClaude(options: BedrockDoubleOptions = {}): Readonly<ClaudeSu
       limits: { ...limits },
       guardrail: undefined,
       guardrailCheck: 'stream',
+      guardrailPrices: cards.guardrails,
       metrics: recordingMetrics(suite.told),
       ...own,
     });

@@ -14,6 +14,7 @@ export function scriptedModel(answer: Script | readonly ModelEvent[], own: Parti
   return {
     id: scriptedCard.id,
     promptVersion: 'scripted-1',
+    takesGuardrail: true,
     confidential: [],
     fit: ({ sources }) => sources,
     answer: typeof answer === 'function' ? answer : () => told(answer),

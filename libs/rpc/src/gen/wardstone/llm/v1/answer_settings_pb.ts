@@ -88,7 +88,8 @@ export type AnswerSettings = Message<"wardstone.llm.v1.AnswerSettings"> & {
   rerank: boolean;
 
   /**
-   * Guardrail that questions and answers pass; none when it is not set.
+   * Guardrail that questions and answers pass, beside the installation's where it has one; none when it is not set. Refused with
+   * GUARDRAIL_NOT_SUPPORTED where the models take none.
    *
    * @generated from field: wardstone.llm.v1.Guardrail guardrail = 6;
    */
