@@ -93,7 +93,7 @@ await runUntilSignal(async () => {
   });
   tenantWorker.start();
 
-  const store = storeRoutes({ database, auditor, models, settings }, conversationDeps);
+  const store = storeRoutes({ database, auditor, log, models, settings }, conversationDeps, deps.limits);
   const server = await kit.serve({
     routes: (router) => {
       routes(deps)(router);

@@ -301,7 +301,8 @@ export interface ConversationDeps {
 /** What the handlers of settings and usage need. */
 export interface SettingsDeps {
   readonly database: Pick<Database, 'inTenant'>;
-  readonly auditor: Pick<Auditor, 'record'>;
+  readonly auditor: Pick<Auditor, 'record' | 'recordAll'>;
+  readonly log: Logger;
   readonly models: AnswerModels;
   readonly settings: SettingsCache;
 }
@@ -317,10 +318,13 @@ export interface Deps {
   readonly auditor: Pick<Auditor, 'record'>;
   readonly metrics: AnswerMetrics;
   readonly log: Logger;
-  readonly limits: {
-    /** Answers in flight. */
-    readonly maxAnswers: number;
-    /** How many percent of them may be one tenant's. */
-    readonly tenantSlotPercent: number;
-  };
+  readonly limits: Limits;
+}
+
+/** What goes on at once at most. */
+export interface Limits {
+  /** Answers in flight; and, beside them, as many calls of what is kept. */
+  readonly maxAnswers: number;
+  /** How many percent of them may be one tenant's. */
+  readonly tenantSlotPercent: number;
 }

@@ -121,6 +121,25 @@ describe('answer settings', () => {
     expect((await get())?.model).to.equal('fast');
   });
 
+  it('are recorded before they change, with nothing locked meanwhile; what comes between is told as well', async () => {
+    const quicker = { ...wanted, model: 'quality' };
+    store.faults.onRecord = async () => {
+      store.faults.onRecord = undefined;
+      expect((await get())?.etag).to.equal('0');
+      await update(quicker);
+    };
+    expect(await reasonOf(update(wanted, '0'))).to.equal('SETTINGS_CHANGED');
+    expect((await get())?.model).to.equal('quality');
+    expect(store.recordedInTransaction).to.deep.equal([]);
+    expect(
+      store.events.map(({ outcome, reason, attributes }) => [outcome, reason, attributes?.['model']]),
+    ).to.deep.equal([
+      ['success', undefined, 'fast'],
+      ['success', undefined, 'quality'],
+      ['failure', 'SETTINGS_CHANGED', 'fast'],
+    ]);
+  });
+
   it('are in force for the next answer of the process that took them', async () => {
     const ask = async (): Promise<string> => {
       const stream = store.answers.answer({ question: 'Why was warfarin stopped?' }, as(tenantId));

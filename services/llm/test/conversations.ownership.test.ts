@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { Conversation } from '@wardstone/rpc/gen/wardstone/llm/v1/conversation_pb';
+import { eventually } from '@wardstone/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { collect, reasonOf } from './support/harness.ts';
 import { as, newTenant, openStore, type StoreHarness } from './support/store.ts';
@@ -11,7 +12,8 @@ describe('conversations', () => {
   let tenantId: string;
   before(async function () {
     this.timeout(60_000);
-    store = await openStore({ retention: { maxConversations: 4, maxTurns: 2 } });
+    const limits = { maxAnswers: 4, tenantSlotPercent: 50 };
+    store = await openStore({ retention: { maxConversations: 4, maxTurns: 2 }, limits });
   });
   after(() => store.close());
   beforeEach(() => {
@@ -165,6 +167,65 @@ describe('conversations', () => {
     }
     store.faults.audit = false;
     expect(await titles()).to.deep.equal(['Mine']);
+  });
+
+  it('are recorded before they are begun or deleted, with no transaction open meanwhile', async () => {
+    const seen: [string, number][] = [];
+    store.faults.onRecord = async ({ action }) => {
+      const rows = await store.testDatabase.query('select 1 from llm.conversation where tenant_id = $1', [tenantId]);
+      seen.push([action, rows.length]);
+    };
+    try {
+      for (const title of ['a', 'b', 'c', 'd', 'e']) await begin(title);
+      const { conversations } = await store.conversations.listConversations({}, as(tenantId));
+      const [{ conversationId } = { conversationId: '' }] = conversations;
+      await store.conversations.deleteConversation({ conversationId }, as(tenantId));
+    } finally {
+      store.faults.onRecord = undefined;
+    }
+    expect(seen.filter(([action]) => action !== 'conversation.list')).to.deep.equal([
+      ['conversation.create', 0],
+      ['conversation.create', 1],
+      ['conversation.create', 2],
+      ['conversation.create', 3],
+      ['conversation.create', 4],
+      ['conversation.delete', 4],
+      ['conversation.delete', 4],
+    ]);
+    expect(store.recordedInTransaction).to.deep.equal([]);
+  });
+
+  it('are told of a second time when what was recorded could not be done', async () => {
+    await store.testDatabase.query(
+      `create or replace function llm.refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$`,
+    );
+    await store.testDatabase.query(
+      'create trigger refuse before insert or delete on llm.conversation for each row execute function llm.refuse()',
+    );
+    try {
+      expect(await reasonOf(begin('Mine'))).to.equal('INTERNAL');
+    } finally {
+      await store.testDatabase.query('drop trigger refuse on llm.conversation');
+    }
+    expect(store.events.map(({ action, outcome, reason }) => [action, outcome, reason])).to.deep.equal([
+      ['conversation.create', 'success', undefined],
+      ['conversation.create', 'failure', 'INTERNAL'],
+    ]);
+  });
+
+  it('leave slots to other tenants, however many calls of one wait', async () => {
+    const release = Promise.withResolvers<undefined>();
+    store.faults.onRecord = ({ action }) => (action === 'conversation.list' ? release.promise : Promise.resolve());
+    try {
+      const waiting = [1, 2].map(() => titles());
+      await eventually(() => store.events.length === 2);
+      expect(await reasonOf(titles())).to.equal('RATE_LIMITED');
+      expect(await reasonOf(get(uuidv7(), {}, newTenant()))).to.equal('CONVERSATION_NOT_FOUND');
+      release.resolve(undefined);
+      await Promise.all(waiting);
+    } finally {
+      store.faults.onRecord = undefined;
+    }
   });
 
   it('do not open for somebody who was written into the row as the owner', async () => {

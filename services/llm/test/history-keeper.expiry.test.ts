@@ -54,6 +54,7 @@ describe('conversations that nobody uses', () => {
     store.events.length = 0;
     await keeper.pass();
     expect(await rows()).to.equal(1);
+    expect(store.recordedInTransaction).to.deep.equal([]);
     const mine = store.events.filter(({ principal }) => principal.tenantId === tenantId);
     expect(mine.map(({ action, resourceIds, principal }) => [action, resourceIds, principal.subject])).to.deep.equal([
       ['conversation.expire', [old], 'service:llm'],

@@ -1,5 +1,5 @@
 /** What is done to conversations and their turns, each in the caller's transaction. */
-import { LessThan, MoreThanOrEqual, type EntityManager } from 'typeorm';
+import { In, LessThan, MoreThanOrEqual, type EntityManager } from 'typeorm';
 import { conversationEntity, turnEntity, type ConversationRow, type TurnRow } from './entities.ts';
 
 /** Whose conversations, and not used before when they count as gone. */
@@ -23,14 +23,16 @@ export async function insertConversation(
   return tx.findOneByOrFail(conversationEntity, { tenantId, conversationId });
 }
 
-/** Removes those of an owner's conversations that were used longest ago, but for `keep`; gives their ids. */
-export async function removeLongestUnused(tx: EntityManager, owner: string, keep: number): Promise<string[]> {
-  const [rows] = await tx.query<[{ conversation_id: string }[], number]>(
-    `delete from conversation where (tenant_id, conversation_id) in (
-       select tenant_id, conversation_id from conversation where owner = $1
-       order by updated_at desc, conversation_id desc offset $2)
-     returning conversation_id`,
-    [owner, keep],
+/** Those of an owner's conversations that were used longest ago, but for `keep`; their ids, at most so many. */
+export async function findLongestUnused(
+  tx: EntityManager,
+  owner: string,
+  { keep, limit }: { readonly keep: number; readonly limit: number },
+): Promise<string[]> {
+  const rows = await tx.query<{ conversation_id: string }[]>(
+    `select conversation_id from conversation where owner = $1
+     order by updated_at desc, conversation_id desc offset $2 limit $3`,
+    [owner, keep, limit],
   );
   return rows.map((row) => row.conversation_id);
 }
@@ -62,18 +64,15 @@ export async function findConversations(
   });
 }
 
-/** False when there is none of the owner's. Its turns go with it. */
-export async function removeConversation(tx: EntityManager, conversationId: string, by: OwnedBy): Promise<boolean> {
-  const { affected } = await tx.delete(conversationEntity, { conversationId, ...owned(by) });
-  return (affected ?? 0) > 0;
+/** Removes conversations with their turns; those that are gone are passed over. */
+export async function removeConversations(tx: EntityManager, conversationIds: readonly string[]): Promise<void> {
+  if (conversationIds.length > 0) await tx.delete(conversationEntity, { conversationId: In([...conversationIds]) });
 }
 
-/** Removes at most so many conversations that nobody used since; gives their ids. */
-export async function removeUnusedSince(tx: EntityManager, usedBefore: Date, maxRows: number): Promise<string[]> {
-  const [rows] = await tx.query<[{ conversation_id: string }[], number]>(
-    `delete from conversation where ctid = any (array(
-       select ctid from conversation where updated_at < $1 order by updated_at limit $2))
-     returning conversation_id`,
+/** At most so many conversations that nobody used since; their ids, those used longest ago first. */
+export async function findUnusedSince(tx: EntityManager, usedBefore: Date, maxRows: number): Promise<string[]> {
+  const rows = await tx.query<{ conversation_id: string }[]>(
+    'select conversation_id from conversation where updated_at < $1 order by updated_at limit $2',
     [usedBefore, maxRows],
   );
   return rows.map((row) => row.conversation_id);

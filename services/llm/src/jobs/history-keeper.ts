@@ -2,9 +2,10 @@
 import { systemPrincipal } from '@wardstone/access';
 import { isTransient, AppError } from '@wardstone/rpc';
 import { v7 as uuidv7 } from 'uuid';
-import { removeUnusedSince, tenantsWithUnused } from '../db/conversations.ts';
+import { findUnusedSince, removeConversations, tenantsWithUnused } from '../db/conversations.ts';
 import { usedSince } from '../domain/retention.ts';
 import type { ConversationDeps } from '../ports.ts';
+import { recordThen } from '../record-change.ts';
 
 type KeeperDeps = Pick<ConversationDeps, 'database' | 'auditor' | 'retention' | 'log'>;
 
@@ -73,13 +74,13 @@ export function createHistoryKeeper(deps: KeeperDeps): HistoryKeeper {
   };
 }
 
-async function removeOld({ database, auditor }: KeeperDeps, tenantId: string, usedBefore: Date): Promise<number> {
-  return database.inTenant(tenantId, async (tx) => {
-    const resourceIds = await removeUnusedSince(tx, usedBefore, maxConversationsPerTenant);
-    if (resourceIds.length === 0) return 0;
-    const call = { principal: systemPrincipal('llm', tenantId), requestId: uuidv7() };
-    const event = { action: 'conversation.expire', resourceType: 'conversation', resourceIds } as const;
-    await auditor.record(call, { ...event, outcome: 'success' });
-    return resourceIds.length;
-  });
+/** Recorded before they go. Two keepers that look at once record the same ones twice. */
+async function removeOld(deps: KeeperDeps, tenantId: string, usedBefore: Date): Promise<number> {
+  const { inTenant } = deps.database;
+  const resourceIds = await inTenant(tenantId, (tx) => findUnusedSince(tx, usedBefore, maxConversationsPerTenant));
+  if (resourceIds.length === 0) return 0;
+  const call = { principal: systemPrincipal('llm', tenantId), requestId: uuidv7() };
+  const event = { action: 'conversation.expire', resourceType: 'conversation', resourceIds } as const;
+  await recordThen(deps, call, [event], () => inTenant(tenantId, (tx) => removeConversations(tx, resourceIds)));
+  return resourceIds.length;
 }

@@ -1,17 +1,19 @@
 import type { HandlerContext } from '@connectrpc/connect';
 import { AppError, callContext, needs, tenantOf } from '@wardstone/rpc';
 import type { UpdateAnswerSettingsRequest } from '@wardstone/rpc/gen/wardstone/llm/v1/answer_settings_pb';
-import { replaceSettings } from '../db/answer-settings.ts';
+import { findSettings, replaceSettings } from '../db/answer-settings.ts';
 import type { AnswerSettingsRow } from '../db/entities.ts';
 import { revisionOf } from '../domain/answer-settings.ts';
 import type { SettingsDeps } from '../ports.ts';
+import { recordThen } from '../record-change.ts';
 import { settingsFromWire, settingsToWire } from './settings-wire.ts';
 
 /**
- * Replaces the settings as a whole, in one transaction that ends with the audit event. In force here at once, in every other
- * process when what it holds has run out.
+ * Replaces the settings as a whole, once that is recorded. In force here at once, in every other process when what it holds has
+ * run out.
  */
-export function updateAnswerSettings({ database, auditor, models, settings }: SettingsDeps) {
+export function updateAnswerSettings(deps: SettingsDeps) {
+  const { database, auditor, models, settings } = deps;
   return async (request: UpdateAnswerSettingsRequest, context: HandlerContext) => {
     const call = callContext(context);
     const tenantId = tenantOf(call);
@@ -27,23 +29,24 @@ export function updateAnswerSettings({ database, auditor, models, settings }: Se
       resourceType: 'answer-settings',
       resourceIds: [tenantId],
     } as const;
-    const row = await database.inTenant(tenantId, async (tx) => {
-      const replaced = await replaceSettings(tx, wanted, revision);
-      if (replaced === undefined) return undefined;
-      await auditor.record(call, { ...event, outcome: 'success', attributes: attributesOf(replaced) });
-      return replaced;
-    });
-    if (row === undefined) {
+    const before = await database.inTenant(tenantId, (tx) => findSettings(tx, tenantId));
+    if (revision !== undefined && revision !== (before?.revision ?? 0)) {
       await auditor.record(call, { ...event, outcome: 'failure', reason: 'SETTINGS_CHANGED' });
       throw new AppError('SETTINGS_CHANGED');
     }
+    const row = await recordThen(deps, call, [{ ...event, attributes: attributesOf(wanted) }], async () => {
+      const replaced = await database.inTenant(tenantId, (tx) => replaceSettings(tx, wanted, revision));
+      // Somebody else was quicker.
+      needs(replaced, 'SETTINGS_CHANGED');
+      return replaced;
+    });
     settings.forget(tenantId);
     return { settings: settingsToWire(row, settings.defaults) };
   };
 }
 
 /** What was decided, for whoever asks later. None of it is content. */
-function attributesOf(row: AnswerSettingsRow): Record<string, string> {
+function attributesOf(row: Omit<AnswerSettingsRow, 'revision' | 'updatedAt'>): Record<string, string> {
   return {
     model: row.model,
     citation_policy: row.citationPolicy,

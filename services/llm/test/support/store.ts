@@ -1,4 +1,5 @@
 /** What is kept, over a real database and real seals; peers are plain objects. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import type { DescService } from '@bufbuild/protobuf';
 import type { NewAuditEvent } from '@wardstone/access';
@@ -26,7 +27,7 @@ import { migrations } from '../../src/db/migrations.ts';
 import { defaultSettings } from '../../src/domain/answer-settings.ts';
 import type { Retention } from '../../src/domain/retention.ts';
 import { createHistoryMetrics, createUsageMetrics } from '../../src/metrics.ts';
-import type { AnswerModel, ConversationDeps, Reranker, SettingsDeps } from '../../src/ports.ts';
+import type { AnswerModel, ConversationDeps, Reranker, Limits, SettingsDeps } from '../../src/ports.ts';
 import { routes, storeRoutes } from '../../src/rpc/routes.ts';
 import { createHarness, trustingCheck } from './harness.ts';
 
@@ -42,7 +43,10 @@ export interface StoreHarness {
   /** What retrieval was asked. */
   readonly asked: readonly { readonly query: string; readonly topK: number }[];
   readonly logs: string[];
-  readonly faults: { audit: boolean };
+  /** `onRecord` runs before an event counts as recorded. */
+  readonly faults: { audit: boolean; onRecord: ((event: NewAuditEvent) => Promise<unknown>) | undefined };
+  /** Actions that were recorded while a transaction waited for it; there must be none. */
+  readonly recordedInTransaction: readonly string[];
   /** New writes of the tenant use this version, and versions below `retired` open nothing. */
   useKeyVersion(tenantId: string, version: number, retired?: number): void;
   close(): Promise<void>;
@@ -54,6 +58,7 @@ export interface StoreOptions {
   readonly retention?: Partial<Retention>;
   readonly window?: Partial<ConversationDeps['window']>;
   readonly clock?: { now: Date };
+  readonly limits?: Partial<Limits>;
 }
 
 /** Somebody of a tenant; a clinician named user-1 unless told. */
@@ -72,18 +77,21 @@ export async function openStore(options: StoreOptions = {}): Promise<StoreHarnes
   const testDatabase = await createTestDatabase({ schemas: ['llm'] });
   const { ownerUrl, appRole, appUrl } = testDatabase.schema('llm');
   await migrate({ ownerUrl, appRole, schema: 'llm', migrations });
-  const database = await openDatabase({ url: appUrl, schema: 'llm', entities, applicationName: 'llm-test' });
+  const opened = await openDatabase({ url: appUrl, schema: 'llm', entities, applicationName: 'llm-test' });
+  const { database, isInTransaction } = watched(opened);
   const plain = createHarness(options.model);
   const logs: string[] = [];
   const destination = { write: (line: string) => void logs.push(line) };
   const telemetry = createTelemetry({ service: 'llm', version: '0', logLevel: 'debug', destination });
   const { log } = telemetry;
-  const faults = { audit: false };
+  const faults: StoreHarness['faults'] = { audit: false, onRecord: undefined };
+  const recordedInTransaction: string[] = [];
   const { keys, useKeyVersion } = testKeys();
-  const record = (call: { readonly principal: Principal }, event: NewAuditEvent): Promise<void> => {
-    if (faults.audit) return Promise.reject(new AppError('AUDIT_UNAVAILABLE'));
+  const record = async (call: { readonly principal: Principal }, event: NewAuditEvent): Promise<void> => {
+    if (isInTransaction()) recordedInTransaction.push(event.action);
+    if (faults.audit) throw new AppError('AUDIT_UNAVAILABLE');
     plain.events.push({ ...event, principal: call.principal });
-    return Promise.resolve();
+    await faults.onRecord?.(event);
   };
   const registry = new Registry();
   const deps: ConversationDeps & SettingsDeps = {
@@ -109,7 +117,7 @@ export async function openStore(options: StoreOptions = {}): Promise<StoreHarnes
   const transport = createInMemoryTransport({
     routes: (router) => {
       routes(answering)(router);
-      storeRoutes(deps, deps)(router);
+      storeRoutes(deps, deps, { ...plain.deps.limits, ...options.limits })(router);
     },
     telemetry,
     callerCheck: trustingCheck,
@@ -122,7 +130,7 @@ export async function openStore(options: StoreOptions = {}): Promise<StoreHarnes
       transport,
     });
   return {
-    ...{ database, testDatabase, deps, registry, logs, faults, useKeyVersion },
+    ...{ database, testDatabase, deps, registry, logs, faults, useKeyVersion, recordedInTransaction },
     answers: clientOf(LlmService),
     conversations: clientOf(ConversationService),
     settings: clientOf(AnswerSettingsService),
@@ -133,6 +141,19 @@ export async function openStore(options: StoreOptions = {}): Promise<StoreHarnes
       await telemetry.shutdown();
       await testDatabase.drop();
     },
+  };
+}
+
+/** The database, and whether the caller is within one of its transactions. */
+function watched(database: Database): { readonly database: Database; isInTransaction(): boolean } {
+  const within = new AsyncLocalStorage<true>();
+  return {
+    database: {
+      ...database,
+      inTenant: (tenantId, work, how) => database.inTenant(tenantId, (tx) => within.run(true, () => work(tx)), how),
+      inPlatform: (work, how) => database.inPlatform((tx) => within.run(true, () => work(tx)), how),
+    },
+    isInTransaction: () => within.getStore() === true,
   };
 }
 
