@@ -7,6 +7,7 @@ const conversationExample = {
   conversationId: '01970000-0000-7000-8000-000000000005',
   title: 'How is the occlusion alarm reset?',
   turnCount: 1,
+  unreadable: false,
   createdAt: '2026-11-22T09:00:00.000Z',
   updatedAt: '2026-11-22T09:02:00.000Z',
 };
@@ -15,6 +16,9 @@ const conversationFields = {
   conversationId: id.meta({ description: 'Name it in `conversationId` of a question that goes on with it.' }),
   title: z.string().meta({ description: 'As it was given, or the beginning of its first question; empty until then.' }),
   turnCount: count.meta({ description: 'Turns it has had; the oldest of them may be gone.' }),
+  unreadable: z.boolean().meta({
+    description: 'Its title is damaged and could not be opened: it is empty, and no turns are shown.',
+  }),
   createdAt: instant.meta({ description: 'When it was begun.' }),
   updatedAt: instant.meta({ description: 'When it was used last.' }),
 };
@@ -35,6 +39,9 @@ const turnSchema = z
     citations: z.array(citationSchema).meta({ description: 'What bore the answer out, in its order.' }),
     outcome: answerOutcome,
     modelId: z.string().meta({ description: 'The model that answered, with its version.' }),
+    unreadable: z.boolean().meta({
+      description: 'It is damaged and could not be opened: question, answer and citations are empty.',
+    }),
     createdAt: instant.meta({ description: 'When it was answered.' }),
   })
   .meta({ description: 'A question of a conversation with its answer.' });
@@ -61,6 +68,7 @@ export const conversationWithTurnsSchema = z
             citations: answerExample.citations,
             outcome: 'ANSWERED',
             modelId: answerExample.modelId,
+            unreadable: false,
             createdAt: '2026-11-22T09:02:00.000Z',
           },
         ],

@@ -8,14 +8,16 @@ import { toInstant } from './timestamp.ts';
 /** A conversation as the API shows it. Thrown: INTERNAL when the service answered without one. */
 export function toConversation(conversation: Conversation | undefined) {
   needs(conversation, 'INTERNAL');
-  const { conversationId, title, turnCount, createdAt, updatedAt } = conversation;
-  return { conversationId, title, turnCount, createdAt: toInstant(createdAt), updatedAt: toInstant(updatedAt) };
+  const { conversationId, title, turnCount, unreadable, createdAt, updatedAt } = conversation;
+  const times = { createdAt: toInstant(createdAt), updatedAt: toInstant(updatedAt) };
+  return { conversationId, title, turnCount, unreadable, ...times };
 }
 
 /** A turn as the API shows it. */
-export function toTurn({ turn, question, standaloneQuestion, answer, citations, outcome, modelId, createdAt }: Turn) {
+export function toTurn({ turn, question, standaloneQuestion, answer, modelId, unreadable, ...more }: Turn) {
+  const { citations, outcome, createdAt } = more;
   return {
-    ...{ turn, question, standaloneQuestion, answer, modelId },
+    ...{ turn, question, standaloneQuestion, answer, modelId, unreadable },
     citations: citations.map(toCitation),
     outcome: enumName(AnswerOutcomeSchema, outcome, 'NOT_IN_DOCUMENTS'),
     createdAt: toInstant(createdAt),

@@ -235,8 +235,10 @@ describe('conversations', () => {
       conversationId,
     ]);
     const thief = { subject: 'user-2' };
-    expect(await reasonOf(get(conversationId, thief))).to.equal('SEALED_VALUE_INVALID');
-    expect(await reasonOf(titles(thief))).to.equal('SEALED_VALUE_INVALID');
+    const shown = await get(conversationId, thief);
+    expect(shown.conversation).to.include({ conversationId, title: '', unreadable: true });
+    expect(shown.turns).to.deep.equal([]);
+    expect(await titles(thief)).to.deep.equal(['']);
     const answer = collect(store.answers.answer({ question, conversationId }, as(tenantId, thief)));
     expect(await reasonOf(answer)).to.equal('SEALED_VALUE_INVALID');
   });
@@ -255,7 +257,37 @@ describe('conversations', () => {
        where t.conversation_id = $1 and o.conversation_id = $2`,
       [one.conversationId, two.conversationId],
     );
-    expect(await reasonOf(get(one.conversationId))).to.equal('SEALED_VALUE_INVALID');
-    expect(await reasonOf(get(two.conversationId))).to.equal('none');
+    expect((await get(one.conversationId)).turns[0]).to.include({ turn: 1, answer: '', unreadable: true });
+    expect((await get(two.conversationId)).turns[0]).to.include({ turn: 1, unreadable: false });
+  });
+
+  it('are listed and shown beside what is damaged, which is marked, logged and counted', async () => {
+    const [one, two] = [await begin('One'), await begin('Two')];
+    for (const { conversationId } of [one, two]) await ask(conversationId);
+    await ask(two.conversationId);
+    await store.testDatabase.query(`update llm.conversation set title_sealed = 'x' where conversation_id = $1`, [
+      one.conversationId,
+    ]);
+    await store.testDatabase.query(
+      `update llm.turn set question_sealed = left(question_sealed, -4) || 'AAAA' where conversation_id = $1 and number = 1`,
+      [two.conversationId],
+    );
+    const { conversations } = await store.conversations.listConversations({}, as(tenantId));
+    expect(conversations.map(({ title, unreadable }) => [title, unreadable])).to.deep.equal([
+      ['Two', false],
+      ['', true],
+    ]);
+    const { turns } = await get(two.conversationId);
+    expect(
+      turns.map(({ turn, question: asked, answer, unreadable }) => [turn, asked, answer, unreadable]),
+    ).to.deep.equal([
+      [1, '', '', true],
+      [2, question, 'Warfarin was stopped because of bleeding.', false],
+    ]);
+    expect(await store.registry.metrics()).to.match(/unreadable_values_total\{field="title"\} [1-9]/);
+    expect(await store.registry.metrics()).to.match(/unreadable_values_total\{field="question"\} 1/);
+    const lines = store.logs.filter((line) => line.includes('could not be opened'));
+    expect(lines.join('')).to.contain(one.conversationId).and.to.contain(two.conversationId);
+    expect(lines.join('')).not.to.match(/warfarin/i);
   });
 });

@@ -53,11 +53,28 @@ export function sealAnswer(
 
 /** Thrown: SEALED_VALUE_INVALID, KEY_UNAVAILABLE. */
 export async function openAnswer(keys: KeyRing, key: TurnKey, sealed: string): Promise<StoredAnswer> {
-  const stored = storedShape.safeParse(JSON.parse(await openTurnField(keys, key, 'answer', sealed)));
-  if (!stored.success) throw new AppError('SEALED_VALUE_INVALID');
-  const { answer, citations } = stored.data;
-  // A citation of a later version may say more than this one knows: during an update both run.
-  return { answer, citations: citations.map((json) => fromJson(CitationSchema, json, { ignoreUnknownFields: true })) };
+  const text = await openTurnField(keys, key, 'answer', sealed);
+  try {
+    const { answer, citations } = storedShape.parse(JSON.parse(text));
+    // A citation of a later version may say more than this one knows: during an update both run.
+    return {
+      answer,
+      citations: citations.map((json) => fromJson(CitationSchema, json, { ignoreUnknownFields: true })),
+    };
+  } catch {
+    // What is wrong with it is not told: it would be told in its words.
+    throw new AppError('SEALED_VALUE_INVALID');
+  }
+}
+
+/** What was opened; undefined when it is damaged. */
+export async function ifReadable<T>(opening: Promise<T>): Promise<T | undefined> {
+  try {
+    return await opening;
+  } catch (error) {
+    if (AppError.from(error).reason === 'SEALED_VALUE_INVALID') return undefined;
+    throw error;
+  }
 }
 
 /** Bound to the owner too: a row that somebody else was written into does not open. Every reader opens the title first. */

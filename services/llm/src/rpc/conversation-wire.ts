@@ -7,40 +7,61 @@ import {
   type Conversation,
   type Turn,
 } from '@wardstone/rpc/gen/wardstone/llm/v1/conversation_pb';
-import { openAnswer, openConversationTitle, openTurnField } from '../adapters/history-seals.ts';
+import {
+  ifReadable,
+  openAnswer,
+  openConversationTitle,
+  openTurnField,
+  type TurnField,
+} from '../adapters/history-seals.ts';
 import type { ConversationRow, TurnRow } from '../db/entities.ts';
 import type { ConversationDeps } from '../ports.ts';
 
-type SealDeps = Pick<ConversationDeps, 'keys'>;
+type SealDeps = Pick<ConversationDeps, 'keys' | 'metrics' | 'log'>;
 
-/** Thrown: SEALED_VALUE_INVALID, KEY_UNAVAILABLE. */
-export async function conversationToWire({ keys }: SealDeps, row: ConversationRow): Promise<Conversation> {
-  const { conversationId, turnCount, createdAt, updatedAt } = row;
+/** A damaged one is marked: it must not take the others of a list with it. Thrown: KEY_UNAVAILABLE. */
+export async function conversationToWire(deps: SealDeps, row: ConversationRow): Promise<Conversation> {
+  const { tenantId, conversationId, turnCount, createdAt, updatedAt } = row;
+  const title = await ifReadable(openConversationTitle(deps.keys, row, row.titleSealed));
+  if (title === undefined) {
+    deps.metrics.unreadable('title');
+    deps.log.error({ tenantId, conversationId }, 'the title of a conversation could not be opened');
+  }
   return create(ConversationSchema, {
     conversationId,
-    title: await openConversationTitle(keys, row, row.titleSealed),
+    title: title ?? '',
+    unreadable: title === undefined,
     turnCount,
     createdAt: timestampFromDate(createdAt),
     updatedAt: timestampFromDate(updatedAt),
   });
 }
 
-/** Thrown: SEALED_VALUE_INVALID, KEY_UNAVAILABLE. */
-export async function turnToWire({ keys }: SealDeps, row: TurnRow): Promise<Turn> {
+/** A damaged one is marked: it must not take the others with it. Thrown: KEY_UNAVAILABLE. */
+export async function turnToWire(deps: SealDeps, row: TurnRow): Promise<Turn> {
   const { number, outcome, modelId, createdAt } = row;
-  const [question, standaloneQuestion, { answer, citations }] = await Promise.all([
-    openTurnField(keys, row, 'question', row.questionSealed),
-    openTurnField(keys, row, 'standalone_question', row.standaloneQuestionSealed),
-    openAnswer(keys, row, row.answerSealed),
+  const known = { turn: number, outcome, modelId, createdAt: timestampFromDate(createdAt) };
+  const [question, standaloneQuestion, whole] = await Promise.all([
+    ifReadable(openTurnField(deps.keys, row, 'question', row.questionSealed)),
+    ifReadable(openTurnField(deps.keys, row, 'standalone_question', row.standaloneQuestionSealed)),
+    ifReadable(openAnswer(deps.keys, row, row.answerSealed)),
   ]);
+  const damaged = damagedOf({ question, standalone_question: standaloneQuestion, answer: whole });
+  if (damaged.length > 0) {
+    for (const field of damaged) deps.metrics.unreadable(field);
+    const { tenantId, conversationId, turnId } = row;
+    deps.log.error({ tenantId, conversationId, turnId, fields: damaged }, 'a turn could not be opened');
+    return create(TurnSchema, { ...known, unreadable: true });
+  }
   return create(TurnSchema, {
-    turn: number,
-    question,
-    standaloneQuestion,
-    answer,
-    citations: [...citations],
-    outcome,
-    modelId,
-    createdAt: timestampFromDate(createdAt),
+    ...known,
+    question: question ?? '',
+    standaloneQuestion: standaloneQuestion ?? '',
+    answer: whole?.answer ?? '',
+    citations: [...(whole?.citations ?? [])],
   });
+}
+
+function damagedOf(opened: Readonly<Record<TurnField, unknown>>): TurnField[] {
+  return (Object.keys(opened) as TurnField[]).filter((field) => opened[field] === undefined);
 }

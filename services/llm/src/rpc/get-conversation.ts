@@ -32,10 +32,10 @@ export function getConversation(deps: ConversationDeps) {
       throw new AppError('CONVERSATION_NOT_FOUND');
     }
     await auditor.record(call, { ...event, outcome: 'success' });
-    return {
-      conversation: await conversationToWire(deps, found.conversation),
-      turns: await Promise.all(oldestFirst(found.turns).map((turn) => turnToWire(deps, turn))),
-    };
+    const conversation = await conversationToWire(deps, found.conversation);
+    // Only its title is bound to its owner: where that does not open, nobody knows whose the turns are.
+    const turns = conversation.unreadable ? [] : oldestFirst(found.turns);
+    return { conversation, turns: await Promise.all(turns.map((turn) => turnToWire(deps, turn))) };
   };
 }
 
