@@ -25,9 +25,9 @@ describe('a question that goes on with what its caller tells', () => {
     };
     const model = scriptedModel(answer, {
       confidential: ['Canary: wdn7k2qpx94rtz.'],
-      rewrite: (question, history) => {
+      rewrite: ({ question, history }) => {
         rewrites.push({ question, history });
-        return Promise.resolve({ question: `${question} (of ${history.at(-1)?.question ?? ''})${added}` });
+        return Promise.resolve(`${question} (of ${history.at(-1)?.question ?? ''})${added}`);
       },
     });
     store = await openStore({ model, window: { maxTurns: 2, maxTokens: 1_000 } });
