@@ -193,6 +193,52 @@ describe('the guard of a model: its circuit', () => {
     expect((await refusalOf(trial)).reason).to.equal('CANCELLED');
   });
 
+  for (const [title, end] of [
+    [
+      'its caller left',
+      async (guard: ModelGuard) => {
+        suite.double.fault({ kind: 'stall' }, { next: 1 });
+        const abort = new AbortController();
+        const call = { signal: abort.signal, timeoutMs: longMs };
+        const before = suite.double.calls.length;
+        const ended = refusalOf(
+          guard.run(() => inBedrock((abortSignal) => suite.runtime.send(embedding, { abortSignal }), call), call),
+        );
+        await eventually(() => suite.double.calls.length > before);
+        // Also with a reason that would break the circuit, were it the model's.
+        abort.abort(new AppError('MODEL_TIMEOUT'));
+        return (await ended).reason;
+      },
+    ],
+    [
+      'its input was refused',
+      async (guard: ModelGuard) => {
+        suite.double.fault({ kind: 'error', type: 'ValidationException' }, { next: 1 });
+        return (await refusalOf(guarded(suite, guard))).reason;
+      },
+    ],
+    [
+      'it was throttled',
+      async (guard: ModelGuard) => {
+        suite.double.fault(throttling, { next: 1 });
+        return (await refusalOf(guarded(suite, guard))).reason;
+      },
+    ],
+  ] as const) {
+    it(`leaves it to the next when ${title}: that says nothing about the model`, async () => {
+      suite.double.fault(away);
+      const guard = guardWith({ firstOpenMs: 1, maxOpenMs: 1 });
+      await fail(guard, 4);
+      await eventually(() => !guard.refuses(), { description: 'one may try' });
+      suite.double.clearFaults();
+      await end(guard);
+      expect([guard.circuit(), guard.refuses()]).to.deep.equal(['half-open', false]);
+      suite.double.clearFaults();
+      await guarded(suite, guard);
+      expect(positions).to.deep.equal(['open', 'half-open', 'closed']);
+    });
+  }
+
   it('opens again when the trial fails', async () => {
     suite.double.fault(away);
     const guard = guardWith({ firstOpenMs: 1, maxOpenMs: 1 });

@@ -36,7 +36,7 @@ export function createMetrics(registry: Registry): EmbeddingMetrics {
   const limit = gauge('model_concurrency_limit', 'Requests that may be with the metered model');
   const inFlight = gauge('model_requests_in_flight', 'Requests that are with the metered model');
   const waiting = gauge('model_requests_waiting', 'Requests that wait for their turn');
-  const circuit = gauge('model_circuit_open', '1 while the circuit to the metered model is not closed');
+  const circuit = gauge('model_circuit', '1 while the circuit to the metered model is not closed');
   const seconds = new Histogram({
     name: 'wardstone_embedding_model_seconds',
     help: 'Time of one call of the model',

@@ -110,7 +110,7 @@ describe('Titan: errors', () => {
 describe('Titan: circuit', () => {
   useTestAwsCredentials();
   let titan: TitanHarness;
-  const gauge = async () => /^wardstone_embedding_model_circuit_open (\d)/m.exec(await titan.registry.metrics())?.[1];
+  const gauge = async () => /^wardstone_embedding_model_circuit (\d)/m.exec(await titan.registry.metrics())?.[1];
   const texts = Array.from({ length: 50 }, (_, index) => `text ${String(index)}`);
   const open = async (firstOpenMs: number) => {
     titan = await openTitanHarness({ circuit: { minAttempts: 6, firstOpenMs, maxOpenMs: firstOpenMs } });

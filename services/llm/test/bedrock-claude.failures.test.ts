@@ -271,6 +271,29 @@ describe('Claude: bounds', () => {
     expect([reasons, route.guard.circuit()]).to.deep.equal([new Set(['DEADLINE_EXCEEDED']), 'closed']);
   });
 
+  it('readers who do not read until the time is over leave the circuit as it was: the model was fine', async () => {
+    const route = suite.route();
+    const claude = suite.claude({ routes: [route], limits: { ...limits, answerTimeoutMs: 1_500 } });
+    suite.double.onConverse(answeredInPieces);
+    suite.double.fault({ kind: 'stall-after', afterFrames });
+    const reasons = await Promise.all(
+      Array.from({ length: 12 }, async () => {
+        try {
+          for await (const event of claude.answer(input, new AbortController().signal)) {
+            if (event.kind !== 'statement') continue;
+            await eventually(
+              () => suite.double.calls.length === 12 && suite.double.calls.every((call) => call.aborted),
+            );
+          }
+          return 'none';
+        } catch (error) {
+          return AppError.from(error).reason;
+        }
+      }),
+    );
+    expect([new Set(reasons), route.guard.circuit()]).to.deep.equal([new Set(['DEADLINE_EXCEEDED']), 'closed']);
+  });
+
   it('a caller who leaves in the middle ends the call, and pays for what was written', async () => {
     const caller = new AbortController();
     suite.double.onConverse(answeredInPieces);

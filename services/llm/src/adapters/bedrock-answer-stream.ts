@@ -70,7 +70,8 @@ export async function* readAnswerStream(route: ModelRoute, asked: StreamAsked): 
     }
   } catch (error) {
     failure = AppError.from(error);
-    if (begun) guard.failed(failure);
+    // One that was ended from here says nothing about the model.
+    if (begun && !asked.signal.aborted) guard.failed(failure);
   }
   asked.metrics.called(labelsOf(route), 'answer', failure?.reason ?? 'ok');
   const untold = attempts.read + (begun && usage === undefined ? 1 : 0);

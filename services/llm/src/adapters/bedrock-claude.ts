@@ -112,7 +112,9 @@ async function* answerSomewhere(options: ClaudeOptions, asked: Asked, caller: Ab
       try {
         for await (const event of answerOnce(options, route, { ...asked, time })) {
           told ||= event.kind === 'statement';
+          time.handed();
           yield event;
+          time.taken();
         }
         return;
       } catch (error) {
@@ -131,9 +133,14 @@ async function* answerSomewhere(options: ClaudeOptions, asked: Asked, caller: Ab
 interface AnswerTime {
   /**
    * Fires with the caller's own, and when the time is over: with MODEL_TIMEOUT when it was ours, and with DEADLINE_EXCEEDED when
-   * it was the caller's. A caller who waits for a moment only says nothing about the model, and opens nobody's circuit.
+   * it was the caller's, or most of it went by while nobody read what there was. None of that opens anybody's circuit: the model is
+   * judged by its own silences.
    */
   readonly signal: AbortSignal;
+  /** An event is the reader's now. */
+  handed(): void;
+  /** The reader wants the next one. */
+  taken(): void;
   leftMs(): number;
   /** Nothing waits for it any more. */
   end(): void;
@@ -145,10 +152,21 @@ function timeOf({ answerTimeoutMs }: ClaudeLimits, { waitsUntilMs }: AnswerInput
   const ownUntilMs = now + answerTimeoutMs;
   const callerUntilMs = (waitsUntilMs ?? Infinity) - deadlineMarginMs;
   const untilMs = Math.min(ownUntilMs, callerUntilMs);
-  const reason = callerUntilMs < ownUntilMs ? 'DEADLINE_EXCEEDED' : 'MODEL_TIMEOUT';
-  const timer = setTimeout(() => own.abort(new AppError(reason)), Math.max(1, untilMs - now));
+  let [readMs, handedAtMs]: [number, number | undefined] = [0, undefined];
+  const taken = (): void => {
+    readMs += handedAtMs === undefined ? 0 : performance.now() - handedAtMs;
+    handedAtMs = undefined;
+  };
+  const stop = (): void => {
+    taken();
+    const isCallers = callerUntilMs < ownUntilMs || readMs > answerTimeoutMs / 2;
+    own.abort(new AppError(isCallers ? 'DEADLINE_EXCEEDED' : 'MODEL_TIMEOUT'));
+  };
+  const timer = setTimeout(stop, Math.max(1, untilMs - now));
   return {
     signal: AbortSignal.any([caller, own.signal]),
+    handed: () => (handedAtMs = performance.now()),
+    taken,
     leftMs: () => Math.max(1, untilMs - performance.now()),
     end: () => clearTimeout(timer),
   };
