@@ -126,6 +126,54 @@ describe('output guard: what is withheld', () => {
   });
 });
 
+describe('output guard: what is told in pieces', () => {
+  /** What is found in each of the statements, of which those that are let through come before the next. */
+  const tell = (statements: readonly string[], between = ''): boolean[] => {
+    let said = '';
+    return statements.map((statement) => {
+      const isFound = guard.inspect(statement, '', said).length > 0;
+      if (!isFound) said = `${said} ${statement} ${between}`;
+      return isFound;
+    });
+  };
+
+  it('is found as soon as eight words of the prompt stand in a row', () => {
+    expect(tell(['He said: answer questions of clinical', 'staff from the sources.', 'All is well.'])).to.deep.equal([
+      false,
+      true,
+      false,
+    ]);
+  });
+
+  it('is found when it is the canary', () => {
+    expect(tell(['It is wdn7k2q.', 'px94rtz.'])).to.deep.equal([false, true]);
+  });
+
+  it('is found with other words between the pieces, when there are too many of them', () => {
+    const pieces = [
+      'First: you answer questions of clinical staff.',
+      'Second: clinical staff from the sources that.',
+      'Third: sources that are given to you.',
+      'Fourth: you and from nothing else at all.',
+    ];
+    expect(tell(pieces)).to.deep.equal([false, false, false, true]);
+  });
+
+  it('is nothing in sentences that have a few words in common with it', () => {
+    const harmless = [
+      'They answer questions of clinical staff.',
+      'The sources that are given to you differ.',
+      'Nothing else.',
+    ];
+    expect(tell([...harmless, ...harmless, ...harmless])).to.deep.equal(Array.from({ length: 9 }, () => false));
+  });
+
+  it('is looked for in the end of a long answer only, in time that grows with it', () => {
+    const long = 'He answered questions of clinical staff. '.repeat(20_000);
+    expect(guard.inspect('All is well.', '', long)).to.deep.equal([]);
+  });
+});
+
 describe('output guard: words that are cited', () => {
   it('may not hold HTML or a script', () => {
     for (const words of ['Dose <script>x()</script>', 'Dose <svg/onload=x()>', 'javascript:x()', '&lt;script&gt;']) {

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AnswerSource, CitationPolicy, ModelOutcome } from '../ports.ts';
 import { type AnswerOutcome, blocked, notInDocuments, unsupported } from './outcomes.ts';
-import type { GuardFinding, OutputGuard } from './output-guard.ts';
+import { type GuardFinding, maxBeforeChars, type OutputGuard } from './output-guard.ts';
 import { leadsOn, standAlone } from './read-on.ts';
 import type { ModelReading } from './read-model.ts';
 import { createVerifier, type FoundQuote, type StatementProblem } from './verify/verify-statement.ts';
@@ -53,6 +53,8 @@ export async function* composeAnswer(
   const verifier = createVerifier(sources);
   const tally = createTally();
   const draft = createDraft();
+  /** The end of what the model said and the guard let through, whatever became of it. */
+  let said = '';
   for await (const reading of readings) {
     if (reading.kind === 'done') {
       yield* conclude(reading.outcome, { tally, draft, policy });
@@ -62,7 +64,8 @@ export async function* composeAnswer(
     await nextTurn();
     const { problems, quotes } = verifier.verify(reading);
     const cited = quotes.map(({ source, start, end }) => source.text.slice(start, end)).join('\n');
-    const findings = [...new Set([...guard.inspect(reading.text, cited), ...guard.inspectQuotes(cited)])];
+    const findings = [...new Set([...guard.inspect(reading.text, cited, said), ...guard.inspectQuotes(cited)])];
+    if (findings.length === 0) said = `${said} ${reading.text}`.slice(-maxBeforeChars);
     tally.add(findings, problems);
     const isKept = findings.length === 0 && (problems.length === 0 || policy === 'mark');
     draft.add(isKept ? { text: reading.text, problems, quotes } : undefined);

@@ -7,26 +7,32 @@ export type GuardFinding =
   'leaked-prompt' | 'foreign-address' | 'active-content' | 'hidden-characters' | 'control-syntax';
 
 export interface OutputGuard {
-  /** What is wrong with a statement that cites these words of sources; empty when it may be sent. */
-  inspect(statement: string, cited: string): readonly GuardFinding[];
+  /**
+   * What is wrong with a statement that cites these words of sources; empty when it may be sent. `before` is what the answer says
+   * before it, or the end of that: a leak may be told in pieces.
+   */
+  inspect(statement: string, cited: string, before?: string): readonly GuardFinding[];
   /** What is wrong with words of a source that are sent as a citation. Addresses and markdown are the source's own. */
   inspectQuotes(cited: string): readonly GuardFinding[];
 }
 
 /** So many words in a row as in the prompt are no accident. */
 const leakedWords = 8;
+/** Nor are so many different runs of so few of them, in a statement and those before it. */
+const fragmentWords = 5;
+const maxFragments = 8;
+/** How much of an answer is looked at with its next statement. */
+export const maxBeforeChars = 4_000;
 /** A word of the prompt that is as long and has digits in it is its canary. */
 const minCanaryChars = 12;
 
 /** @param confidential Texts of which no answer may hold words in a row: the system prompt, with its canary. */
 export function createOutputGuard(confidential: readonly string[]): OutputGuard {
-  const words = confidential.map(wordsOf);
-  const runs = new Set(words.flatMap((text) => runsOf(text, leakedWords)));
-  const canaries = words.flat().filter((word) => word.length >= minCanaryChars && /\d/.test(word));
+  const secret = secretOf(confidential);
   return {
-    inspect(statement, cited) {
+    inspect(statement, cited, before = '') {
       const findings: GuardFinding[] = [];
-      if (leaks(statement, runs, canaries)) findings.push('leaked-prompt');
+      if (leaks(statement, before.slice(-maxBeforeChars), secret)) findings.push('leaked-prompt');
       if (hasForeignAddress(statement, cited)) findings.push('foreign-address');
       if (activeContent.some((pattern) => pattern.test(statement))) findings.push('active-content');
       if (hidden.some((pattern) => pattern.test(statement))) findings.push('hidden-characters');
@@ -42,13 +48,36 @@ export function withoutHidden(words: string): string {
   return hidden.reduce((text, pattern) => text.replaceAll(new RegExp(pattern, `${pattern.flags}g`), ''), words);
 }
 
-function leaks(statement: string, runs: ReadonlySet<string>, canaries: readonly string[]): boolean {
+/** What tells the words of the confidential texts. */
+interface Secret {
+  readonly runs: ReadonlySet<string>;
+  readonly fragments: ReadonlySet<string>;
+  readonly canaries: readonly string[];
+}
+
+function secretOf(confidential: readonly string[]): Secret {
+  const words = confidential.map(wordsOf);
+  return {
+    runs: new Set(words.flatMap((text) => runsOf(text, leakedWords))),
+    fragments: new Set(words.flatMap((text) => runsOf(text, fragmentWords))),
+    canaries: words.flat().filter((word) => word.length >= minCanaryChars && /\d/.test(word)),
+  };
+}
+
+/** Whether a statement leaks, by itself or as the next piece of what was said before. */
+function leaks(statement: string, before: string, { runs, fragments, canaries }: Secret): boolean {
   if (runs.size === 0 && canaries.length === 0) return false;
-  const words = wordsOf(statement);
-  if (runsOf(words, leakedWords).some((run) => runs.has(run))) return true;
+  const [said, words] = [wordsOf(before), wordsOf(statement)];
+  /** Runs of which at least the last word is the statement's. */
+  const reaching = (length: number): string[] => runsOf([...said.slice(-(length - 1)), ...words], length);
+  if (reaching(leakedWords).some((run) => runs.has(run))) return true;
   // A canary that is spelled out with blanks or hyphens is one as well.
-  const closed = words.join('');
-  return canaries.some((canary) => closed.includes(canary));
+  const closed = [...said, ...words].join('');
+  if (canaries.some((canary) => closed.includes(canary))) return true;
+  const told = reaching(fragmentWords).filter((run) => fragments.has(run));
+  if (told.length === 0) return false;
+  const all = new Set([...told, ...runsOf(said, fragmentWords).filter((run) => fragments.has(run))]);
+  return all.size >= maxFragments;
 }
 
 function wordsOf(text: string): string[] {
