@@ -54,7 +54,7 @@ export function installModels(options: InstallOptions): InstalledModels {
   const reranker = rerankerOf(options, cards?.rerankers ?? [], bedrock);
   return {
     ...(config.WARDSTONE_LLM_MODEL === 'bedrock' && cards ? claudes(options, cards, bedrock) : extractive(log)),
-    reranker: reranker === undefined ? asRetrieved() : orAsRetrieved(reranker, { metrics, log }),
+    reranker: reranker === undefined ? asRetrieved : orAsRetrieved(reranker, { metrics, log }),
     close: bedrock.close,
   };
 }

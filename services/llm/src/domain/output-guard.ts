@@ -2,6 +2,8 @@
  * Looks at every statement before it leaves, whoever made it and whatever the verifier says of it: a document can hold
  * instructions, and a model can obey them. What is found here is never sent; only the class is told.
  */
+import { fold, wordsIn } from './words.ts';
+
 /** Classes of what a statement may not hold. */
 export type GuardFinding =
   'leaked-prompt' | 'foreign-address' | 'active-content' | 'hidden-characters' | 'control-syntax';
@@ -56,7 +58,7 @@ interface Secret {
 }
 
 function secretOf(confidential: readonly string[]): Secret {
-  const words = confidential.map(wordsOf);
+  const words = confidential.map(wordsIn);
   return {
     runs: new Set(words.flatMap((text) => runsOf(text, leakedWords))),
     fragments: new Set(words.flatMap((text) => runsOf(text, fragmentWords))),
@@ -67,7 +69,7 @@ function secretOf(confidential: readonly string[]): Secret {
 /** Whether a statement leaks, by itself or as the next piece of what was said before. */
 function leaks(statement: string, before: string, { runs, fragments, canaries }: Secret): boolean {
   if (runs.size === 0 && canaries.length === 0) return false;
-  const [said, words] = [wordsOf(before), wordsOf(statement)];
+  const [said, words] = [wordsIn(before), wordsIn(statement)];
   /** Runs of which at least the last word is the statement's. */
   const reaching = (length: number): string[] => runsOf([...said.slice(-(length - 1)), ...words], length);
   if (reaching(leakedWords).some((run) => runs.has(run))) return true;
@@ -78,16 +80,6 @@ function leaks(statement: string, before: string, { runs, fragments, canaries }:
   if (told.length === 0) return false;
   const all = new Set([...told, ...runsOf(said, fragmentWords).filter((run) => fragments.has(run))]);
   return all.size >= maxFragments;
-}
-
-function wordsOf(text: string): string[] {
-  return Array.from(
-    text
-      .normalize('NFKC')
-      .toLowerCase()
-      .matchAll(/[\p{L}\p{N}]+/gu),
-    ([word]) => word,
-  );
 }
 
 function runsOf(words: readonly string[], length: number): string[] {
@@ -135,9 +127,7 @@ const addressEnd = /^[.,;:!?…]*(?:$|[\s<>"'“”‘’«»()[\]{}*`/])/u;
 
 /** Dots and schemes as they are, however they were written to slip through. */
 function undisguise(text: string): string {
-  return text
-    .normalize('NFKC')
-    .toLowerCase()
+  return fold(text)
     .replaceAll(/\p{Cf}/gu, '')
     .replaceAll(/\s?[[({]\s?(?:\.|dot|punkt)\s?[\])}]\s?|(?<=[\p{L}\p{N}]) dot (?=[\p{L}\p{N}])/gu, '.')
     .replaceAll(/\s?[[({]\s?(?:@|at)\s?[\])}]\s?/gu, '@')

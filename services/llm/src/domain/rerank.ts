@@ -2,6 +2,7 @@
 import { AppError, type Reason } from '@wardstone/rpc';
 import type { Logger } from '@wardstone/telemetry';
 import type { ModelMetrics } from '../model-metrics.ts';
+import { asRetrieved } from './as-retrieved.ts';
 import type { AnswerSource, Reranker } from '../ports.ts';
 
 /** As many as are to be chosen, four times over: beyond that nothing better was found (scripts/measure-rerank.ts). */
@@ -48,7 +49,7 @@ export function orAsRetrieved(
         if (signal.aborted) throw failure;
         log.warn({ reranker: reranker.id, reason: failure.reason, err: failure }, 'sources stay in retrieval’s order');
         const usage = askedBefore.has(failure.reason) ? reranker.billed(question, sources) : undefined;
-        return { sources: sources.slice(0, topK), ...(usage && { usage }) };
+        return { ...(await asRetrieved.rerank(question, sources, topK, signal)), ...(usage && { usage }) };
       }
     },
   };

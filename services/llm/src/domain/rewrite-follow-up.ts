@@ -5,6 +5,7 @@
  */
 import type { ConversationTurn } from '../ports.ts';
 import { readQuestion, termsOf } from './terms.ts';
+import { wordOrNumber } from './words.ts';
 
 /** Words that stand for something said before. "There" and "that" also do other work; a word too many does little harm. */
 const pointingBack =
@@ -15,8 +16,6 @@ const goingOn = /^\W*(?:and|but|or|also|what about|how about|why|since when|unti
 const fewTerms = 2;
 /** Words that are taken over at most: more of them would drown what is asked now. */
 const maxWords = 8;
-
-const word = /[\p{L}\p{M}\p{N}]+(?:[.,/]\p{N}+)*/gu;
 
 /** The question as it stands when it stands alone; otherwise followed by words of the last question that has any to give. */
 export function rewriteFollowUp(question: string, history: readonly ConversationTurn[]): string {
@@ -34,7 +33,7 @@ export function rewriteFollowUp(question: string, history: readonly Conversation
 function contentWords(question: string, said: ReadonlySet<string>): string[] {
   const about = new Set(readQuestion(question).terms.filter((term) => !said.has(term)));
   const words: string[] = [];
-  for (const [found] of question.normalize('NFKC').matchAll(word)) {
+  for (const [found] of question.normalize('NFKC').matchAll(wordOrNumber)) {
     const [term] = termsOf(found);
     if (term === undefined || !about.delete(term)) continue;
     words.push(found);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ModelQuote } from '../ports.ts';
 import { maxStatements } from './read-model.ts';
+import { maxQuoteChars, maxQuotesOfStatement, maxStatementChars } from './statement-bounds.ts';
 
 /** A line of what a model writes: a statement, or that the documents do not say. */
 export type ModelLine =
@@ -19,9 +20,6 @@ export interface StatementLines {
 
 /** Characters of a line; what is longer is no line of ours, and only its beginning is kept. */
 export const maxLineChars = 16_000;
-export const maxStatementChars = 4_000;
-export const maxQuotesOfStatement = 8;
-export const maxQuoteChars = 2_000;
 
 /**
  * The form of an answer (prompts/answer-1): `{"s":"…","q":[{"n":1,"q":"…"}]}` for a statement with its quotes, `{"none":true}`
@@ -93,9 +91,10 @@ function parseLine(line: string): ModelLine | undefined {
 }
 
 function quotesOf(quotes: readonly z.infer<typeof quoteSchema>[]): ModelQuote[] {
-  return quotes.slice(0, maxQuotesOfStatement).map(({ n, q, p }) => ({
+  // One more than is looked at of either, so that the check tells of too much.
+  return quotes.slice(0, maxQuotesOfStatement + 1).map(({ n, q, p }) => ({
     sourceNumber: n,
-    quote: q.slice(0, maxQuoteChars),
+    quote: q.slice(0, maxQuoteChars + 1),
     ...(p === undefined ? {} : { page: p }),
   }));
 }

@@ -1,4 +1,5 @@
 import { stemmer } from 'stemmer';
+import { fold, wordOrNumber } from './words.ts';
 
 /** What kind of answer a question asks for, as far as its words tell. */
 export type QuestionType = 'amount' | 'time' | 'dose' | 'person' | 'place' | 'cause' | 'definition' | 'other';
@@ -42,16 +43,11 @@ const negations = new Map([
   ['denied', 'not'],
 ]);
 
-const word = /[\p{L}\p{M}\p{N}]+(?:[.,/]\p{N}+)*/gu;
-
 /** Stems of a text's content words, in order, with repetition. Numbers stay whole: 2.5 is one term, and 120/80 as well. */
 export function termsOf(text: string): string[] {
   const terms: string[] = [];
-  const plain = text
-    .normalize('NFKC')
-    .toLowerCase()
-    .replace(/n['’]t\b/gu, ' not');
-  for (const [found] of plain.matchAll(word)) {
+  const plain = fold(text).replace(/n['’]t\b/gu, ' not');
+  for (const [found] of plain.matchAll(wordOrNumber)) {
     const term = negations.get(found) ?? found;
     if (stopWords.has(term)) continue;
     terms.push(stemOf(term));

@@ -32,8 +32,6 @@ import {
 const defaultTopK = 8;
 /** What retrieval takes, and the proto of a question. */
 const maxQuestionChars = 4_000;
-/** For tenants that leave reranking out. */
-const retrieved = asRetrieved();
 
 /**
  * Sources first, then each checked statement with the citations that bear it out, then what was used and how it ended. The
@@ -142,7 +140,7 @@ async function gather(
   call: CallContext,
 ): Promise<AnswerInput> {
   const { request, settings, model, spending, allow } = asked;
-  const reranker = settings.rerank ? deps.reranker : retrieved;
+  const reranker = settings.rerank ? deps.reranker : asRetrieved;
   const { history, isTold: historyIsTold } = asked.conversation;
   const guarded = settings.guardrail && { guardrail: settings.guardrail };
   let { question } = request;

@@ -135,7 +135,7 @@ export function createHarness(
       open: (call, id) => scene.conversations.open(call, id),
       told: (turns) => scene.conversations.told(turns),
     },
-    reranker: asRetrieved(),
+    reranker: asRetrieved,
     retrieval: {
       search: async ({ query = '', topK = 0, documentIds = [], filters = [] }, options) => {
         asked.push({ query, topK, documentIds, filters, options });

@@ -1,4 +1,5 @@
 import { isStopWord, stemOf } from '../terms.ts';
+import { wordsIn } from '../words.ts';
 
 /** Whether a word (in lower case) can be affirmed or denied. */
 export function isContent(word: string): boolean {
@@ -56,11 +57,7 @@ const minNameChars = 6;
  * their own what is done with them; which one it is has to stand in the source.
  */
 export function medicalNames(text: string): string[] {
-  const words = text
-    .normalize('NFKC')
-    .toLowerCase()
-    .matchAll(/(?<![\p{L}\p{N}])\p{L}+(?![\p{L}\p{N}])/gu);
-  return Array.from(words, ([word]) => word)
-    .filter((word) => word.length >= minNameChars && nameEndings.test(word))
+  return wordsIn(text)
+    .filter((word) => word.length >= minNameChars && !/\p{N}/u.test(word) && nameEndings.test(word))
     .map(stemOf);
 }

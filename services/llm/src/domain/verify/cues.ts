@@ -1,4 +1,5 @@
 /** Tokens of a text, and the cues among them that deny what stands around. */
+import { fold } from '../words.ts';
 
 export interface Token {
   readonly text: string;
@@ -63,9 +64,7 @@ const firstWords = new Set(
 );
 /** The words and marks of a text, in lower case. */
 export function tokensOf(text: string): Token[] {
-  const plain = text
-    .normalize('NFKC')
-    .toLowerCase()
+  const plain = fold(text)
     .replaceAll(/\u00ad|(?<=\p{Ll})[-\u2010]\n\s*(?=\p{Ll})/gu, '')
     .replaceAll(/\bwon['’]t\b/gu, 'will not')
     .replaceAll(/\bcan(?:['’]t|not)\b/gu, 'can not')

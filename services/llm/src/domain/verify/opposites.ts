@@ -3,6 +3,7 @@
  * its other words may still agree: left for right, increased for decreased, daily for weekly.
  */
 import { stemOf } from '../terms.ts';
+import { fold, wordsIn } from '../words.ts';
 
 /** A group of meanings, each with the words that carry it. */
 const groups: readonly (readonly string[])[] = [
@@ -84,10 +85,7 @@ export function meaningsOf(stem: string): readonly Meaning[] {
 /** The meanings of each group that a text's words carry, by the group's number. */
 function readMeanings(text: string): ReadonlyMap<number, ReadonlySet<number>> {
   const found = new Map<number, Set<number>>();
-  for (const [word] of text
-    .normalize('NFKC')
-    .toLowerCase()
-    .matchAll(/\p{L}+(?:-sided)?/gu)) {
+  for (const [word] of fold(text).matchAll(/\p{L}+(?:-sided)?/gu)) {
     for (const { group, meaning } of meaningsOf(stemOf(word))) {
       found.set(group, (found.get(group) ?? new Set<number>()).add(meaning));
     }
@@ -110,21 +108,9 @@ export function saysOpposite(statement: string, cited: string): boolean {
     const other = told.get(group);
     if (other && [...meant].every((meaning) => !other.has(meaning))) return true;
   }
-  const [words, others] = [wordsOf(statement), wordsOf(cited)];
+  const [words, others] = [new Set(wordsIn(statement)), new Set(wordsIn(cited))];
   return [...words].some((word) => {
     if (others.has(word)) return false;
     return turning.some(([prefix, instead]) => prefix.test(word) && others.has(word.replace(prefix, instead)));
   });
-}
-
-function wordsOf(text: string): Set<string> {
-  return new Set(
-    Array.from(
-      text
-        .normalize('NFKC')
-        .toLowerCase()
-        .matchAll(/\p{L}+/gu),
-      ([word]) => word,
-    ),
-  );
 }

@@ -1,6 +1,7 @@
 import search from 'approx-string-match';
 import { placeOf } from '../places.ts';
 import { type Stretch, splitSentences } from '../sentences.ts';
+import { maxQuoteChars } from '../statement-bounds.ts';
 import type { AnswerSource } from '../../ports.ts';
 import { termsOf } from '../terms.ts';
 import { readClaims } from './claims.ts';
@@ -34,8 +35,6 @@ const minSimilarity = 0.85;
 const minFuzzyChars = 20;
 /** Longer ones are too. */
 const maxFuzzyChars = 400;
-/** Longer quotes are not looked up. */
-export const maxQuoteChars = 4_000;
 /** Parts of one quote between its ellipses; one with more is not found. */
 export const maxPartsOfQuote = 4;
 /** Places of one quote that are looked at. */

@@ -1,4 +1,5 @@
 import type { AnswerSource, ModelQuote } from '../../ports.ts';
+import { maxQuotesOfStatement, maxStatementChars } from '../statement-bounds.ts';
 import { citedBy, type Cited, stretchOf } from './cited.ts';
 import { missingClaims, readClaims } from './claims.ts';
 import { medicalNames, stemsOf } from './clinical-words.ts';
@@ -49,10 +50,6 @@ const minOverlap = 0.5;
 const nearbyWorth = 0.5;
 /** Least share that the cited sentences themselves hold: what only stands around is not what was cited. */
 const minOwnOverlap = 1 / 3;
-/** Longer statements are not borne out: nobody could check them either. */
-export const maxStatementChars = 4_000;
-/** Quotes of one statement that are looked at; the others are as if they were not found. */
-const maxQuotes = 16;
 /** Places of one statement; a quote with an ellipsis has several. Those beyond are as if they were not found. */
 export const maxPlacesOfStatement = 16;
 /** Steps of fuzzy lookups in one answer: a hundred of ordinary length, and about half a second at worst. */
@@ -79,9 +76,9 @@ function verify(
   const quotes: FoundQuote[] = [];
   const terms = contentOf(text.slice(0, maxStatementChars));
   if (claimed.length === 0) problems.add('no-quote');
-  if (claimed.length > maxQuotes) problems.add('quote-not-found');
+  if (claimed.length > maxQuotesOfStatement) problems.add('quote-not-found');
   const contentAt = createContents(reads);
-  for (const quote of claimed.slice(0, maxQuotes)) {
+  for (const quote of claimed.slice(0, maxQuotesOfStatement)) {
     const { places, problem } = look(quote, reads, budget);
     if (problem !== undefined) problems.add(problem);
     if (quotes.length + places.length > maxPlacesOfStatement) {
