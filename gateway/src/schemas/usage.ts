@@ -30,10 +30,11 @@ export const usageSchema = z
   .object({
     month: z.string().meta({ description: 'YYYY-MM.' }),
     models: z.array(modelUsageSchema).meta({ description: 'By model.' }),
-    costUsd: usd.meta({ description: 'What all of them cost, in US dollars to the millionth.' }),
-    reservedUsd: usd.meta({
-      description: "What answers under way have set aside of this month's budget; 0 for another month.",
+    costUsd: usd.meta({
+      description:
+        'What all of them cost, in US dollars to the millionth, and the most that answers may have cost whose end could not be counted.',
     }),
+    reservedUsd: usd.meta({ description: 'What answers that are under way may cost at most in all, beside that.' }),
     monthlyBudgetUsd: usd.meta({ description: 'The budget of a month as it is set now; 0: none.' }),
   })
   .meta({

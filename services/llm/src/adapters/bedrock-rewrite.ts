@@ -71,7 +71,8 @@ export async function rewriteQuestion(options: RewriteOptions, asked: FollowUp, 
 
 /** Whether the guardrails that the call of the model has no place for let the question through. */
 async function mayBeRewritten(options: RewriteOptions, asked: FollowUp, signal: AbortSignal): Promise<boolean> {
-  const { route, floor, prices, metrics, guardrailTimeoutMs: timeoutMs } = options;
+  const { route, floor, prices, metrics } = options;
+  const timeoutMs = Math.min(options.guardrailTimeoutMs, options.timeoutMs);
   const { ofQuestion } = planGuardrails(floor, asked.guardrail, 'stream');
   const { allow = () => Promise.resolve() } = asked;
   const bounds = { signal, timeoutMs, leftMs: () => timeoutMs, metrics, prices, allow };
