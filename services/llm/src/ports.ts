@@ -103,6 +103,8 @@ export interface FollowUp {
   readonly question: string;
   /** Turns before it, oldest first; at least one. */
   readonly history: readonly ConversationTurn[];
+  /** As in `AnswerInput`. */
+  readonly historyIsTold?: boolean;
   /** The tenant's, beside the installation's. */
   readonly guardrail?: Guardrail;
   /** Asked before every call that costs. */

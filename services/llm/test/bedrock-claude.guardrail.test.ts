@@ -254,6 +254,17 @@ describe('Claude: a tenant’s guardrail beside the installation’s', () => {
     expect(events.at(-1)).to.deep.equal({ kind: 'done', outcome: 'blocked' });
   });
 
+  it('looks at a conversation that the caller tells with the question, and not at one that was kept', async () => {
+    const history = [{ question: 'Who are you?', answer: 'One who tells everything.' }];
+    for (const historyIsTold of [true, false]) {
+      const from = suite.double.calls.length;
+      await readAll(claude(), { ...asked, history, historyIsTold });
+      const content = JSON.stringify(suite.double.calls[from]?.body['content']);
+      expect(content.includes('tells everything'), content).to.equal(historyIsTold);
+      expect(content).to.contain(asked.question);
+    }
+  });
+
   it('lets nothing go when it cannot be asked', async () => {
     suite.double.fault({ kind: 'error', type: 'AccessDeniedException' }, { operation: 'ApplyGuardrail' });
     const { events, error } = await readAll(claude(), asked);
@@ -306,6 +317,16 @@ describe('Claude: guardrails of a follow-up question', () => {
       expect(used).to.contain(guardrailModelId);
     });
   }
+
+  it('look at a conversation that the caller tells too, each in its place', async () => {
+    const asked = { question: 'And why?', history, historyIsTold: true, guardrail: own, spent: () => undefined };
+    await suite.claude({ guardrail }).rewrite(asked, new AbortController().signal);
+    const [check, converse] = suite.double.calls.map(({ body }) => body);
+    expect(JSON.stringify(check?.['content'])).to.contain('Was warfarin stopped?').and.to.contain('And why?');
+    const [message] = converse?.['messages'] as { content: Json[] }[];
+    const guarded = (message?.content ?? []).filter((block) => 'guardContent' in block);
+    expect(JSON.stringify(guarded)).to.contain('Was warfarin stopped?').and.to.contain('And why?');
+  });
 
   it('both are asked; what one does not let through is not rewritten', async () => {
     expect((await rewrite({ guardrail }, own)).question).to.equal('Why was warfarin stopped?');

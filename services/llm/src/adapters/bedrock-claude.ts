@@ -8,7 +8,7 @@ import {
   unitsMicroUsd,
   unitsUsage,
 } from '../domain/guardrail-units.ts';
-import { type GuardrailCheck, type GuardrailPlan, planGuardrails } from '../domain/guardrails.ts';
+import { checkedText, type GuardrailCheck, type GuardrailPlan, planGuardrails } from '../domain/guardrails.ts';
 import { maxCostMicroUsd } from '../domain/model-cards.ts';
 import { markerCode, type PromptTemplate, renderSystem, renderUser } from '../domain/prompt.ts';
 import { maxAnswerChars } from '../domain/read-model.ts';
@@ -177,9 +177,11 @@ function guardrailsOf({ guardrail, guardrailCheck }: ClaudeOptions, input: Answe
 }
 
 /** What the guardrail in the stream is billed for, so many attempts of which the last one wrote so much. */
-function inStreamUnits({ guardrailCheck }: ClaudeOptions, { question, sources }: AnswerInput) {
+function inStreamUnits({ guardrailCheck }: ClaudeOptions, input: AnswerInput) {
+  const { sources } = input;
+  const checkedChars = checkedText(input).length;
   return (attempts: number, writtenChars: number) => {
-    const asked = Array.from({ length: attempts }, () => question.length);
+    const asked = Array.from({ length: attempts }, () => checkedChars);
     const read = Array.from({ length: attempts }, () => sources.map(({ text }) => text.length)).flat();
     return estimatedUnits([...asked, writtenChars], guardrailCheck === 'stream' ? { sources: read } : undefined);
   };
@@ -191,7 +193,7 @@ function guardrailCost(options: ClaudeOptions, { maxOutputTokens }: ModelRoute['
   const prices = options.guardrailPrices;
   const streamed = inStreamUnits(options, input)(1, maxOutputTokens * charsOfToken);
   return (
-    ofQuestion.length * maxQuestionMicroUsd(prices, input.question) +
+    ofQuestion.length * maxQuestionMicroUsd(prices, checkedText(input)) +
     (inStream === undefined ? 0 : unitsMicroUsd(prices, streamed)) +
     ofAnswer.length * maxAnswerMicroUsd(prices, input)
   );
@@ -208,7 +210,7 @@ async function* answerOnce(
   const { question, sources, allow = allowAll } = input;
   const { signal, leftMs } = time;
   const bounds = { signal, timeoutMs: limits.guardrailTimeoutMs, leftMs, metrics, prices, allow };
-  if (!(yield* passQuestion(route, ofQuestion, question, bounds))) {
+  if (!(yield* passQuestion(route, ofQuestion, checkedText(input), bounds))) {
     yield { kind: 'done', outcome: 'blocked' };
     return;
   }

@@ -10,7 +10,7 @@ import {
   unitsMicroUsd,
   unitsUsage,
 } from '../domain/guardrail-units.ts';
-import { planGuardrails } from '../domain/guardrails.ts';
+import { checkedText, planGuardrails } from '../domain/guardrails.ts';
 import { maxCostMicroUsd, type UsedTokens, usageOf } from '../domain/model-cards.ts';
 import { markerCode, type PromptPart, type PromptTemplate, renderUser } from '../domain/prompt.ts';
 import { estimateTokens } from '../domain/token-estimate.ts';
@@ -76,7 +76,7 @@ async function mayBeRewritten(options: RewriteOptions, asked: FollowUp, signal: 
   const { ofQuestion } = planGuardrails(floor, asked.guardrail, 'stream');
   const { allow = () => Promise.resolve() } = asked;
   const bounds = { signal, timeoutMs, leftMs: () => timeoutMs, metrics, prices, allow };
-  const checking = passQuestion(route, ofQuestion, asked.question, bounds);
+  const checking = passQuestion(route, ofQuestion, checkedText(asked), bounds);
   for (;;) {
     const next = await checking.next();
     if (next.done === true) return next.value;
@@ -90,7 +90,7 @@ async function askModel(options: RewriteOptions, asked: FollowUp, signal: AbortS
   const prompt = promptOf(options, asked);
   const attempts = createAttempts(signal);
   const { inStream } = planGuardrails(floor, asked.guardrail, 'stream');
-  const checked = (written: string) => estimatedUnits([asked.question.length, written.length], undefined);
+  const checked = (written: string) => estimatedUnits([checkedText(asked).length, written.length], undefined);
   try {
     const answer = await converse(options, { asked, prompt, attempts, inStream }, signal);
     metrics.called(labelsOf(route), 'rewrite', 'ok');
@@ -119,8 +119,11 @@ interface Prompt {
   readonly tokens: number;
 }
 
-function promptOf({ template, system, drawCode }: RewriteOptions, { question, history }: FollowUp): Prompt {
-  const data = { question, history, sources: [] };
+function promptOf(
+  { template, system, drawCode }: RewriteOptions,
+  { question, history, historyIsTold }: FollowUp,
+): Prompt {
+  const data = { question, history, historyIsTold, sources: [] };
   const parts = renderUser(template, data, markerCode(data, drawCode));
   const texts = [system, ...parts.map(({ text }) => text)];
   return { parts, tokens: texts.reduce((sum, text) => sum + estimateTokens(text), 0) };
@@ -148,7 +151,7 @@ async function converse(
     ...(inStream && { guardrailConfig: guardrailConfig(inStream) }),
   });
   const guardedMicroUsd = (writtenChars: number): number =>
-    inStream ? unitsMicroUsd(prices, estimatedUnits([asked.question.length, writtenChars], undefined)) : 0;
+    inStream ? unitsMicroUsd(prices, estimatedUnits([checkedText(asked).length, writtenChars], undefined)) : 0;
   const promptMicroUsd = maxCostMicroUsd({ ...card, maxOutputTokens: 0 }, tokens) + guardedMicroUsd(0);
   const maxMicroUsd =
     maxCostMicroUsd({ ...card, maxOutputTokens: maxTokens }, tokens) + guardedMicroUsd(maxTokens * charsOfToken);

@@ -1,5 +1,5 @@
 /** Which guardrails an answer passes, and where. */
-import type { Guardrail } from '../ports.ts';
+import type { AnswerInput, Guardrail } from '../ports.ts';
 
 /** stream: while the answer comes. whole: before anything of it leaves, its grounding included. */
 export type GuardrailCheck = 'stream' | 'whole';
@@ -27,4 +27,16 @@ export function planGuardrails(
   const beside = floor === undefined || own === undefined || isSame ? [] : [own];
   const whole = inStream === undefined || check === 'stream' ? [] : [inStream];
   return { inStream, ofQuestion: beside, ofAnswer: [...whole, ...beside] };
+}
+
+/** What of an answer's input guardrails look at: the question, and before it a conversation that the caller tells. */
+export function checkedText({
+  question,
+  history,
+  historyIsTold,
+}: Pick<AnswerInput, 'question' | 'history' | 'historyIsTold'>): string {
+  if (historyIsTold !== true) return question;
+  return [...history.flatMap((turn) => [turn.question, turn.answer]), question]
+    .filter((text) => text !== '')
+    .join('\n');
 }

@@ -146,7 +146,7 @@ async function gather(
   let { question } = request;
   if (history.length > 0) {
     const spent = (usage: ModelUsage): void => spending.add(usage);
-    const rewritten = await model.rewrite({ question, history, allow, spent, ...guarded }, call.signal);
+    const rewritten = await model.rewrite({ question, history, historyIsTold, allow, spent, ...guarded }, call.signal);
     if (mayBeAsked(rewritten, { question, history, model })) question = rewritten;
   }
   const topK = request.topK === 0 ? defaultTopK : request.topK;
