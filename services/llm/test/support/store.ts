@@ -96,7 +96,12 @@ export async function openStore(options: StoreOptions = {}): Promise<StoreHarnes
   const registry = new Registry();
   const deps: ConversationDeps & SettingsDeps = {
     ...{ database, keys, log },
-    auditor: { record, recordAll: async (call, all) => void (await Promise.all(all.map((one) => record(call, one)))) },
+    auditor: {
+      record,
+      recordAll: async (call, all) => {
+        for (const one of all) await record(call, one);
+      },
+    },
     metrics: createHistoryMetrics(registry),
     retention: { maxConversations: 50, maxTurns: 20, maxAgeMs: undefined, ...options.retention },
     window: { maxTurns: 6, maxTokens: 4_000, ...options.window },
