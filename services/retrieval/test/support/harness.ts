@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NewAuditEvent } from '@wardstone/access';
 import { createKeyRing, type KeyPurpose, type KeyRing } from '@wardstone/crypto';
 import { migrate, openDatabase, type Database } from '@wardstone/db';
 import { chunksArtefact, vectorsArtefact, type StageJob } from '@wardstone/queue';
@@ -19,6 +18,7 @@ import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retr
 import { createFileStore, createSealedObjects, type SealedObjects } from '@wardstone/storage';
 import { createTelemetry, Registry } from '@wardstone/telemetry';
 import { createTestDatabase, type TestDatabase } from '@wardstone/testing';
+import { createTestAuditor, type RecordedEvent } from '@wardstone/testing/rpc';
 import { v7 as uuidv7 } from 'uuid';
 import { entities } from '../../src/db/entities.ts';
 import { migrations } from '../../src/db/migrations.ts';
@@ -30,10 +30,6 @@ import { routes } from '../../src/rpc/routes.ts';
 
 export const modelId = 'test-model';
 export const running = { signal: new AbortController().signal };
-
-export interface RecordedEvent extends NewAuditEvent {
-  readonly principal: Principal;
-}
 
 export interface Harness {
   readonly deps: Deps;
@@ -166,13 +162,12 @@ export async function openHarness({
       },
     },
     vectorSteps: steps,
-    auditor: {
-      record: (call, event) => {
-        if (faults.audit) return Promise.reject(new AppError('AUDIT_UNAVAILABLE'));
-        events.push({ ...event, principal: call.principal });
-        return Promise.resolve();
+    auditor: createTestAuditor({
+      onEvent: (event) => void events.push(event),
+      before: () => {
+        if (faults.audit) throw new AppError('AUDIT_UNAVAILABLE');
       },
-    },
+    }),
     progress: { report: () => undefined },
     metrics: createMetrics(registry),
     limits: { maxSearches: 32, tenantSlotPercent: 50, ...limits },
