@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NewAuditEvent } from '@wardstone/access';
 import { createKeyRing, type KeyRing } from '@wardstone/crypto';
 import { chunksArtefact, readVectorsArtefact, type StageJob } from '@wardstone/queue';
 import { AppError, type CallerCheck, type Principal } from '@wardstone/rpc';
 import { createFileStore, createSealedObjects, type ObjectRef, type SealedObjects } from '@wardstone/storage';
 import { createTelemetry, Registry, type Telemetry } from '@wardstone/telemetry';
+import { createTestAuditor, type RecordedEvent } from '@wardstone/testing/rpc';
 import { createMetrics } from '../../src/metrics.ts';
 import { createLexicalEmbedder } from '../../src/domain/lexical-embedder.ts';
 import { servedModels } from '../../src/domain/served-models.ts';
@@ -18,10 +18,6 @@ export const tenantId = '0199a0c2-7a3e-7c1d-9a55-0d4c3b2a1f00';
 export const documentId = '0199a0c2-7a3e-7c1d-9a55-0d4c3b2a1f01';
 export const clinician: Principal = { subject: 'user-1', kind: 'user', tenantId, roles: ['clinician'] };
 export const job: StageJob = { tenantId, documentId, version: 1, requestId: 'request-1', requestedBy: 'user-1' };
-
-export interface RecordedEvent extends NewAuditEvent {
-  readonly principal: Principal;
-}
 
 export interface Harness {
   /** Where objects are. */
@@ -53,13 +49,12 @@ export async function openHarness(
   const deps: Deps = {
     models: servedModels(model, []),
     objects,
-    auditor: {
-      record: (call, event) => {
-        if (faults.audit) return Promise.reject(new AppError('AUDIT_UNAVAILABLE'));
-        events.push({ ...event, principal: call.principal });
-        return Promise.resolve();
+    auditor: createTestAuditor({
+      onEvent: (event) => events.push(event),
+      before: () => {
+        if (faults.audit) throw new AppError('AUDIT_UNAVAILABLE');
       },
-    },
+    }),
     progress: { report: (_job, percent) => void reports.push(percent) },
     metrics: createMetrics(new Registry()),
     limits: { batchTexts: 2, maxCalls: 3, maxRequests: 64, tenantSlotPercent: 50 },

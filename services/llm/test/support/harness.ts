@@ -2,20 +2,18 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { create } from '@bufbuild/protobuf';
 import type { CallOptions } from '@connectrpc/connect';
-import { createAuditor, type NewAuditEvent } from '@wardstone/access';
 import {
   AppError,
   createInMemoryTransport,
   createServiceClient,
-  type CallerCheck,
   type Principal,
   type Reason,
   type ServiceClient,
 } from '@wardstone/rpc';
-import { AuditService } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { type AnswerResponse, LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { SearchResponseSchema } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { createTelemetry, Registry } from '@wardstone/telemetry';
+import { bearing, createTestAuditor, type RecordedEvent, trustingCheck } from '@wardstone/testing/rpc';
 import { createExtractiveAnswerer, extractiveCard } from '../../src/domain/extractive-answerer.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { createModels } from '../../src/domain/installed-models.ts';
@@ -86,7 +84,7 @@ export interface Harness {
   readonly client: ServiceClient<typeof LlmService>;
   /** What retrieval was asked. */
   readonly asked: Asked[];
-  readonly events: (NewAuditEvent & { readonly principal: Principal })[];
+  readonly events: RecordedEvent[];
   readonly logs: string[];
   /** What was counted. */
   readonly counted: ModelUsage[];
@@ -118,7 +116,6 @@ export function createHarness(
   };
   const destination = { write: (line: string) => void logs.push(line) };
   const telemetry = createTelemetry({ service: 'llm', version: '0', logLevel: 'debug', destination });
-  const log = auditLog();
   const deps: Deps = {
     models: createModels([{ card: { ...extractiveCard, id: model.id }, model }]),
     settings: { of: () => Promise.resolve(scene.settings) },
@@ -144,13 +141,12 @@ export function createHarness(
         return create(SearchResponseSchema, scene.found);
       },
     },
-    auditor: {
-      record: async (call, event) => {
-        if (scene.auditFails || scene.auditRefuses === event.action) throw new AppError('AUDIT_UNAVAILABLE');
-        await log.record(call, event);
-        events.push({ ...event, principal: call.principal });
+    auditor: createTestAuditor({
+      onEvent: (event) => events.push(event),
+      before: ({ action }) => {
+        if (scene.auditFails || scene.auditRefuses === action) throw new AppError('AUDIT_UNAVAILABLE');
       },
-    },
+    }),
     metrics: createMetrics(new Registry()),
     log: telemetry.log,
     limits: { maxAnswers: 4, tenantSlotPercent: 100, ...limits },
@@ -167,29 +163,6 @@ export function createHarness(
   });
   return { deps, client, asked, events, logs, counted, scene };
 }
-
-const bearing = (principal: Principal) => Promise.resolve(Buffer.from(JSON.stringify(principal)).toString('base64url'));
-
-/** Refuses what the audit service's contract refuses, and keeps nothing. */
-function auditLog(): ReturnType<typeof createAuditor> {
-  const transport = createInMemoryTransport({
-    routes: (router) =>
-      router.service(AuditService, {
-        appendEvents: ({ events }) => ({ recorded: events.map(({ eventId }) => ({ eventId })) }),
-      }),
-    telemetry: createTelemetry({ service: 'audit', version: '0', logLevel: 'silent' }),
-    callerCheck: trustingCheck,
-  });
-  const options = { baseUrl: 'http://in-memory', audience: 'audit', authorize: bearing, transport };
-  return createAuditor(createServiceClient(AuditService, options));
-}
-
-/** Believes the principal that the test names; libs/access tests who may come this far. */
-export const trustingCheck: CallerCheck = ({ authorization }) => {
-  const token = authorization?.replace('Bearer ', '') ?? '';
-  const principal = JSON.parse(Buffer.from(token, 'base64url').toString()) as Principal;
-  return Promise.resolve({ principal, peer: 'gateway' });
-};
 
 /** Ends with the signal's reason, and not before. */
 export async function untilAborted(signal: AbortSignal | undefined): Promise<never> {

@@ -18,6 +18,7 @@ import { ConversationService } from '@wardstone/rpc/gen/wardstone/llm/v1/convers
 import { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { createTelemetry, Registry } from '@wardstone/telemetry';
 import { createTestDatabase, type TestDatabase } from '@wardstone/testing';
+import { bearing, type RecordedEvent, trustingCheck } from '@wardstone/testing/rpc';
 import { v7 as uuidv7 } from 'uuid';
 import { createSettingsSource } from '../../src/adapters/answer-settings.ts';
 import { createConversations } from '../../src/adapters/conversations.ts';
@@ -29,7 +30,7 @@ import type { Retention } from '../../src/domain/retention.ts';
 import { createHistoryMetrics, createUsageMetrics } from '../../src/metrics.ts';
 import type { AnswerModel, ConversationDeps, Reranker, Limits, SettingsDeps } from '../../src/ports.ts';
 import { routes, storeRoutes } from '../../src/rpc/routes.ts';
-import { createHarness, trustingCheck } from './harness.ts';
+import { createHarness } from './harness.ts';
 
 export interface StoreHarness {
   readonly database: Database;
@@ -39,7 +40,7 @@ export interface StoreHarness {
   readonly answers: ServiceClient<typeof LlmService>;
   readonly conversations: ServiceClient<typeof ConversationService>;
   readonly settings: ServiceClient<typeof AnswerSettingsService>;
-  readonly events: (NewAuditEvent & { readonly principal: Principal })[];
+  readonly events: RecordedEvent[];
   /** What retrieval was asked. */
   readonly asked: readonly { readonly query: string; readonly topK: number }[];
   readonly logs: string[];
@@ -131,7 +132,7 @@ export async function openStore(options: StoreOptions = {}): Promise<StoreHarnes
     createServiceClient(service, {
       baseUrl: 'http://in-memory',
       audience: 'llm',
-      authorize: (principal) => Promise.resolve(Buffer.from(JSON.stringify(principal)).toString('base64url')),
+      authorize: bearing,
       transport,
     });
   return {
