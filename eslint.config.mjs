@@ -77,12 +77,13 @@ export default defineConfig(
       '**/scripts/**',
       'deploy/**',
       'libs/testing/**',
+      'libs/service-testing/**',
     ],
     rules: { 'no-restricted-properties': 'off', 'no-console': 'off' },
   },
   {
     // Chai's assertions are property reads, a suite is one long function, and rows and bodies are compared as they come.
-    files: ['**/test/**', '**/*.contract.ts', 'libs/testing/**'],
+    files: ['**/test/**', '**/*.contract.ts', 'libs/testing/**', 'libs/service-testing/**'],
     rules: {
       '@typescript-eslint/no-unused-expressions': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',

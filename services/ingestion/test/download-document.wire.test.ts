@@ -5,7 +5,7 @@ import {
 } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { expect } from 'chai';
-import { bearing } from '@wardstone/testing/rpc';
+import { bearing } from '@wardstone/service-testing';
 import { clinician, openHarness, tenantA, type Harness } from './support/harness.ts';
 import { serve } from './support/server.ts';
 import { upload } from './support/upload.ts';

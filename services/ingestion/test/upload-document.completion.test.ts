@@ -4,7 +4,7 @@ import { AppError, createServiceClient } from '@wardstone/rpc';
 import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/ingestion_pb';
 import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
-import { bearing } from '@wardstone/testing/rpc';
+import { bearing } from '@wardstone/service-testing';
 import { as, openHarness, tenantA, type Harness } from './support/harness.ts';
 import { serve } from './support/server.ts';
 import { collect, reasonOf, upload, uploadMessages, type UploadMessage } from './support/upload.ts';

@@ -7,7 +7,7 @@ import { entities } from '../src/db/entities.ts';
 import { createReconciler } from '../src/jobs/reconciler.ts';
 import { routes } from '../src/rpc/routes.ts';
 import { openCommitProxy, type CommitProxy, type Cut } from './support/commit-proxy.ts';
-import { bearing, trustingCheck } from '@wardstone/testing/rpc';
+import { bearing, trustingCheck } from '@wardstone/service-testing';
 import { as, openHarness, tenantA, type Harness } from './support/harness.ts';
 import { collect, reasonOf, upload } from './support/upload.ts';
 

@@ -8,7 +8,7 @@ import { chunksArtefact, readVectorsArtefact, type StageJob } from '@wardstone/q
 import { AppError, type CallerCheck, type Principal } from '@wardstone/rpc';
 import { createFileStore, createSealedObjects, type ObjectRef, type SealedObjects } from '@wardstone/storage';
 import { createTelemetry, Registry, type Telemetry } from '@wardstone/telemetry';
-import { createTestAuditor, type RecordedEvent } from '@wardstone/testing/rpc';
+import { createTestAuditor, type RecordedEvent } from '@wardstone/service-testing';
 import { createMetrics } from '../../src/metrics.ts';
 import { createLexicalEmbedder } from '../../src/domain/lexical-embedder.ts';
 import { servedModels } from '../../src/domain/served-models.ts';

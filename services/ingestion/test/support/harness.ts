@@ -18,7 +18,7 @@ import { IngestionService } from '@wardstone/rpc/gen/wardstone/ingestion/v1/inge
 import { createFileStore, createSealedObjects, type SealedObjects } from '@wardstone/storage';
 import { createTelemetry, type Telemetry } from '@wardstone/telemetry';
 import { createTestDatabase, type TestDatabase } from '@wardstone/testing';
-import { bearing, createTestAuditor, type RecordedEvent, trustingCheck } from '@wardstone/testing/rpc';
+import { bearing, createTestAuditor, type RecordedEvent, trustingCheck } from '@wardstone/service-testing';
 import { v7 as uuidv7 } from 'uuid';
 import { listenForChanges } from '../../src/adapters/document-changes.ts';
 import { entities } from '../../src/db/entities.ts';

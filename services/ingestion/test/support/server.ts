@@ -1,6 +1,6 @@
 import { type RunningServer, startServer } from '@wardstone/rpc';
 import { routes } from '../../src/rpc/routes.ts';
-import { trustingCheck } from '@wardstone/testing/rpc';
+import { trustingCheck } from '@wardstone/service-testing';
 import type { Harness } from './harness.ts';
 
 /** The service's handlers of a harness, over real sockets on a free port. */

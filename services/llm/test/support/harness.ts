@@ -13,7 +13,7 @@ import {
 import { type AnswerResponse, LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { SearchResponseSchema } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { createTelemetry, Registry } from '@wardstone/telemetry';
-import { bearing, createTestAuditor, type RecordedEvent, trustingCheck } from '@wardstone/testing/rpc';
+import { bearing, createTestAuditor, type RecordedEvent, trustingCheck } from '@wardstone/service-testing';
 import { createExtractiveAnswerer, extractiveCard } from '../../src/domain/extractive-answerer.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { createModels } from '../../src/domain/installed-models.ts';

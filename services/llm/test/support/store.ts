@@ -18,7 +18,7 @@ import { ConversationService } from '@wardstone/rpc/gen/wardstone/llm/v1/convers
 import { LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { createTelemetry, Registry } from '@wardstone/telemetry';
 import { createTestDatabase, type TestDatabase } from '@wardstone/testing';
-import { bearing, type RecordedEvent, trustingCheck } from '@wardstone/testing/rpc';
+import { bearing, type RecordedEvent, trustingCheck } from '@wardstone/service-testing';
 import { v7 as uuidv7 } from 'uuid';
 import { createSettingsSource } from '../../src/adapters/answer-settings.ts';
 import { createConversations } from '../../src/adapters/conversations.ts';

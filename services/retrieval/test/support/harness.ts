@@ -18,7 +18,7 @@ import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retr
 import { createFileStore, createSealedObjects, type SealedObjects } from '@wardstone/storage';
 import { createTelemetry, Registry } from '@wardstone/telemetry';
 import { createTestDatabase, type TestDatabase } from '@wardstone/testing';
-import { createTestAuditor, type RecordedEvent } from '@wardstone/testing/rpc';
+import { createTestAuditor, type RecordedEvent } from '@wardstone/service-testing';
 import { v7 as uuidv7 } from 'uuid';
 import { entities } from '../../src/db/entities.ts';
 import { migrations } from '../../src/db/migrations.ts';
