@@ -33,3 +33,4 @@ export {
   type AuditOutcome,
   type NewAuditEvent,
 } from './audit-client.ts';
+export { type Intended, recordThen } from './record-change.ts';

@@ -1,4 +1,5 @@
 /** Counters of this service. Labels are words of fixed lists: never an id, never content. */
+import { circuitValues } from '@wardstone/aws/bedrock';
 import { Counter, Gauge, Histogram, type Registry } from '@wardstone/telemetry';
 import type { EmbeddingKind, EmbeddingUsage } from './ports.ts';
 
@@ -36,7 +37,7 @@ export function createMetrics(registry: Registry): EmbeddingMetrics {
   const limit = gauge('model_concurrency_limit', 'Requests that may be with the metered model');
   const inFlight = gauge('model_requests_in_flight', 'Requests that are with the metered model');
   const waiting = gauge('model_requests_waiting', 'Requests that wait for their turn');
-  const circuit = gauge('model_circuit', '1 while the circuit to the metered model is not closed');
+  const circuit = gauge('model_circuit', 'Circuit to the metered model: 0 closed, 0.5 half open, 1 open');
   const seconds = new Histogram({
     name: 'wardstone_embedding_model_seconds',
     help: 'Time of one call of the model',
@@ -57,7 +58,7 @@ export function createMetrics(registry: Registry): EmbeddingMetrics {
       splitParts.inc(parts);
     },
     reused: (vectors) => reused.inc(vectors),
-    circuit: (state) => circuit.set(state === 'closed' ? 0 : 1),
+    circuit: (state) => circuit.set(circuitValues[state]),
     concurrency(state) {
       limit.set(state.limit);
       inFlight.set(state.inFlight);

@@ -1,5 +1,5 @@
 /** Counters of calls to models. Labels are names of cards and words of fixed lists: never an id of a tenant, never content. */
-import type { CircuitPosition } from '@wardstone/aws/bedrock';
+import { type CircuitPosition, circuitValues } from '@wardstone/aws/bedrock';
 import type { Reason } from '@wardstone/rpc';
 import { Counter, Gauge, Histogram, type Registry } from '@wardstone/telemetry';
 
@@ -60,5 +60,3 @@ export function createModelMetrics(registry: Registry): ModelMetrics {
     reranked: (reranker, outcome, seconds) => reranks.observe({ reranker, outcome }, seconds),
   };
 }
-
-const circuitValues: Readonly<Record<CircuitPosition, number>> = { closed: 0, 'half-open': 0.5, open: 1 };

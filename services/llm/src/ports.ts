@@ -141,7 +141,7 @@ export interface AnswerModel {
    * Thrown: AppError MODEL_UNAVAILABLE when the model cannot be had; what it told before that stands.
    */
   answer(input: AnswerInput, signal: AbortSignal): AsyncIterable<ModelEvent>;
-  /** The question in words that need no conversation. Thrown: as `answer`. */
+  /** The question in words that need no conversation; as it was, where that fails. Thrown: AppErrors CANCELLED and DEADLINE_EXCEEDED, of the signal. */
   rewrite(asked: FollowUp, signal: AbortSignal): Promise<string>;
 }
 

@@ -63,7 +63,7 @@ export interface Deps {
   readonly vectors: QuestionVectors;
   readonly passages: PassageVectors;
   readonly vectorSteps: VectorSteps;
-  readonly auditor: Pick<Auditor, 'record'>;
+  readonly auditor: Auditor;
   readonly progress: ProgressReporter;
   readonly metrics: RetrievalMetrics;
   readonly limits: Limits;

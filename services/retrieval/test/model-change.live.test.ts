@@ -193,7 +193,10 @@ describe('a change of the embedding model under live search', function () {
     expect(await tenant.state()).to.deep.equal({ model: models.third, next: null, settled: true });
     expect(await tenant.counts()).to.deep.equal({ [models.third]: [160, 0, 160] });
     harness.models.current = models.next;
-    await line.pass(AbortSignal.abort());
+    const again = new AbortController();
+    harness.models.before = () => Promise.resolve(again.abort());
+    await line.pass(again.signal);
+    harness.models.before = () => Promise.resolve();
     expect(await tenant.state()).to.deep.include({ model: models.third, next: models.next });
     harness.models.current = models.third;
     await tenant.finish();

@@ -1,4 +1,4 @@
-import { AppError, type Reason } from '@wardstone/rpc';
+import { AppError } from '@wardstone/rpc';
 import { EmbedKind } from '@wardstone/rpc/gen/wardstone/embedding/v1/embedding_pb';
 import { expect } from 'chai';
 import { v7 as uuidv7 } from 'uuid';
@@ -59,14 +59,25 @@ describe('passage vectors: what embedding says', () => {
     expect(await reasonOf(ask(new AppError('SERVICE_UNAVAILABLE')))).to.equal('MODEL_UNAVAILABLE');
   });
 
-  for (const reason of ['TEXT_TOO_LARGE', 'MODEL_INPUT_INVALID', 'INVALID_ARGUMENT'] satisfies Reason[]) {
-    it(`gives the others when one text is refused (${reason})`, async () => {
-      const { client, requests } = embedding((text) => (text === 'b' ? new AppError(reason) : undefined));
+  const ofField = (field: string) =>
+    new AppError('INVALID_ARGUMENT', { violations: [{ field, description: 'is too long' }] });
+
+  for (const fault of [new AppError('TEXT_TOO_LARGE'), new AppError('MODEL_INPUT_INVALID'), ofField('texts[1]')]) {
+    it(`gives the others when one text is refused (${fault.reason})`, async () => {
+      const { client, requests } = embedding((text) => (text === 'b' ? fault : undefined));
       const vectors = await createPassageVectors(client).vectorsOf(call);
       expect(vectors?.map((vector) => vector !== undefined)).to.deep.equal([true, false, true]);
       expect(requests.map(({ texts }) => texts.length)).to.deep.equal([3, 1, 1, 1]);
     });
   }
+
+  it('gives up no passage for a title that is refused, or for a mistake of our own', async () => {
+    for (const fault of [ofField('title'), new AppError('INVALID_ARGUMENT')]) {
+      const { client, requests } = embedding(() => fault);
+      expect(await reasonOf(createPassageVectors(client).vectorsOf(call))).to.equal('INVALID_ARGUMENT');
+      expect(requests).to.have.length(1);
+    }
+  });
 
   it('takes nothing of another model, and no vector of another length or of none', async () => {
     expect(await reasonOf(createPassageVectors(embedding(() => undefined, 'b').client).vectorsOf(call))).to.equal(

@@ -97,7 +97,7 @@ async function verifying(progress: (line: string) => void, signal: AbortSignal):
   const [ours = 0, bare = 0] = await alternateMedians(verifications, [verifyAll, lookUpAll].map(microseconds));
   return {
     ...{ what: 'verifier, a statement that quotes itself', unit: 'µs', better: 'lower', ours, bare },
-    bareIs: 'normalise and indexOf of the quote',
+    bareIs: 'normalise and includes of the quote',
     note: `processor time, reading of the sources included; ${from}; ${String(accepted)} of ${String(statements)} accepted`,
   };
 }

@@ -1,8 +1,14 @@
-/** Whether a model is asked: not while most attempts show that it is away, until one that is let through shows that it is back. */
+/**
+ * Whether a model is asked: not while most attempts show that it is away, until one that is let through shows that it is back. Our own,
+ * because cockatiel closes a half-open circuit on an end that says nothing about the model.
+ */
 import { retryDelayMs } from '@wardstone/rpc';
 
 /** Whether attempts are let through: all, none, or one to try whether the model is back. */
 export type CircuitPosition = 'closed' | 'open' | 'half-open';
+
+/** A position as a figure of a metric. */
+export const circuitValues: Readonly<Record<CircuitPosition, number>> = { closed: 0, 'half-open': 0.5, open: 1 };
 
 /** What an attempt says of the model's health. */
 export type Verdict = 'well' | 'away' | 'nothing';

@@ -1,11 +1,10 @@
 /** Removes conversations that nobody used for longer than they are kept. Nobody sees them before that either. */
-import { systemPrincipal } from '@wardstone/access';
+import { systemPrincipal, recordThen } from '@wardstone/access';
 import { isTransient, AppError } from '@wardstone/rpc';
 import { v7 as uuidv7 } from 'uuid';
 import { findUnusedSince, removeConversations, tenantsWithUnused } from '../db/conversations.ts';
 import { usedSince } from '../domain/retention.ts';
 import type { ConversationDeps } from '../ports.ts';
-import { recordThen } from '../record-change.ts';
 
 type KeeperDeps = Pick<ConversationDeps, 'database' | 'auditor' | 'retention' | 'log'>;
 

@@ -1,3 +1,4 @@
+import { type Intended, recordThen } from '@wardstone/access';
 import type { HandlerContext } from '@connectrpc/connect';
 import { keyVersionOfSealed } from '@wardstone/crypto';
 import { callContext, tenantOf } from '@wardstone/rpc';
@@ -7,7 +8,6 @@ import { sealConversationTitle } from '../adapters/history-seals.ts';
 import { findLongestUnused, insertConversation, removeConversations } from '../db/conversations.ts';
 import { ownerOf } from '../domain/owner.ts';
 import type { ConversationDeps } from '../ports.ts';
-import { type Intended, recordThen } from '../record-change.ts';
 import { conversationToWire } from './conversation-wire.ts';
 
 /** Conversations that go for one that is begun, at most: more than one where the bound was lowered, or several were begun at once. */

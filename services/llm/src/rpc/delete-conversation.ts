@@ -1,3 +1,4 @@
+import { recordThen } from '@wardstone/access';
 import type { HandlerContext } from '@connectrpc/connect';
 import { AppError, callContext, tenantOf } from '@wardstone/rpc';
 import type { DeleteConversationRequest } from '@wardstone/rpc/gen/wardstone/llm/v1/conversation_pb';
@@ -5,7 +6,6 @@ import { findConversation, removeConversations } from '../db/conversations.ts';
 import { ownerOf } from '../domain/owner.ts';
 import { usedSince } from '../domain/retention.ts';
 import type { ConversationDeps } from '../ports.ts';
-import { recordThen } from '../record-change.ts';
 
 /** Removes a conversation of the caller's with its turns, once that is recorded. */
 export function deleteConversation(deps: ConversationDeps) {

@@ -1,3 +1,4 @@
+import { recordThen } from '@wardstone/access';
 import type { HandlerContext } from '@connectrpc/connect';
 import { AppError, callContext, needs, tenantOf } from '@wardstone/rpc';
 import type { UpdateAnswerSettingsRequest } from '@wardstone/rpc/gen/wardstone/llm/v1/answer_settings_pb';
@@ -5,7 +6,6 @@ import { findSettings, replaceSettings } from '../db/answer-settings.ts';
 import type { AnswerSettingsRow } from '../db/entities.ts';
 import { revisionOf } from '../domain/answer-settings.ts';
 import type { SettingsDeps } from '../ports.ts';
-import { recordThen } from '../record-change.ts';
 import { settingsFromWire, settingsToWire } from './settings-wire.ts';
 
 /**

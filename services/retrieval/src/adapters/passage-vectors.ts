@@ -12,7 +12,15 @@ const timeoutMs = 30_000;
 const modelsTimeoutMs = 5_000;
 
 /** What a model says of a text, which no repetition changes. */
-const ofText: ReadonlySet<Reason> = new Set<Reason>(['INVALID_ARGUMENT', 'MODEL_INPUT_INVALID', 'TEXT_TOO_LARGE']);
+const ofText: ReadonlySet<Reason> = new Set<Reason>(['MODEL_INPUT_INVALID', 'TEXT_TOO_LARGE']);
+
+/** Whether a text is to blame: what is refused for its title, or for a mistake of ours, says nothing about a passage. */
+function isOfText(error: unknown): boolean {
+  const { reason, violations } = AppError.from(error);
+  return (
+    ofText.has(reason) || (reason === 'INVALID_ARGUMENT' && violations.some(({ field }) => /^texts\b/.test(field)))
+  );
+}
 
 type Client = Pick<ServiceClient<typeof EmbeddingService>, 'embed' | 'getModels'>;
 
@@ -32,7 +40,7 @@ export function createPassageVectors(client: Client): PassageVectors {
         return await embedOnce(client, call);
       } catch (error) {
         if (isNotServed(error)) return undefined;
-        if (!ofText.has(AppError.from(error).reason)) throw error;
+        if (!isOfText(error)) throw error;
         if (call.texts.length === 1) return [undefined];
       }
       // One of them is to blame: the others are asked for one by one.

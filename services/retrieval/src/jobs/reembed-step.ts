@@ -2,8 +2,10 @@
  * One step of giving a tenant's chunks vectors of the model that it is to use: a page of passages is embedded, or searches go over to
  * the model, or vectors of other models are removed. A kill at any instruction costs one page at most.
  */
-import { systemPrincipal } from '@wardstone/access';
+import { recordThen, systemPrincipal } from '@wardstone/access';
 import { tryLock } from '@wardstone/db';
+import { needs } from '@wardstone/rpc';
+import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { countUnreadable, isLacking, readLacking, removeVectors, storedModels } from '../db/reembed.ts';
 import {
@@ -90,8 +92,8 @@ async function fillPage(
 }
 
 /**
- * Searches use the next model from here on, if every chunk has what can be had of it. The event is durable before the change is; a commit
- * that fails afterwards leaves an event too many, and the change is made, and told, again.
+ * Searches use the next model from here on, if every chunk has what can be had of it. The event is recorded first, with no
+ * transaction open meanwhile; then the tenant's row is locked and everything is looked at once more.
  */
 async function trySwitch(
   deps: ReembedDeps,
@@ -100,26 +102,30 @@ async function trySwitch(
   signal: AbortSignal,
 ): Promise<boolean> {
   if (to === undefined) return false;
-  const unreadable = await deps.database.inTenant(tenantId, async (tx) => {
-    const state = await lockTenantModel(tx, tenantId);
-    if (state?.modelId !== from || state.nextModelId !== to) return undefined;
-    if (await isLacking(tx, tenantId, to)) return undefined;
-    const count = await countUnreadable(tx, tenantId, to);
-    await switchModel(tx, tenantId);
-    await deps.auditor.record(
-      { principal: systemPrincipal('retrieval', tenantId), requestId: uuidv7(), signal },
-      {
-        action: 'index.switch-model',
-        resourceType: 'index',
-        resourceIds: [],
-        outcome: 'success',
-        attributes: { from, to, unreadable: String(count) },
-      },
-    );
-    return count;
-  });
-  // A document was written meanwhile, or the current model was changed once more: the next pass sees to it.
+  const { database } = deps;
+  const isReady = async (tx: EntityManager, state: TenantModel | undefined): Promise<boolean> =>
+    state?.modelId === from && state.nextModelId === to && !(await isLacking(tx, tenantId, to));
+  const unreadable = await database.inTenant(tenantId, async (tx) =>
+    (await isReady(tx, await readTenantModel(tx, tenantId))) ? countUnreadable(tx, tenantId, to) : undefined,
+  );
   if (unreadable === undefined) return false;
+  let isOvertaken = false;
+  const change = (): Promise<void> =>
+    database.inTenant(tenantId, async (tx) => {
+      // A document was written meanwhile, or the current model was changed once more: the next pass sees to it.
+      isOvertaken = !(await isReady(tx, await lockTenantModel(tx, tenantId)));
+      needs(!isOvertaken, 'CANCELLED', { message: 'the index was changed while the switch was recorded' });
+      await switchModel(tx, tenantId);
+    });
+  try {
+    const call = { principal: systemPrincipal('retrieval', tenantId), requestId: uuidv7(), signal };
+    const attributes = { from, to, unreadable: String(unreadable) };
+    const event = { action: 'index.switch-model', resourceType: 'index', resourceIds: [], attributes } as const;
+    await recordThen(deps, call, [event], change);
+  } catch (error) {
+    if (isOvertaken) return false;
+    throw error;
+  }
   deps.metrics.modelSwitched();
   deps.log.info({ tenantId, from, to, unreadable }, 'searches of a tenant use another embedding model');
   return true;

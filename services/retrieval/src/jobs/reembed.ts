@@ -38,7 +38,7 @@ export function createReembedding(deps: ReembedDeps, options: ReembedOptions): R
   const look = async (signal: AbortSignal): Promise<void> => {
     lookAgainAtMs = performance.now() + options.lookIntervalMs;
     currentModelId = await deps.passages.currentModel(signal);
-    await follow(deps, currentModelId);
+    await follow(deps, currentModelId, signal);
     const tenants = await deps.database.inPlatform(tenantsToEmbed);
     deps.metrics.unsettledTenants(tenants.length);
     // Those that have not had their turn come first.
@@ -81,14 +81,16 @@ export function createReembedding(deps: ReembedDeps, options: ReembedOptions): R
 }
 
 /** Whatever the tenants use, or change to, that is not the current model: from now on they change to it. */
-async function follow({ database, log }: ReembedDeps, currentModelId: string): Promise<void> {
-  for (let after: string = nilUuid; ;) {
+async function follow({ database, log }: ReembedDeps, currentModelId: string, signal: AbortSignal): Promise<void> {
+  for (let after: string = nilUuid; !signal.aborted;) {
     const page = { after, maxTenants: tenantsPerPage };
     const tenants = await database.inPlatform((tx) => tenantsOfOtherModel(tx, currentModelId, page));
     for (const tenantId of tenants) {
+      signal.throwIfAborted();
       await database.inTenant(tenantId, (tx) => followModel(tx, tenantId, currentModelId));
-      log.info({ tenantId, model: currentModelId }, 'a tenant changes its embedding model');
     }
+    if (tenants.length > 0)
+      log.info({ tenants: tenants.length, model: currentModelId }, 'tenants change their embedding model');
     if (tenants.length < tenantsPerPage) return;
     after = tenants.at(-1) ?? after;
   }

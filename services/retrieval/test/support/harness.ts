@@ -66,6 +66,8 @@ export interface TestModels {
 /** What a test may break. */
 export interface Faults {
   audit: boolean;
+  /** An action that cannot be recorded. */
+  auditRefuses?: string | undefined;
   keys: boolean;
   /** What the key service answers for some versions, in the place of a key. */
   readonly versions: Map<number, 'KEY_VERSION_NOT_FOUND' | 'KEY_VERSION_RETIRED'>;
@@ -164,8 +166,8 @@ export async function openHarness({
     vectorSteps: steps,
     auditor: createTestAuditor({
       onEvent: (event) => void events.push(event),
-      before: () => {
-        if (faults.audit) throw new AppError('AUDIT_UNAVAILABLE');
+      before: ({ action }) => {
+        if (faults.audit || faults.auditRefuses === action) throw new AppError('AUDIT_UNAVAILABLE');
       },
     }),
     progress: { report: () => undefined },

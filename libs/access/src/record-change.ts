@@ -1,7 +1,7 @@
 /** A change and its audit event. */
-import type { AuditCall, Auditor, NewAuditEvent } from '@wardstone/access';
 import { AppError } from '@wardstone/rpc';
 import type { Logger } from '@wardstone/telemetry';
+import type { AuditCall, Auditor, NewAuditEvent } from './audit-client.ts';
 
 export interface RecordDeps {
   readonly auditor: Pick<Auditor, 'recordAll'>;
