@@ -15,6 +15,9 @@ import { defaultBitsMaxChunks } from './domain/vector-steps.ts';
 import type { KeeperOptions } from './jobs/index-keeper.ts';
 import type { Limits } from './ports.ts';
 
+/** Until a model that makes nothing of too many passages is asked again for those. */
+const askAgainMs = 3_600_000;
+
 const schema = z.object({
   ...serviceFields,
   ...embeddedFields,
@@ -69,6 +72,7 @@ export function keeperOptions(config: Config): KeeperOptions {
     reembed: {
       lookIntervalMs: config.WARDSTONE_REEMBED_INTERVAL_MS,
       keepOldMs: config.WARDSTONE_OLD_VECTORS_KEPT_MS,
+      askAgainMs,
     },
   };
 }

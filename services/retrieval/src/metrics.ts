@@ -27,6 +27,8 @@ export interface ModelMetrics {
   reembedFailed(): void;
   /** A tenant's searches use another model from now on. */
   modelSwitched(): void;
+  /** Searches did not go over to a model that makes nothing of too many passages. */
+  switchRefused(): void;
   /** Vectors of a model that is not used any more were removed. */
   oldVectorsRemoved(count: number): void;
   /** A document was indexed without vectors of a model that searches use, because embedding does not serve it. */
@@ -225,6 +227,11 @@ function modelMetrics(registers: Registry[]): ModelMetrics {
     help: 'Documents that were indexed without vectors of a model that searches use, because it is not served',
     registers,
   });
+  const refused = new Counter({
+    name: 'wardstone_retrieval_model_switches_refused_total',
+    help: 'Looks at tenants whose searches do not go over to a model because it makes nothing of too many passages',
+    registers,
+  });
   return {
     unsettledTenants: (count) => {
       unsettled.set(count);
@@ -237,6 +244,9 @@ function modelMetrics(registers: Registry[]): ModelMetrics {
     },
     modelSwitched: () => {
       switches.inc();
+    },
+    switchRefused: () => {
+      refused.inc();
     },
     oldVectorsRemoved: (count) => {
       removed.inc(count);

@@ -12,7 +12,7 @@ import { clearText, seededRandom } from './support/plain-bm25.ts';
 
 /** Never, here. */
 const vectorIndex = { minChunks: 1_000_000, lookIntervalMs: 60_000 };
-const reembed = { lookIntervalMs: 60_000, keepOldMs: 60_000 };
+const reembed = { lookIntervalMs: 60_000, keepOldMs: 60_000, askAgainMs: 60_000 };
 
 describe('merge of keyword rows: crashes, damage and company', () => {
   let harness: Harness;

@@ -1,3 +1,4 @@
+import { AppError } from '@wardstone/rpc';
 import { eventually } from '@wardstone/testing';
 import { expect } from 'chai';
 import { createIndexKeeper } from '../src/jobs/index-keeper.ts';
@@ -23,7 +24,7 @@ describe('a change of the embedding model under live search', function () {
   });
   after(() => harness.close());
 
-  const keeping = (reembed = { lookIntervalMs: 20, keepOldMs: 1 }) =>
+  const keeping = (reembed = { lookIntervalMs: 20, keepOldMs: 1, askAgainMs: 60_000 }) =>
     createIndexKeeper(harness.deps, {
       ...{ intervalMs: 5, minParts: 4, maxAgeMs: 50, reembed },
       vectorIndex: { minChunks: 1_000_000, lookIntervalMs: 60_000 },
@@ -110,7 +111,7 @@ describe('a change of the embedding model under live search', function () {
     expect(await tenant.counts()).to.deep.equal({ [models.next]: [3, 0, 3] });
   });
 
-  it('gives a document vectors of a model that became the next one while it was written', async () => {
+  it('leaves vectors of a model that became the next one while a document was written to the background', async () => {
     const tenant = modelTenant(harness);
     await tenant.write(['a'], models.old);
     const change = 'update retrieval.tenant_model set next_model_id = $2, settled = false where tenant_id = $1';
@@ -128,8 +129,50 @@ describe('a change of the embedding model under live search', function () {
     } finally {
       harness.deps.keys.current = current;
     }
-    expect(await tenant.counts()).to.deep.equal({ [models.old]: [3, 0, 3], [models.next]: [2, 0, 2] });
+    expect(await tenant.counts()).to.deep.equal({ [models.old]: [3, 0, 3] });
     expect((await tenant.search()).models).to.deep.equal([models.old]);
+    harness.models.current = models.next;
+    await tenant.finish();
+    expect(await tenant.counts()).to.deep.equal({ [models.next]: [3, 0, 3] });
+  });
+
+  it('makes a call again that fails while a document is indexed, and pays for no other one twice', async () => {
+    const tenant = modelTenant(harness);
+    await tenant.write(['a'], models.old);
+    harness.models.calls.length = 0;
+    let calls = 0;
+    harness.models.before = () => {
+      calls += 1;
+      return calls % 2 === 1 ? Promise.reject(new AppError('RATE_LIMITED')) : Promise.resolve();
+    };
+    try {
+      await tenant.write(textsOf('b', 150), models.next);
+    } finally {
+      harness.models.before = () => Promise.resolve();
+    }
+    expect(harness.models.calls.map(({ texts }) => texts.length)).to.deep.equal([64, 64, 64, 64, 22, 22]);
+    expect((await tenant.counts())[models.old]).to.deep.equal([151, 0, 151]);
+  });
+
+  it('does not go over to a model that makes nothing of what the other one made something of, and asks it again', async () => {
+    const tenant = modelTenant(harness);
+    await tenant.write(textsOf('a', 40), models.old);
+    harness.models.current = models.next;
+    harness.models.nothing.add(models.next);
+    const line = tenant.reembedding();
+    try {
+      for (let pass = 0; pass < 4; pass += 1) await line.pass(running.signal);
+      expect(await tenant.state()).to.deep.include({ model: models.old, next: models.next });
+      expect(await tenant.counts()).to.deep.equal({ [models.old]: [40, 0, 40], [models.next]: [0, 40, 0] });
+      expect((await tenant.search()).models).to.deep.equal([models.old]);
+      expect(await harness.registry.metrics()).to.match(/wardstone_retrieval_model_switches_refused_total [1-9]/);
+      expect(harness.logs.join('')).to.contain('makes nothing of too many passages');
+    } finally {
+      harness.models.nothing.clear();
+    }
+    await tenant.finish({ askAgainMs: 0 });
+    expect(await tenant.state()).to.deep.equal({ model: models.next, next: null, settled: true });
+    expect(await tenant.counts()).to.deep.equal({ [models.next]: [40, 0, 40] });
   });
 
   it('embeds a question anew when the tenant went over while it was with the model', async () => {

@@ -60,7 +60,10 @@ describe('re-embedding: crashes, damage and company', function () {
           return result;
         },
       };
-      await createReembedding({ ...harness.deps, database }, { lookIntervalMs: 0, keepOldMs: 0 }).pass(killed.signal);
+      await createReembedding(
+        { ...harness.deps, database },
+        { lookIntervalMs: 0, keepOldMs: 0, askAgainMs: 60_000 },
+      ).pass(killed.signal);
     }
     expect(await isOver()).to.equal(true);
     expect(sent()).to.have.length(all);
@@ -197,6 +200,26 @@ describe('re-embedding: crashes, damage and company', function () {
     expect(await tenant.state()).to.deep.include({ model: models.old, next: models.next });
     expect((await tenant.search()).models).to.deep.equal([models.old]);
     harness.faults.auditRefuses = undefined;
+    await tenant.finish();
+    expect(await isOver()).to.equal(true);
+  });
+
+  it('is held up by no passage that the model always fails on: the others are done, and it is given up by itself', async () => {
+    const poison = textsOf(2)[7] ?? '';
+    harness.models.before = ({ texts }) =>
+      texts.includes(poison) ? Promise.reject(new AppError('MODEL_UNAVAILABLE')) : Promise.resolve();
+    await tenant.finish();
+    expect(await isOver()).to.equal(true);
+    expect(await tenant.counts()).to.deep.equal({ [models.next]: [all - 1, 1, all - 1] });
+    expect(sent().length).to.be.below(2 * all);
+  });
+
+  it('gives nothing up while the model takes no text at all', async () => {
+    harness.models.before = () => Promise.reject(new AppError('MODEL_UNAVAILABLE'));
+    const passes = tenant.reembedding();
+    for (let pass = 0; pass < 60; pass += 1) await passes.pass(running.signal);
+    expect(await tenant.counts()).to.deep.equal({ [models.old]: [all, 0, all] });
+    harness.models.before = () => Promise.resolve();
     await tenant.finish();
     expect(await isOver()).to.equal(true);
   });

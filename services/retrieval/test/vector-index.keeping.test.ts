@@ -218,7 +218,7 @@ describe('index of vectors: its keeping', function () {
       minParts: 1,
       maxAgeMs: 0,
       vectorIndex,
-      reembed: { lookIntervalMs: 60_000, keepOldMs: 60_000 },
+      reembed: { lookIntervalMs: 60_000, keepOldMs: 60_000, askAgainMs: 60_000 },
     });
     for (let pass = 0; pass < 100 && (await outside()) > 0; pass += 1) await keeper.pass();
     await keeper.close();

@@ -84,29 +84,50 @@ function keyOf(row: Pick<LackingRow, 'document_id' | 'version' | 'ordinal'>): Ch
   return { documentId: row.document_id, version: row.version, ordinal: row.ordinal };
 }
 
-/** Whether any chunk of a live version has no row of the model. */
-export async function isLacking(tx: EntityManager, tenantId: string, modelId: string): Promise<boolean> {
+/**
+ * Whether any chunk of a live version has no row of the model; with `since`, of documents indexed from then on. It reads all of these: a
+ * tenant's whole index takes a second for each hundred thousand chunks.
+ */
+export async function isLacking(
+  tx: EntityManager,
+  tenantId: string,
+  modelId: string,
+  since: Date | undefined = undefined,
+): Promise<boolean> {
   await planByKeys(tx);
   const [row] = await tx.query<{ lacking: boolean }[]>(
     `select exists (
-       select from chunk c
-       join indexed_document d on d.tenant_id = $1 and d.document_id = c.document_id and d.version = c.version
-       where c.tenant_id = $1 and not exists (
+       select from indexed_document d
+       join chunk c on c.tenant_id = $1 and c.document_id = d.document_id and c.version = d.version
+       where d.tenant_id = $1 and ($3::timestamptz is null or d.indexed_at >= $3) and not exists (
          select from chunk_vector v where v.tenant_id = $1 and v.document_id = c.document_id and v.version = c.version
            and v.ordinal = c.ordinal and ${ofModel('v', '$2')})) as lacking`,
-    [tenantId, modelId],
+    [tenantId, modelId, since ?? null],
   );
   return row?.lacking === true;
 }
 
-/** Chunks that the model could make nothing of. */
-export async function countUnreadable(tx: EntityManager, tenantId: string, modelId: string): Promise<number> {
-  const [row] = await tx.query<{ unreadable: number }[]>(
-    `select count(*)::int as unreadable from chunk_vector
-     where tenant_id = $1 and model_id = $2 and vector_key_version is null`,
+/** Rows of a model: all, and those that say that it could make nothing of a chunk. */
+export interface VectorCounts {
+  readonly rows: number;
+  readonly none: number;
+}
+
+export async function countVectors(tx: EntityManager, tenantId: string, modelId: string): Promise<VectorCounts> {
+  const [row] = await tx.query<VectorCounts[]>(
+    `select count(*)::int as rows, count(*) filter (where vector_key_version is null)::int as none from chunk_vector
+     where tenant_id = $1 and model_id = $2`,
     [tenantId, modelId],
   );
-  return row?.unreadable ?? 0;
+  return row ?? { rows: 0, none: 0 };
+}
+
+/** Removes the rows that say that the model could make nothing of a chunk, so that it is asked again. */
+export async function removeNone(tx: EntityManager, tenantId: string, modelId: string): Promise<void> {
+  await tx.query('delete from chunk_vector where tenant_id = $1 and model_id = $2 and vector_key_version is null', [
+    tenantId,
+    modelId,
+  ]);
 }
 
 /** The models that the tenant has vectors of, read from the index alone: a few steps, however many vectors there are. */

@@ -1,10 +1,14 @@
 /** A document's vectors by other models than the one that its artefacts hold them of, while the tenant's model is changed. */
 import type { StageJob } from '@wardstone/queue';
+import { withRetry } from '@wardstone/rpc';
 import { batches } from '../domain/batches.ts';
 import { maxTextsPerCall, type Deps } from '../ports.ts';
 import { openArtefacts } from './read-artefacts.ts';
 
 type OtherDeps = Pick<Deps, 'objects' | 'passages' | 'metrics' | 'log'>;
+
+/** Of one call, which is made again in its place: what was made before it is paid for. After that the job is. */
+const retry = { attempts: 8, delays: { firstMs: 500, maxMs: 8_000 } };
 
 /** By the ordinals of chunks; undefined where a model can make nothing of the passage. */
 export type VectorsOfDocument = readonly (Float32Array | undefined)[];
@@ -50,7 +54,8 @@ async function embedDocument(
     for await (const batch of batches(chunks, maxTextsPerCall)) {
       signal.throwIfAborted();
       const texts = batch.map(({ chunk }) => chunk.text);
-      const made = await passages.vectorsOf({ tenantId, requestId, modelId, title: document.title, texts, signal });
+      const call = { tenantId, requestId, modelId, title: document.title, texts, signal };
+      const made = await withRetry(() => passages.vectorsOf(call), { ...retry, signal });
       if (made === undefined) return undefined;
       vectors.push(...made);
     }

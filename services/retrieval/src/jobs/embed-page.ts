@@ -15,6 +15,7 @@ type PageDeps = Pick<Deps, 'database' | 'keys' | 'passages' | 'auditor' | 'metri
 
 /** Documents of a page that are with the model at the same time. */
 const maxCalls = 4;
+const plainText = 'text';
 /** A key that is rotated while vectors are written; the next pass comes again. */
 const writeAttempts = 3;
 
@@ -65,6 +66,21 @@ export async function embedPage(deps: PageDeps, page: EmbedPage): Promise<void> 
   // One after the other: searches need the connections.
   for (const ofDocument of embedded) await write(deps, modelId, ofDocument);
   if (failures.length > 0) throw failures[0];
+}
+
+/** Whether the model makes a vector of a plain text, so that one it makes none of is to blame itself. */
+export async function isModelWell({ passages }: PageDeps, { tenantId, modelId, signal }: EmbedPage): Promise<boolean> {
+  const call = { tenantId, requestId: uuidv7(), modelId, title: '', texts: [plainText], signal };
+  const [vector] = (await passages.vectorsOf(call)) ?? [];
+  return vector !== undefined;
+}
+
+/** Says of passages that nothing can be made of them. */
+export async function writeNone(deps: PageDeps, { tenantId, modelId, chunks }: EmbedPage): Promise<void> {
+  for (const { documentId, version, ordinal } of chunks) {
+    const rows = [{ ordinal, vector: undefined }];
+    await write(deps, modelId, { document: { tenantId, documentId, version }, rows });
+  }
 }
 
 /** Vectors of a document's chunks that are paid for. */

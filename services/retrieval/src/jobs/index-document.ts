@@ -69,7 +69,7 @@ export function indexJob(deps: IndexDeps) {
   };
 }
 
-/** Thrown inside a transaction that has to be given up: vectors of these models, which searches use or will use, are not made yet. */
+/** Thrown inside a transaction that has to be given up: vectors of these models, which searches use, are not made yet. */
 class ModelsMissing extends Error {
   readonly modelIds: readonly string[];
 
@@ -118,7 +118,7 @@ async function replaceRows(
   if (((await liveVersion(tx, job)) ?? 0) > version) return;
   const { modelId, count } = header;
   // A first look, so that nothing is written that has to be given up at the last.
-  requireModels((await readTenantModel(tx, tenantId)) ?? { modelId, nextModelId: undefined }, modelId, others);
+  requireModels((await readTenantModel(tx, tenantId)) ?? { modelId }, modelId, others);
   const space = await currentSpace(deps.keys, tenantId);
   const terms = await currentTerms(deps.keys, tenantId);
   const { title, labels = [], metadata = {} } = document;
@@ -179,19 +179,18 @@ async function insertBatchVectors(
   }
 }
 
-/** Thrown: ModelsMissing. A model that was asked and is not served is not missing: the document is indexed without. */
-function requireModels(
-  model: Pick<TenantModel, 'modelId' | 'nextModelId'>,
-  artefactModelId: string,
-  others: OtherVectors,
-): void {
-  const missing = wantedModels(model).filter((modelId) => modelId !== artefactModelId && !others.has(modelId));
-  if (missing.length > 0) throw new ModelsMissing(missing);
+/**
+ * Thrown: ModelsMissing, of the model that searches use. One that was asked and is not served is not missing: the document is indexed
+ * without. One that is changed to is seen to in the background.
+ */
+function requireModels(model: Pick<TenantModel, 'modelId'>, artefactModelId: string, others: OtherVectors): void {
+  const { modelId } = model;
+  if (modelId !== artefactModelId && !others.has(modelId)) throw new ModelsMissing([modelId]);
 }
 
 /**
- * The last look before the commit, and from here to there nobody changes the tenant's model: a change waits for this document, or this
- * document is given vectors of the model that is changed to. What is written beyond, or could not be, is seen to afterwards.
+ * The last look before the commit, and from here to there nobody changes the tenant's model: a change waits for this document, and looks at
+ * it then. What is written beyond, or is wanted and was not, is seen to afterwards.
  */
 async function settleModels(
   tx: EntityManager,

@@ -57,6 +57,8 @@ export interface Harness {
 export interface TestModels {
   current: string;
   readonly unserved: Set<string>;
+  /** Models that make nothing of any passage. */
+  readonly nothing: Set<string>;
   /** Every call with passages, as it came. */
   readonly calls: PassageCall[];
   /** What a call waits for, or fails with; a vector is made of whatever it lets through. */
@@ -138,6 +140,7 @@ export async function openHarness({
   const question = { vector: seededVector(0), modelId };
   const models: TestModels = {
     ...{ current: modelId, unserved: new Set(), calls: [] },
+    nothing: new Set(),
     before: () => Promise.resolve(),
   };
   const registry = new Registry();
@@ -160,7 +163,9 @@ export async function openHarness({
         await models.before(call);
         call.signal.throwIfAborted();
         if (models.unserved.has(call.modelId)) return undefined;
-        return call.texts.map((text) => passageVector(call.modelId, call.title, text));
+        return call.texts.map((text) =>
+          models.nothing.has(call.modelId) ? undefined : passageVector(call.modelId, call.title, text),
+        );
       },
     },
     vectorSteps: steps,

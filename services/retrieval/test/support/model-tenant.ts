@@ -39,7 +39,7 @@ export function useModels(harness: Harness): void {
 export function modelTenant(harness: Harness): ModelTenant {
   const tenantId = uuidv7();
   const reembedding: ModelTenant['reembedding'] = (options = {}) =>
-    createReembedding(harness.deps, { lookIntervalMs: 0, keepOldMs: 0, ...options });
+    createReembedding(harness.deps, { lookIntervalMs: 0, keepOldMs: 0, askAgainMs: 3_600_000, ...options });
   const state: ModelTenant['state'] = async () => {
     const [row] = await harness.testDatabase.query(
       'select model_id as model, next_model_id as next, settled from retrieval.tenant_model where tenant_id = $1',
