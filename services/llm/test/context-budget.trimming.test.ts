@@ -64,12 +64,24 @@ describe('context budget: trimming', () => {
 describe('token estimate', () => {
   for (const [text, tokens] of [
     ['', 0],
-    ['   ', 0],
+    [' ', 0],
+    ['   ', 1],
+    ['a  \t b', 4],
+    ['a\tb', 3],
+    ['\r\n', 2],
+    [' '.repeat(101), 40],
+    ['\t\v\f\r '.repeat(20), 40],
+    ['\u00a0', 2],
+    ['\u2003', 3],
+    ['\u2028\u3000\ufeff', 9],
+    ['\u3000 '.repeat(10), 30],
     ['metformin', 4],
     ['500 mg', 4],
     ['a\n\nb', 4],
     ['糖尿病', 4],
     ['😀', 4],
+    ['𝐚𝐛', 8],
+    ['a𠀀b', 6],
   ] as const) {
     it(`counts ${JSON.stringify(text)} as ${String(tokens)}`, () => {
       expect(estimateTokens(text)).to.equal(tokens);
@@ -83,8 +95,30 @@ describe('token estimate', () => {
     }
   });
 
-  it('is well above what English prose has', () => {
+  it('counts strings of ASCII alike, whatever stands beside them', () => {
+    const alphabet = [...'abcXYZ019.,-<>\t\v\f\r\n\u0000\u001f', ...' '.repeat(8)];
+    let state = 1;
+    const draw = (below: number): number => {
+      state = (state * 48_271) % 2_147_483_647;
+      return state % below;
+    };
+    for (let round = 0; round < 2_000; round += 1) {
+      const text = Array.from({ length: draw(40) }, () => alphabet[draw(alphabet.length)]).join('');
+      expect(estimateTokens(`${text}\n糖`), JSON.stringify(text)).to.equal(estimateTokens(text) + 3);
+    }
+  });
+
+  it('counts white space of every kind by its bytes where it is not of ASCII', () => {
+    for (let code = 0x80; code <= 0xffff; code += 1) {
+      const blank = String.fromCharCode(code);
+      if (/\s/u.test(blank)) expect(estimateTokens(blank), code.toString(16)).to.equal(Buffer.byteLength(blank));
+    }
+  });
+
+  it('is well above what English prose has, and the same as without its blanks', () => {
     const prose = 'The patient was admitted with chest pain and was discharged after two days of observation';
-    expect(estimateTokens(prose)).to.be.greaterThan(prose.split(' ').length * 1.7);
+    const words = prose.split(' ');
+    expect(estimateTokens(prose)).to.be.greaterThan(words.length * 1.7);
+    expect(estimateTokens(prose)).to.equal(words.reduce((sum, word) => sum + estimateTokens(word), 0));
   });
 });
