@@ -79,8 +79,6 @@ export interface AnswerInput {
   readonly question: string;
   /** Turns before it, oldest first; empty without a conversation. */
   readonly history: readonly ConversationTurn[];
-  /** Whether the caller tells those turns: nobody here has answered them, and a guardrail looks at them as at the question. */
-  readonly historyIsTold?: boolean;
   readonly sources: readonly AnswerSource[];
   /** Language to answer in (BCP 47); the question's own when not given. */
   readonly language?: string;
@@ -103,8 +101,6 @@ export interface FollowUp {
   readonly question: string;
   /** Turns before it, oldest first; at least one. */
   readonly history: readonly ConversationTurn[];
-  /** As in `AnswerInput`. */
-  readonly historyIsTold?: boolean;
   /** The tenant's, beside the installation's. */
   readonly guardrail?: Guardrail;
   /** Asked before every call that costs. */
@@ -269,10 +265,8 @@ export interface NewTurn extends ConversationTurn {
 export interface Conversation {
   /** Empty when nothing of it is kept here. */
   readonly id: string;
-  /** Turns before, oldest first, no more than a model is to read. */
+  /** Turns before, oldest first, no more than a model is to read, and of those kept none that was blocked. */
   readonly history: readonly ConversationTurn[];
-  /** Whether the caller tells them, who may have made them up. */
-  readonly isTold: boolean;
   /**
    * Keeps one more turn, sealed. Returns its number, from 1; 0 when the conversation was deleted meanwhile, and when nothing of
    * it is kept here.
@@ -284,7 +278,7 @@ export interface Conversation {
 export interface Conversations {
   /** Thrown: AppError CONVERSATION_NOT_FOUND when the id is nobody's of whom the caller may know. */
   open(call: CallContext, conversationId: string): Promise<Conversation>;
-  /** One that the caller tells, oldest first; none of it where there are no turns. Nothing is kept. */
+  /** One that the caller tells, who may have made it up, oldest first; none of it where there are no turns. Nothing is kept. */
   told(turns: readonly ConversationTurn[]): Conversation;
 }
 

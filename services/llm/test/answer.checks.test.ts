@@ -183,7 +183,7 @@ describe('Answer: conversations', () => {
       ...harness.scene.conversations,
       open: (_call, id) =>
         Promise.resolve({
-          ...{ id, history: turns, isTold: false },
+          ...{ id, history: turns },
           keep: (turn) => Promise.resolve(turns.length + kept.push(turn)),
         }),
     };

@@ -45,7 +45,7 @@ describe('a question that goes on with what its caller tells', () => {
     const events = await ask('two', turnsOf('one'));
     expect(rewrites).to.deep.equal([{ question: 'two', history: turnsOf('one') }]);
     expect(store.asked.at(-1)?.query).to.equal('two (of one)');
-    expect(inputs.at(-1)).to.deep.include({ question: 'two (of one)', history: turnsOf('one'), historyIsTold: true });
+    expect(inputs.at(-1)).to.deep.include({ question: 'two (of one)', history: turnsOf('one') });
     expect(events.at(-1)?.value).to.deep.include({ conversationId: '', turn: 0 });
   });
 

@@ -72,17 +72,16 @@ describe('Claude: a guardrail in the stream', () => {
     expect(guarded.find(({ qualifiers }) => qualifiers.includes('grounding_source'))?.text).to.contain('bleeding');
   });
 
-  it('looks at a conversation that the caller tells as at the question, and not again at one that was kept', async () => {
+  it('looks at the conversation before as at the question: it may be older than the guardrail is', async () => {
     const history = [{ question: 'Who are you?', answer: 'One who tells everything.' }];
-    for (const historyIsTold of [true, false]) {
-      await readAll(suite.claude({ guardrail }), { ...input, history, historyIsTold });
-      const sent = suite.double.calls.at(-1)?.body ?? {};
-      const [message] = sent['messages'] as { content: Json[] }[];
-      const blocks = (message?.content ?? []).filter((block) => JSON.stringify(block).includes('tells everything'));
+    await readAll(suite.claude({ guardrail }), { ...input, history });
+    const [message] = asked()['messages'] as { content: Json[] }[];
+    for (const words of ['Who are you?', 'tells everything']) {
+      const blocks = (message?.content ?? []).filter((block) => JSON.stringify(block).includes(words));
       expect(blocks).to.have.length(1);
       const { guardContent } = blocks[0] as { guardContent?: { text: { text: string; qualifiers: string[] } } };
-      expect(guardContent?.text.qualifiers).to.deep.equal(historyIsTold ? ['guard_content'] : undefined);
-      expect(JSON.stringify(sent['system'])).not.to.contain('tells everything');
+      expect(guardContent?.text.qualifiers).to.deep.equal(['guard_content']);
+      expect(JSON.stringify(asked()['system'])).not.to.contain(words);
     }
   });
 
@@ -254,15 +253,12 @@ describe('Claude: a tenant’s guardrail beside the installation’s', () => {
     expect(events.at(-1)).to.deep.equal({ kind: 'done', outcome: 'blocked' });
   });
 
-  it('looks at a conversation that the caller tells with the question, and not at one that was kept', async () => {
+  it('looks at the conversation before with the question', async () => {
     const history = [{ question: 'Who are you?', answer: 'One who tells everything.' }];
-    for (const historyIsTold of [true, false]) {
-      const from = suite.double.calls.length;
-      await readAll(claude(), { ...asked, history, historyIsTold });
-      const content = JSON.stringify(suite.double.calls[from]?.body['content']);
-      expect(content.includes('tells everything'), content).to.equal(historyIsTold);
-      expect(content).to.contain(asked.question);
-    }
+    await readAll(claude(), { ...asked, history });
+    expect(contentOf(suite.double.calls[0]?.body)).to.deep.equal([
+      ['guard_content', `Who are you?\nOne who tells everything.\n${asked.question}`],
+    ]);
   });
 
   it('lets nothing go when it cannot be asked', async () => {
@@ -306,21 +302,20 @@ describe('Claude: guardrails of a follow-up question', () => {
     ['the installation’s', { guardrail }, undefined, 'gr-1'],
     ['the tenant’s', {}, own, 'gr-own'],
   ] as const) {
-    it(`${title} is in the call, looks at the question alone, and is paid for`, async () => {
+    it(`${title} is in the call, looks at the question and the conversation, and is paid for`, async () => {
       const { question, used } = await rewrite(options, ownOne);
       expect(question).to.equal('Why was warfarin stopped?');
       expect(configOf(0)).to.deep.include({ guardrailIdentifier: id, trace: 'disabled' });
       const [message] = suite.double.calls[0]?.body['messages'] as { content: Json[] }[];
       const guarded = (message?.content ?? []).filter((block) => 'guardContent' in block);
-      expect(guarded).to.have.length(1);
-      expect(JSON.stringify(guarded)).to.contain('And why?').and.not.to.contain('Was warfarin stopped?');
+      expect(guarded).to.have.length(2);
+      expect(JSON.stringify(guarded)).to.contain('And why?').and.to.contain('Was warfarin stopped?');
       expect(used).to.contain(guardrailModelId);
     });
   }
 
-  it('look at a conversation that the caller tells too, each in its place', async () => {
-    const asked = { question: 'And why?', history, historyIsTold: true, guardrail: own, spent: () => undefined };
-    await suite.claude({ guardrail }).rewrite(asked, new AbortController().signal);
+  it('look at the conversation too, each in its place', async () => {
+    await rewrite({ guardrail }, own);
     const [check, converse] = suite.double.calls.map(({ body }) => body);
     expect(JSON.stringify(check?.['content'])).to.contain('Was warfarin stopped?').and.to.contain('And why?');
     const [message] = converse?.['messages'] as { content: Json[] }[];

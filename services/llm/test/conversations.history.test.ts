@@ -1,3 +1,4 @@
+import { AnswerOutcome } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { expect } from 'chai';
 import type { AnswerInput, ConversationTurn } from '../src/ports.ts';
 import { collect, reasonOf } from './support/harness.ts';
@@ -22,6 +23,10 @@ describe('a question that goes on with a conversation', () => {
     const answer = async function* (input: AnswerInput) {
       inputs.push(input);
       await meanwhile();
+      if (input.question.startsWith('attack')) {
+        yield { kind: 'done' as const, outcome: 'blocked' as const };
+        return;
+      }
       yield says(quote, [1, quote]);
       yield answered;
     };
@@ -66,6 +71,18 @@ describe('a question that goes on with a conversation', () => {
       'two (of one)',
       'three (of two (of one))',
     ]);
+  });
+
+  it('shows its owner what was blocked, and gives none of it to the model', async () => {
+    for (const question of ['one', 'attack 1', 'attack 2', 'attack 3']) await ask(question);
+    rewrites.length = 0;
+    await ask('two');
+    const history = [{ question: 'one', answer: quote }];
+    expect(rewrites).to.deep.equal([{ question: 'two', history }]);
+    expect(inputs.at(-1)).to.deep.include({ question: 'two (of one)', history });
+    const turns = await turnsOf();
+    expect(turns.map(({ question }) => question)).to.deep.equal(['one', 'attack 1', 'attack 2', 'attack 3', 'two']);
+    expect(turns[1]?.outcome).to.equal(AnswerOutcome.BLOCKED);
   });
 
   it('is searched for as it was asked when its rewriting grew too long', async () => {

@@ -45,14 +45,9 @@ describe('prompt: data', () => {
     ]);
   });
 
-  it('is told apart where the caller tells the conversation, in the same words', () => {
-    const told = renderUser(template, { ...data, historyIsTold: true }, 'c0de');
-    expect(told.map(({ kind }) => kind))
-      .to.include('told')
-      .and.not.include('history');
-    expect(told.map(({ text }) => text).join('')).to.equal(render());
-    const none = renderUser(template, { ...data, history: [], historyIsTold: true }, 'c0de');
-    expect(none.map(({ kind }) => kind)).not.to.include('told');
+  it('is none where there is no conversation', () => {
+    const none = renderUser(template, { ...data, history: [] }, 'c0de');
+    expect(none.map(({ kind }) => kind)).not.to.include('history');
   });
 
   it('has no answer to a question that was not answered', () => {

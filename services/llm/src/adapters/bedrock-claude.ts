@@ -89,8 +89,8 @@ export function createClaude(options: ClaudeOptions): AnswerModel {
         yield { kind: 'done', outcome: 'not-in-documents' };
         return;
       }
-      const { question, language, historyIsTold } = input;
-      const data = { ...planPrompt(budget, input), question, language, historyIsTold };
+      const { question, language } = input;
+      const data = { ...planPrompt(budget, input), question, language };
       const parts = renderUser(prompts.answer, data, markerCode(data, options.drawCode));
       yield* answerSomewhere(options, { prompt: { system, parts }, input }, signal);
     },

@@ -55,9 +55,9 @@ export function guardrailConfig({ id, version }: Guardrail) {
 }
 
 /**
- * The question is what policies on input look at, and a conversation that the caller tells, for nobody has looked at it before; the
- * sources only bear on whether the answer is grounded, for a document may
- * well hold what nobody may ask or say. The template's own words are none of a guardrail's business.
+ * The question is what policies on input look at, and the conversation before it: who asks may have made it up, and what was kept may
+ * be older than the guardrail. The sources only bear on whether the answer is grounded, for a document may well hold what nobody may
+ * ask or say. The template's own words are none of a guardrail's business.
  */
 export function guarded(
   parts: readonly PromptPart[],
@@ -83,7 +83,7 @@ export function guarded(
 }
 
 function qualifiersOf(kind: PromptPart['kind'], checksGrounding: boolean) {
-  if (kind === 'told') return ['guard_content'] as const;
+  if (kind === 'history') return ['guard_content'] as const;
   if (kind === 'question')
     return checksGrounding ? (['query', 'guard_content'] as const) : (['guard_content'] as const);
   return kind === 'sources' && checksGrounding ? (['grounding_source'] as const) : undefined;

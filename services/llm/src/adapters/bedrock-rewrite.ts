@@ -119,11 +119,8 @@ interface Prompt {
   readonly tokens: number;
 }
 
-function promptOf(
-  { template, system, drawCode }: RewriteOptions,
-  { question, history, historyIsTold }: FollowUp,
-): Prompt {
-  const data = { question, history, historyIsTold, sources: [] };
+function promptOf({ template, system, drawCode }: RewriteOptions, { question, history }: FollowUp): Prompt {
+  const data = { question, history, sources: [] };
   const parts = renderUser(template, data, markerCode(data, drawCode));
   const texts = [system, ...parts.map(({ text }) => text)];
   return { parts, tokens: texts.reduce((sum, text) => sum + estimateTokens(text), 0) };

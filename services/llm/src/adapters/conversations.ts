@@ -2,7 +2,7 @@
 import { keyVersionOfSealed, type KeyRing } from '@wardstone/crypto';
 import { AppError, tenantOf, type CallContext } from '@wardstone/rpc';
 import { v7 as uuidv7 } from 'uuid';
-import { addTurn, findConversation, findTurns } from '../db/conversations.ts';
+import { addTurn, findConversation, findUnblockedTurns } from '../db/conversations.ts';
 import type { ConversationRow, TurnRow } from '../db/entities.ts';
 import { titleFrom } from '../domain/conversation-title.ts';
 import { recentTurns } from '../domain/history-window.ts';
@@ -25,10 +25,10 @@ export function createConversations(deps: ConversationDeps): Conversations {
     async open(call, conversationId) {
       const id = conversationId.toLowerCase();
       const history = await openHistory(deps, call, id);
-      return { id, history, isTold: false, keep: (turn) => keepTurn(deps, call, id, turn) };
+      return { id, history, keep: (turn) => keepTurn(deps, call, id, turn) };
     },
     told(turns) {
-      return { id: '', history: recentTurns(turns.toReversed(), deps.window), isTold: true, keep: keepNothing };
+      return { id: '', history: recentTurns(turns.toReversed(), deps.window), keep: keepNothing };
     },
   };
 }
@@ -44,7 +44,7 @@ async function openHistory(
   const by = { owner: ownerOf(call.principal), usedSince: usedSince(retention) };
   const found = await database.inTenant(tenantOf(call), async (tx) => {
     const conversation = await findConversation(tx, conversationId, by);
-    return conversation && { conversation, rows: await findTurns(tx, conversationId, window.maxTurns) };
+    return conversation && { conversation, rows: await findUnblockedTurns(tx, conversationId, window.maxTurns) };
   });
   const event = { action: 'conversation.read', resourceType: 'conversation', resourceIds: [conversationId] } as const;
   if (found === undefined) {

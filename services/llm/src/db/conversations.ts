@@ -1,5 +1,6 @@
 /** What is done to conversations and their turns, each in the caller's transaction. */
-import { In, LessThan, MoreThanOrEqual, type EntityManager } from 'typeorm';
+import { AnswerOutcome } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
+import { In, LessThan, MoreThanOrEqual, Not, type EntityManager } from 'typeorm';
 import { conversationEntity, turnEntity, type ConversationRow, type TurnRow } from './entities.ts';
 
 /** Whose conversations, and not used before when they count as gone. */
@@ -107,4 +108,13 @@ export async function addTurn(
 /** The newest turns of a conversation, newest first. */
 export async function findTurns(tx: EntityManager, conversationId: string, limit: number): Promise<TurnRow[]> {
   return tx.find(turnEntity, { where: { conversationId }, order: { number: 'DESC' }, take: limit });
+}
+
+/**
+ * Those of them that a model may be given: a question that was blocked would reach it beside the next one. What is left out is not
+ * counted either, or it would take the others' places.
+ */
+export async function findUnblockedTurns(tx: EntityManager, conversationId: string, limit: number): Promise<TurnRow[]> {
+  const where = { conversationId, outcome: Not(AnswerOutcome.BLOCKED) };
+  return tx.find(turnEntity, { where, order: { number: 'DESC' }, take: limit });
 }

@@ -29,13 +29,8 @@ export function planGuardrails(
   return { inStream, ofQuestion: beside, ofAnswer: [...whole, ...beside] };
 }
 
-/** What of an answer's input guardrails look at: the question, and before it a conversation that the caller tells. */
-export function checkedText({
-  question,
-  history,
-  historyIsTold,
-}: Pick<AnswerInput, 'question' | 'history' | 'historyIsTold'>): string {
-  if (historyIsTold !== true) return question;
+/** What of an answer's input guardrails look at: the question, and before it the conversation, which may be older than they are. */
+export function checkedText({ question, history }: Pick<AnswerInput, 'question' | 'history'>): string {
   return [...history.flatMap((turn) => [turn.question, turn.answer]), question]
     .filter((text) => text !== '')
     .join('\n');

@@ -15,16 +15,14 @@ export interface PromptTemplate {
 export interface PromptData {
   readonly question: string;
   readonly history: readonly ConversationTurn[];
-  /** Whether the caller tells it. */
-  readonly historyIsTold?: boolean | undefined;
   readonly sources: readonly AnswerSource[];
   /** BCP 47. */
   readonly language?: string | undefined;
 }
 
-/** A stretch of a user's message, and what it is: guardrails look at each kind differently. `told`: history that the caller tells. */
+/** A stretch of a user's message, and what it is: guardrails look at each kind differently. */
 export interface PromptPart {
-  readonly kind: 'template' | 'sources' | 'history' | 'told' | 'question';
+  readonly kind: 'template' | 'sources' | 'history' | 'question';
   readonly text: string;
 }
 
@@ -40,7 +38,7 @@ export function renderSystem(template: Pick<PromptTemplate, 'system'>, canary: s
 export function renderUser(template: Pick<PromptTemplate, 'user'>, data: PromptData, code: string): PromptPart[] {
   const rendered: Record<string, PromptPart> = {
     sources: { kind: 'sources', text: data.sources.map((source) => frameSource(source, code)).join('\n') },
-    history: { kind: kindOfHistory(data), text: frameHistory(data.history, code) },
+    history: { kind: data.history.length > 0 ? 'history' : 'template', text: frameHistory(data.history, code) },
     question: { kind: 'question', text: frame('question', code, {}, data.question) },
     language: { kind: 'template', text: languageSentence(data.language) },
   };
@@ -77,10 +75,6 @@ function frameSource(source: AnswerSource, code: string): string {
   // A title is data like the text: as a string of JSON it stays within its quotation marks.
   const title = JSON.stringify(source.title.slice(0, maxTitleChars));
   return frame('excerpt', code, { number: String(source.number), pages, title }, source.text);
-}
-
-function kindOfHistory({ history, historyIsTold }: PromptData): 'history' | 'told' {
-  return historyIsTold === true && history.length > 0 ? 'told' : 'history';
 }
 
 function frameHistory(history: readonly ConversationTurn[], code: string): string {

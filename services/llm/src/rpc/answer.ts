@@ -141,12 +141,12 @@ async function gather(
 ): Promise<AnswerInput> {
   const { request, settings, model, spending, allow } = asked;
   const reranker = settings.rerank ? deps.reranker : asRetrieved;
-  const { history, isTold: historyIsTold } = asked.conversation;
+  const { history } = asked.conversation;
   const guarded = settings.guardrail && { guardrail: settings.guardrail };
   let { question } = request;
   if (history.length > 0) {
     const spent = (usage: ModelUsage): void => spending.add(usage);
-    const rewritten = await model.rewrite({ question, history, historyIsTold, allow, spent, ...guarded }, call.signal);
+    const rewritten = await model.rewrite({ question, history, allow, spent, ...guarded }, call.signal);
     if (mayBeAsked(rewritten, { question, history, model })) question = rewritten;
   }
   const topK = request.topK === 0 ? defaultTopK : request.topK;
@@ -169,7 +169,7 @@ async function gather(
   });
   if (ranked.usage) spending.add(ranked.usage);
   const sources = ranked.sources.map((source, index) => ({ ...source, number: index + 1 }));
-  const input = { question, history, historyIsTold, sources };
+  const input = { question, history, sources };
   return { ...input, sources: model.fit(input), allow, ...guarded, ...waitOf(call) };
 }
 

@@ -68,7 +68,7 @@ export const settings: AnswerSettings = {
 /** No question goes on with another. */
 const noConversations: Conversations = {
   open: () => Promise.reject(new AppError('CONVERSATION_NOT_FOUND')),
-  told: (history) => ({ id: '', history, isTold: true, keep: () => Promise.resolve(0) }),
+  told: (history) => ({ id: '', history, keep: () => Promise.resolve(0) }),
 };
 
 export interface Asked {
