@@ -14,9 +14,11 @@ import { createClaude, type ClaudeOptions } from './adapters/bedrock-claude.ts';
 import { createBedrockReranker } from './adapters/bedrock-reranker.ts';
 import type { ModelRoute, ModelRoutes } from './adapters/bedrock-route.ts';
 import { loadCards } from './adapters/cards-file.ts';
+import { createGuardrailGuards, type GuardrailGuards } from './adapters/guardrail-guards.ts';
 import { answerPromptVersion, loadPrompt, rewritePromptVersion } from './adapters/prompt-files.ts';
 import { asRetrieved } from './domain/as-retrieved.ts';
 import { createExtractiveAnswerer, extractiveCard } from './domain/extractive-answerer.ts';
+import { guardrailModelId } from './domain/guardrail-units.ts';
 import { createModels } from './domain/installed-models.ts';
 import { createLocalReranker } from './domain/local-reranker.ts';
 import type { BedrockCard, Cards, RerankerCard } from './domain/model-cards.ts';
@@ -69,7 +71,7 @@ function extractive(log: Logger): Answering {
 
 /** One model for each card, with routes that they share: a region's trouble with a model is known to all of its calls. */
 function claudes(
-  { config, metrics }: InstallOptions,
+  { config, metrics, log }: InstallOptions,
   cards: Pick<Cards, 'models' | 'guardrails'>,
   bedrock: Bedrock,
 ): Answering {
@@ -93,6 +95,7 @@ function claudes(
     guardrail: guardrailOf(config),
     guardrailCheck: config.WARDSTONE_LLM_GUARDRAIL_CHECK,
     guardrailPrices: cards.guardrails,
+    guardrailGuards: guardrailGuards({ metrics, log }),
     metrics,
   };
   const installed = cards.models.map((card) => ({ card, model: createClaude({ ...common, routes: routesOf(card) }) }));
@@ -102,6 +105,16 @@ function claudes(
       ? Promise.reject(new AppError('MODEL_UNAVAILABLE'))
       : Promise.resolve();
   return { models: createModels(installed), dependencies: { model } };
+}
+
+/** No part of readiness, nor of the metric of circuits: whatever becomes of a guardrail, the models are there. */
+function guardrailGuards({ metrics, log }: Pick<InstallOptions, 'metrics' | 'log'>): GuardrailGuards {
+  return createGuardrailGuards((guardrail, region) =>
+    createModelGuard({
+      onRetry: ({ reason }) => metrics.retried({ model: guardrailModelId, region }, reason),
+      onCircuit: (position) => log.warn({ guardrail, region, position }, 'the circuit of a guardrail changed'),
+    }),
+  );
 }
 
 /** Where answers of a card go on, without the place where they began. */

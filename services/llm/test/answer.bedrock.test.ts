@@ -9,6 +9,7 @@ import { testAwsRegion, useTestAwsCredentials } from '@wardstone/testing/aws';
 import { type BedrockDouble, startBedrockDouble, textAnswer } from '@wardstone/testing/bedrock';
 import { expect } from 'chai';
 import { z } from 'zod';
+import { guardrailModelId } from '../src/domain/guardrail-units.ts';
 import { type InstalledModels, installModels } from '../src/install-models.ts';
 import { modelFields } from '../src/model-config.ts';
 import { createModelMetrics } from '../src/model-metrics.ts';
@@ -48,6 +49,8 @@ describe('Answer from Bedrock over sockets', () => {
       WARDSTONE_BEDROCK_ENDPOINT: double.endpoint,
       WARDSTONE_BEDROCK_AGENT_ENDPOINT: double.endpoint,
       WARDSTONE_LLM_FALLBACKS: fast.id,
+      WARDSTONE_LLM_GUARDRAIL_ID: 'gr-1',
+      WARDSTONE_LLM_GUARDRAIL_VERSION: '3',
     });
     installed = installModels({ config, maxAnswers: 4, metrics: createModelMetrics(metrics), log: telemetry.log });
     const { models, reranker, dependencies } = installed;
@@ -109,7 +112,11 @@ describe('Answer from Bedrock over sockets', () => {
       ['Rerank', `arn:aws:bedrock:${testAwsRegion}::foundation-model/${rerankerCard.id}`],
       ['ConverseStream', quality.id],
     ]);
-    expect(harness.counted.map(({ modelId }) => modelId)).to.have.members([quality.id, rerankerCard.id]);
+    expect(harness.counted.map(({ modelId }) => modelId)).to.have.members([
+      quality.id,
+      rerankerCard.id,
+      guardrailModelId,
+    ]);
     expect(await countOf('wardstone_llm_model_calls_total', { model: quality.label, outcome: 'ok' })).to.equal(1);
   });
 
@@ -189,6 +196,26 @@ describe('Answer from Bedrock over sockets', () => {
     expect(await countOf('wardstone_llm_model_fallbacks_total', { model: fast.label })).to.equal(1);
     expect(await countOf('wardstone_llm_model_retries_total', { model: rerankerCard.label })).to.equal(2);
   });
+
+  it('is ready, and answers others, while a tenant’s own guardrail is away', async () => {
+    double.onConverse(() => textAnswer('{"none":true}\n'));
+    double.fault({ kind: 'error', type: 'ServiceUnavailableException' }, { operation: 'ApplyGuardrail' });
+    const checks = () => double.calls.filter(({ operation }) => operation === 'ApplyGuardrail').length;
+    const { settings } = harness.scene;
+    harness.scene.settings = { ...settings, guardrail: { id: 'gr-own', version: '1' } };
+    const refused = async () => {
+      const before = checks();
+      expect(await reasonOf(ask().then(collect))).to.equal('MODEL_UNAVAILABLE');
+      return checks() === before;
+    };
+    await eventually(refused, { timeoutMs: 30_000, description: 'it is asked no more' });
+    expect((await fetch(`${server.url}/readyz`)).status).to.equal(200);
+    expect(await countOf('wardstone_llm_model_circuit', {})).to.equal(0);
+    expect(await countOf('wardstone_llm_model_retries_total', { model: quality.label })).to.equal(0);
+    expect(await countOf('wardstone_llm_model_retries_total', { model: guardrailModelId })).to.be.greaterThan(0);
+    harness.scene.settings = settings;
+    expect(await reasonOf(ask().then(collect))).to.equal('none');
+  }).timeout(60_000);
 
   it('is ready until every place that the best model may be asked at refuses', async () => {
     const ready = async () => (await fetch(`${server.url}/readyz`)).status;

@@ -2,6 +2,7 @@ import { AppError } from '@wardstone/rpc';
 import { guardrailIntervention, type Json, textAnswer } from '@wardstone/testing/bedrock';
 import { expect } from 'chai';
 import { maxCheckedChars, maxGroundingChars, maxQueryChars } from '../src/adapters/bedrock-guardrail.ts';
+import { createGuardrailGuards } from '../src/adapters/guardrail-guards.ts';
 import { guardrailModelId } from '../src/domain/guardrail-units.ts';
 import type { Allow, AnswerInput, ModelEvent } from '../src/ports.ts';
 import {
@@ -11,6 +12,8 @@ import {
   limits as longLimits,
   line,
   lineOf,
+  longMs,
+  quality,
   readAll,
   useClaude,
 } from './support/claude.ts';
@@ -266,6 +269,31 @@ describe('Claude: a tenant’s guardrail beside the installation’s', () => {
     const { events, error } = await readAll(claude(), asked);
     expect(AppError.from(error).reason).to.equal('MODEL_ACCESS_DENIED');
     expect([streams(), events]).to.deep.equal([[], []]);
+  });
+
+  it('that is away is asked no more, and takes neither the model nor another’s guardrail from anybody', async () => {
+    const away = { kind: 'error', type: 'ServiceUnavailableException' } as const;
+    suite.double.fault(away, { operation: 'ApplyGuardrail', model: 'gr-own/1' });
+    const circuit = { minAttempts: 4, firstOpenMs: longMs, maxOpenMs: longMs };
+    const route = suite.route(quality, { circuit });
+    const guardrailGuards = createGuardrailGuards(() => suite.route(quality, { circuit }).guard);
+    const one = suite.claude({ guardrail, guardrailGuards, routes: [route], rewriteRoute: route });
+    for (let time = 0; time < 8; time += 1) {
+      const { error } = await readAll(one, asked);
+      expect(AppError.from(error).reason).to.equal('MODEL_UNAVAILABLE');
+    }
+    expect([route.guard.circuit(), route.guard.refuses()]).to.deep.equal(['closed', false]);
+    const asks = suite.double.calls.length;
+    await readAll(one, asked);
+    expect(suite.double.calls).to.have.length(asks);
+    const history = [{ question: 'Was it?', answer: '' }];
+    const spent = () => undefined;
+    await one.rewrite({ question: 'And why?', history, guardrail: own, spent }, new AbortController().signal);
+    expect(suite.double.calls).to.have.length(asks);
+    for (const another of [{ ...own, version: '2' }, { ...own, id: 'gr-another' }, undefined]) {
+      const { error } = await readAll(one, { ...input, ...(another && { guardrail: another }) });
+      expect(error).to.equal(undefined);
+    }
   });
 
   it('looks at the whole answer after the installation’s, where that does too', async () => {

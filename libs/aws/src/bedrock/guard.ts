@@ -25,7 +25,7 @@ export interface GuardedCall {
   readonly timeoutMs: number;
 }
 
-/** One for each model, shared by all its calls. */
+/** One for each model, or whatever else may be away by itself, shared by all its calls. */
 export interface ModelGuard {
   /**
    * Runs `attempt`, which throws AppErrors alone, until it succeeds or repeating it makes no sense.

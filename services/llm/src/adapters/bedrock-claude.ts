@@ -21,6 +21,7 @@ import { maxAnswerMicroUsd, maxQuestionMicroUsd, passAnswer, passQuestion } from
 import { converseRequest, type PromptToSend } from './bedrock-request.ts';
 import { rewriteQuestion } from './bedrock-rewrite.ts';
 import { labelsOf, mayGoElsewhere, type ModelRoute, type ModelRoutes } from './bedrock-route.ts';
+import type { GuardrailGuards } from './guardrail-guards.ts';
 
 export interface ClaudeLimits extends StreamLimits {
   /** Of an answer with all its attempts and fallbacks. */
@@ -46,6 +47,7 @@ export interface ClaudeOptions {
   /** `whole` also for the grounding, which a stream of JSON lines is a poor text for. */
   readonly guardrailCheck: GuardrailCheck;
   readonly guardrailPrices: GuardrailPrices;
+  readonly guardrailGuards: GuardrailGuards;
   readonly metrics: ModelMetrics;
 }
 
@@ -69,7 +71,7 @@ export function createClaude(options: ClaudeOptions): AnswerModel {
     ...{ route: options.rewriteRoute, template: prompts.rewrite, system: rewriteSystem, metrics },
     ...{ drawCode: options.drawCode, timeoutMs: options.limits.rewriteTimeoutMs },
     ...{ floor: options.guardrail, prices: options.guardrailPrices },
-    guardrailTimeoutMs: options.limits.guardrailTimeoutMs,
+    ...{ guardOf: options.guardrailGuards, guardrailTimeoutMs: options.limits.guardrailTimeoutMs },
   };
   return {
     id: routes[0].card.id,
@@ -205,11 +207,11 @@ async function* answerOnce(
   route: ModelRoute,
   { prompt, input, time }: Asked & { readonly time: AnswerTime },
 ): AsyncGenerator<ModelEvent> {
-  const { guardrailCheck, guardrailPrices: prices, limits, metrics } = options;
+  const { guardrailCheck, guardrailPrices: prices, guardrailGuards: guardOf, limits, metrics } = options;
   const { inStream, ofQuestion, ofAnswer } = guardrailsOf(options, input);
   const { question, sources, allow = allowAll } = input;
   const { signal, leftMs } = time;
-  const bounds = { signal, timeoutMs: limits.guardrailTimeoutMs, leftMs, metrics, prices, allow };
+  const bounds = { guardOf, signal, timeoutMs: limits.guardrailTimeoutMs, leftMs, metrics, prices, allow };
   if (!(yield* passQuestion(route, ofQuestion, checkedText(input), bounds))) {
     yield { kind: 'done', outcome: 'blocked' };
     return;

@@ -17,6 +17,7 @@ import { maxAnswerChars } from '../domain/read-model.ts';
 import type { ModelMetrics } from '../model-metrics.ts';
 import type { Allow, AnswerSource, Guardrail, ModelQuote, ModelUsage } from '../ports.ts';
 import { createAttempts, labelsOf, type ModelRoute } from './bedrock-route.ts';
+import type { GuardrailGuards } from './guardrail-guards.ts';
 
 /** What contextual grounding takes at most (Bedrock's user guide), in characters. */
 export const maxGroundingChars = 100_000;
@@ -31,6 +32,7 @@ export interface HeldAnswer {
 }
 
 export interface GuardrailBounds {
+  readonly guardOf: GuardrailGuards;
   /** Fires at the latest when nothing is left of the answer's time. */
   readonly signal: AbortSignal;
   /** Of each call. */
@@ -106,13 +108,13 @@ interface Check {
 
 async function* passes(
   route: ModelRoute,
-  { id, version }: Guardrail,
+  guardrail: Guardrail,
   { source, content }: Check,
   bounds: GuardrailBounds,
 ): AsyncGenerator<GuardrailUsed, boolean> {
-  const { signal, timeoutMs, leftMs, metrics, prices, allow } = bounds;
+  const { guardOf, signal, timeoutMs, leftMs, metrics, prices, allow } = bounds;
   const command = new ApplyGuardrailCommand({
-    ...{ guardrailIdentifier: id, guardrailVersion: version },
+    ...{ guardrailIdentifier: guardrail.id, guardrailVersion: guardrail.version },
     ...{ source, content },
   });
   const send = (abortSignal: AbortSignal) => route.client.send(command, { abortSignal });
@@ -121,7 +123,7 @@ async function* passes(
   let failure: AppError | undefined;
   let told: { readonly action?: string | undefined; readonly usage?: GuardrailUsage | undefined } = {};
   try {
-    told = await route.guard.run(
+    told = await guardOf(guardrail, route.region).run(
       async () => {
         await allow((attempts.read + 1) * estimate);
         return attempts.make(() => inBedrock(send, { signal, timeoutMs }));

@@ -20,6 +20,7 @@ import { tokensOf } from './bedrock-answer-stream.ts';
 import { passQuestion } from './bedrock-guardrail.ts';
 import { guardrailConfig, guarded, samplingOf, textOf } from './bedrock-request.ts';
 import { createAttempts, labelsOf, type Attempts, type ModelRoute } from './bedrock-route.ts';
+import type { GuardrailGuards } from './guardrail-guards.ts';
 
 export interface RewriteOptions {
   readonly route: ModelRoute;
@@ -32,6 +33,7 @@ export interface RewriteOptions {
   /** The installation's guardrail. */
   readonly floor: Guardrail | undefined;
   readonly prices: GuardrailPrices;
+  readonly guardOf: GuardrailGuards;
   /** Of a call that checks the question. */
   readonly guardrailTimeoutMs: number;
   readonly metrics: ModelMetrics;
@@ -71,11 +73,11 @@ export async function rewriteQuestion(options: RewriteOptions, asked: FollowUp, 
 
 /** Whether the guardrails that the call of the model has no place for let the question through. */
 async function mayBeRewritten(options: RewriteOptions, asked: FollowUp, signal: AbortSignal): Promise<boolean> {
-  const { route, floor, prices, metrics } = options;
+  const { route, floor, prices, guardOf, metrics } = options;
   const timeoutMs = Math.min(options.guardrailTimeoutMs, options.timeoutMs);
   const { ofQuestion } = planGuardrails(floor, asked.guardrail, 'stream');
   const { allow = () => Promise.resolve() } = asked;
-  const bounds = { signal, timeoutMs, leftMs: () => timeoutMs, metrics, prices, allow };
+  const bounds = { guardOf, signal, timeoutMs, leftMs: () => timeoutMs, metrics, prices, allow };
   const checking = passQuestion(route, ofQuestion, checkedText(asked), bounds);
   for (;;) {
     const next = await checking.next();

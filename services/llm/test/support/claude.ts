@@ -15,6 +15,7 @@ import {
 import { type ClaudeOptions, createClaude } from '../../src/adapters/bedrock-claude.ts';
 import type { ModelRoute } from '../../src/adapters/bedrock-route.ts';
 import { defaultCardsText } from '../../src/adapters/cards-file.ts';
+import { createGuardrailGuards } from '../../src/adapters/guardrail-guards.ts';
 import { answerPromptVersion, loadPrompt, rewritePromptVersion } from '../../src/adapters/prompt-files.ts';
 import { splitSentences } from '../../src/domain/sentences.ts';
 import { termsOf } from '../../src/domain/terms.ts';
@@ -29,6 +30,7 @@ export const [rerankerCard] = cards.rerankers as [RerankerCard];
 
 /** Far beyond what any test takes. */
 export const longMs = 60_000;
+const delays = { firstMs: 1, maxMs: 2 };
 export const canary = 'canary-4f1d';
 
 export interface ClaudeSuite {
@@ -49,7 +51,7 @@ export function useClaude(options: BedrockDoubleOptions = {}): Readonly<ClaudeSu
     card,
     region: testAwsRegion,
     client: suite.runtime,
-    guard: createModelGuard({ delays: { firstMs: 1, maxMs: 2 }, ...guard }),
+    guard: createModelGuard({ delays, ...guard }),
   });
   suite.claude = (own = {}) =>
     createClaude({
@@ -62,6 +64,7 @@ export function useClaude(options: BedrockDoubleOptions = {}): Readonly<ClaudeSu
       guardrail: undefined,
       guardrailCheck: 'stream',
       guardrailPrices: cards.guardrails,
+      guardrailGuards: createGuardrailGuards(() => createModelGuard({ delays })),
       metrics: recordingMetrics(suite.told),
       ...own,
     });
