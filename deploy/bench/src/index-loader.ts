@@ -1,6 +1,7 @@
 /** Writes the index as the stage `index` does, with the same functions. Loading again replaces the documents. */
+import { randomBytes } from 'node:crypto';
 import { createServiceIdentity } from '@wardstone/access';
-import { createRemoteKeyRing, seal, type KeyRing, type SealedText } from '@wardstone/crypto';
+import { createKeyRing, createRemoteKeyRing, seal, type KeyRing, type SealedText } from '@wardstone/crypto';
 import { type Database, openDatabase } from '@wardstone/db';
 import { createLexicalEmbedder } from '@wardstone/embedding/domain/lexical-embedder';
 import type { Platform } from '@wardstone/local/platform/platform';
@@ -53,6 +54,8 @@ export async function openIndexLoader(running: Platform): Promise<IndexLoader> {
     authorize: identity.authorize('tenant-key'),
   });
   const keys = createRemoteKeyRing(tenantKey, 'retrieval');
+  // Tenants that there are only rows of: tenant-key knows none of them.
+  const strangers = strangersKeys();
   const url = running.databases.app('retrieval');
   const database = await openDatabase({ url, schema: 'retrieval', entities, poolSize: 2, applicationName: 'bench' });
   const { log } = createTelemetry({ service: 'bench', version: '0', logLevel: 'silent' });
@@ -93,10 +96,10 @@ export async function openIndexLoader(running: Platform): Promise<IndexLoader> {
     },
     writeStranger: async (tenantId, number, chunks) => {
       const documentId = fixedUuid(2, number);
-      const titleSealed = await sealTitle(keys, tenantId, documentId, 'Stranger');
+      const titleSealed = await sealTitle(strangers, tenantId, documentId, 'Stranger');
       // One value for all: they are as long as passages, and nobody opens them.
       const place = { tenantId, resource: documentId, field: 'passage' };
-      const passageSealed = await seal(keys, 'content', place, 'x'.repeat(1_000));
+      const passageSealed = await seal(strangers, 'content', place, 'x'.repeat(1_000));
       const rows = Array.from({ length: chunks }, (_, ordinal) => ({
         ...{ ordinal, passageSealed, contentKeyVersion: keyVersion },
         vector: inventedVector(number * chunks + ordinal, 1024),
@@ -118,8 +121,16 @@ export async function openIndexLoader(running: Platform): Promise<IndexLoader> {
     close: async () => {
       await database.close();
       await keys.close();
+      await strangers.close();
     },
   };
+}
+
+function strangersKeys(): KeyRing {
+  const key = randomBytes(32);
+  return createKeyRing({
+    fetch: () => Promise.resolve({ key, version: keyVersion, currentVersion: keyVersion, maxAgeMs: 3_600_000 }),
+  });
 }
 
 interface DocumentHead {
