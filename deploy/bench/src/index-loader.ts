@@ -108,7 +108,7 @@ export async function openIndexLoader(running: Platform): Promise<IndexLoader> {
     },
     writeKeywords: async (tenantId, number, terms) => {
       const documentId = fixedUuid(3, number);
-      const titleSealed = await sealTitle(keys, tenantId, documentId, 'Keywords');
+      const titleSealed = await sealTitle(strangers, tenantId, documentId, 'Keywords');
       const head = { tenantId, documentId, version: 1, titleSealed };
       await writeDocument({ ...head, chunkCount: chunksPerDocument }, [], { terms, texts: textsOf(number) });
     },
