@@ -13,3 +13,4 @@ export {
   type StageWorker,
   type StageWorkerConfig,
 } from './worker.ts';
+export { inBatches } from './in-batches.ts';

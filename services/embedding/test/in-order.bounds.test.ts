@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { eventually } from '@wardstone/testing';
-import { inBatches, inOrder } from '../src/domain/in-order.ts';
+import { inBatches } from '@wardstone/queue';
+import { inOrder } from '../src/domain/in-order.ts';
 
 async function* numbers(count: number, onRead?: (value: number) => void): AsyncGenerator<number> {
   for (let value = 0; value < count; value += 1) {

@@ -1,15 +1,3 @@
-/** Groups what comes into arrays of at most `size`, in order. */
-export async function* inBatches<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
-  let batch: T[] = [];
-  for await (const item of items) {
-    batch.push(item);
-    if (batch.length < size) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
-}
-
 /**
  * Works on at most `concurrency` items at a time and gives the results in the order of the items. The source is read no
  * further ahead than that. The first failure ends it; work that already runs is left to end by itself.

@@ -8,10 +8,11 @@ import {
   type StageJob,
   type VectorLine,
   type VectorsLine,
+  inBatches,
 } from '@wardstone/queue';
 import { AppError, needs } from '@wardstone/rpc';
 import type { DocumentRef, ObjectRef } from '@wardstone/storage';
-import { inBatches, inOrder } from '../domain/in-order.ts';
+import { inOrder } from '../domain/in-order.ts';
 import { usageAttributes } from '../domain/usage.ts';
 import type { Deps } from '../ports.ts';
 import { embedder, type Chunk, type Embedder } from './embed-batches.ts';

@@ -1,7 +1,6 @@
 /** A document's vectors by other models than the one that its artefacts hold them of, while the tenant's model is changed. */
-import type { StageJob } from '@wardstone/queue';
+import { inBatches, type StageJob } from '@wardstone/queue';
 import { withRetry } from '@wardstone/rpc';
-import { batches } from '../domain/batches.ts';
 import { maxTextsPerCall, type Deps } from '../ports.ts';
 import { openArtefacts } from './read-artefacts.ts';
 
@@ -51,7 +50,7 @@ async function embedDocument(
   const { document, chunks, close } = await openArtefacts(objects, job, signal);
   const vectors: (Float32Array | undefined)[] = [];
   try {
-    for await (const batch of batches(chunks, maxTextsPerCall)) {
+    for await (const batch of inBatches(chunks, maxTextsPerCall)) {
       signal.throwIfAborted();
       const texts = batch.map(({ chunk }) => chunk.text);
       const call = { tenantId, requestId, modelId, title: document.title, texts, signal };

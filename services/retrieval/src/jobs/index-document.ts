@@ -1,7 +1,7 @@
 /** Stage `index`: from the artefacts `chunks` and `vectors` to the rows that searches see. */
 import { systemPrincipal } from '@wardstone/access';
 import { keyVersionOfSealed, type KeyRing } from '@wardstone/crypto';
-import type { StageContext, StageJob } from '@wardstone/queue';
+import { inBatches, type StageContext, type StageJob } from '@wardstone/queue';
 import { AppError, needs } from '@wardstone/rpc';
 import type { EntityManager } from 'typeorm';
 import { createKeywordWriter } from '../adapters/keyword-writer.ts';
@@ -28,7 +28,6 @@ import {
   wantedModels,
 } from '../db/tenant-model.ts';
 import { searchableText } from '../domain/analyse.ts';
-import { batches } from '../domain/batches.ts';
 import { type DocumentLabels, filtersOf } from '../domain/labels.ts';
 import type { Deps } from '../ports.ts';
 import { embedOtherwise, type OtherVectors } from './embed-otherwise.ts';
@@ -130,7 +129,7 @@ async function replaceRows(
 
   const keywords = createKeywordWriter(tx, job, terms);
   let [written, content] = [0, sealed.contentKeyVersion];
-  for await (const batch of batches(chunks, batchRows)) {
+  for await (const batch of inBatches(chunks, batchRows)) {
     signal.throwIfAborted();
     const rows = await Promise.all(batch.map((embedded) => sealedRow(deps, job, embedded)));
     await insertChunks(tx, head, rows);

@@ -1,5 +1,5 @@
-/** Items in arrays of `size`; the last one may be shorter. */
-export async function* batches<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+/** What a stage reads of an artefact, in arrays of `size`; the last one may be shorter. */
+export async function* inBatches<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
   let batch: T[] = [];
   for await (const item of items) {
     batch.push(item);
