@@ -97,6 +97,8 @@ describe("OpenAI's client", () => {
     const two = client.chat.completions.create({ ...asked, n: 2 });
     const { param } = await refused(two, OpenAI.BadRequestError, 'INVALID_ARGUMENT', /n is more than 1/);
     expect(param).to.equal('n');
+    world.state.instead.answer = failing('MODEL_NOT_ALLOWED');
+    await refused(client.chat.completions.create(asked), OpenAI.NotFoundError, 'MODEL_UNKNOWN');
     world.state.instead.answer = failing('BUDGET_EXCEEDED');
     for (const stream of [false, true]) {
       const answering = client.chat.completions.create({ ...asked, stream });
@@ -105,6 +107,36 @@ describe("OpenAI's client", () => {
     }
     world.state.instead.answer = failing('MODEL_UNAVAILABLE');
     await refused(client.chat.completions.create(asked), OpenAI.InternalServerError, 'MODEL_UNAVAILABLE');
+  });
+
+  it('sends no header from a browser of a configured origin that is not allowed', async () => {
+    const origin = 'https://tools.example';
+    const open = await startWorld({ deps: { corsOrigins: [origin] } });
+    try {
+      enableCompletions(open.state.kept, tenantA);
+      const apiKey = (await open.bearer({ roles: ['builder'] })).authorization.replace('Bearer ', '');
+      const sent = new Set<string>();
+      const browser = clientOf(open.url, apiKey).withOptions({
+        fetch: async (url, init) => {
+          for (const name of new Headers(init?.headers).keys()) sent.add(name);
+          return fetch(url, init);
+        },
+      });
+      await browser.chat.completions.create(asked);
+      const stream = browser.chat.completions.stream(asked);
+      await stream.finalChatCompletion();
+      const preflight = await fetch(`${open.url}/v1/chat/completions`, {
+        method: 'OPTIONS',
+        headers: { origin, 'access-control-request-method': 'POST' },
+      });
+      const allowed = preflight.headers.get('access-control-allow-headers')?.toLowerCase().split(', ');
+      // Those that the Fetch standard lets through, and one that a browser sets itself.
+      const always = ['accept', 'user-agent'];
+      expect([...(allowed ?? []), ...always]).to.include.members([...sent]);
+      expect([...sent].filter((name) => name.startsWith('x-stainless-'))).not.to.deep.equal([]);
+    } finally {
+      await open.close();
+    }
   });
 
   it('is told that the form is off, and that it asks too often', async () => {

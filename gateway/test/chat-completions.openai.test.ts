@@ -177,13 +177,20 @@ describe('chat completions', () => {
 
   it('pass on what the service refuses, with its status, in both forms', async () => {
     for (const [reason, status] of [
-      ['MODEL_NOT_ALLOWED', 400],
       ['BUDGET_EXCEEDED', 429],
       ['MODEL_UNAVAILABLE', 503],
     ] as const) {
       world.state.instead.answer = failing(reason);
       await expectProblem(await complete(), status, reason);
       await expectProblem(await complete({ stream: true }), status, reason);
+    }
+  });
+
+  it('find no model that is not there, in both forms', async () => {
+    world.state.instead.answer = failing('MODEL_NOT_ALLOWED');
+    for (const stream of [false, true]) {
+      const { error } = await expectProblem(await complete({ stream }), 404, 'MODEL_UNKNOWN');
+      expect(error).to.include({ code: 'MODEL_UNKNOWN', param: 'model' });
     }
   });
 

@@ -20,8 +20,12 @@ export function setSecurityHeaders(app: FastifyInstance): void {
   });
 }
 
-const allowedHeaders =
-  'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id, traceparent';
+const allowedHeaders = [
+  'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id, traceparent',
+  // What OpenAI's client tells of itself, and cannot be kept from telling.
+  'X-Stainless-Arch, X-Stainless-Helper-Method, X-Stainless-Lang, X-Stainless-OS, X-Stainless-Package-Version',
+  'X-Stainless-Retry-Count, X-Stainless-Runtime, X-Stainless-Runtime-Version, X-Stainless-Timeout',
+].join(', ');
 const exposedHeaders = 'ETag, Location, Retry-After, X-Request-Id, RateLimit, RateLimit-Policy, Content-Disposition';
 const preflightMaxAgeSeconds = '600';
 

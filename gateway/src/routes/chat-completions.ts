@@ -1,4 +1,4 @@
-import { AppError } from '@wardstone/rpc';
+import { AppError, type Reason } from '@wardstone/rpc';
 import { type AnswerResponse, LlmService } from '@wardstone/rpc/gen/wardstone/llm/v1/llm_pb';
 import { randomUUID } from 'node:crypto';
 import type { RouteDeps } from '../deps.ts';
@@ -85,13 +85,13 @@ export function chatCompletionsRoute(deps: Pick<RouteDeps, 'services' | 'limits'
       },
     },
     mediaTypeOf: (body) => (asksForStream(body) ? eventStreamMediaType : 'application/json'),
-    problems: ['COMPLETIONS_DISABLED', ...answerProblems],
+    problems: ['COMPLETIONS_DISABLED', 'MODEL_UNKNOWN', ...answerProblems.filter(isNotArgument)],
     handle: async (call) => {
       await needsCompletions(deps, call);
       const { model, messages, stream_options: options } = call.body;
       const asked = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model };
       const question = { question: questionOf(messages), history: historyOf(messages), model };
-      const answer = services.llm.answer(question, call.as(limits.answerTimeoutMs));
+      const answer = ofKnownModel(services.llm.answer(question, call.as(limits.answerTimeoutMs)));
       if (call.body.stream !== true) return whole(asked, answer);
       return streamAs(chunks, deps, call, inChunks(asked, answer, options?.include_usage === true));
     },
@@ -100,6 +100,22 @@ export function chatCompletionsRoute(deps: Pick<RouteDeps, 'services' | 'limits'
 
 function asksForStream(body: unknown): boolean {
   return typeof body === 'object' && body !== null && 'stream' in body && body.stream === true;
+}
+
+/** The reason that `ofKnownModel` makes another of. */
+function isNotArgument(reason: Reason): boolean {
+  return reason !== 'MODEL_NOT_ALLOWED';
+}
+
+/** A model that is not there is not found, as clients of OpenAI expect: elsewhere it is an argument that is refused. */
+async function* ofKnownModel(answer: AsyncIterable<AnswerResponse>): AsyncGenerator<AnswerResponse> {
+  try {
+    yield* answer;
+  } catch (error) {
+    if (AppError.from(error).reason !== 'MODEL_NOT_ALLOWED') throw error;
+    const violations = [{ field: 'model', description: 'is not the alias or the id of a model here' }];
+    throw new AppError('MODEL_UNKNOWN', { cause: error, violations });
+  }
 }
 
 async function whole(asked: Asked, answer: AsyncIterable<AnswerResponse>) {
