@@ -48,18 +48,6 @@ describe('passes that one process makes at a time', () => {
     expect(await second.pass()).to.equal(1);
   });
 
-  it('goes on after passes that fail, and tells of them; who asked for one pass is told himself', async () => {
-    const failures: unknown[] = [];
-    const fault = new Error('not now');
-    const loop = open(() => Promise.reject(fault), failures);
-    const outcome = await loop.pass().catch((error: unknown) => error);
-    expect(outcome).to.equal(fault);
-    expect(failures).to.deep.equal([]);
-    loop.start();
-    await eventually(() => failures.length >= 2, { description: 'two passes have failed' });
-    expect(failures[0]).to.equal(fault);
-  });
-
   it('stops the pass that runs when it is closed, waits for it, and makes no other', async () => {
     const failures: unknown[] = [];
     const seen: string[] = [];

@@ -13,5 +13,6 @@ export type { RunningServer, ServerLimits, ServerOptions } from './server/types.
 export { createServiceClient, type ClientOptions, type ServiceClient } from './client/service-client.ts';
 export { peerHealth } from './client/peer-health.ts';
 export type { ConnectionOptions } from './client/connection.ts';
+export { createTimerLoop, type TimerLoop, type TimerLoopOptions } from './timer-loop.ts';
 export { redact } from './redact.ts';
 export { createStreamMemory, type StreamMemory } from './stream-memory.ts';

@@ -1,4 +1,5 @@
 /** Work on the index that no job asks for: merging and filling in keyword rows, indexes of vectors, and changes of the embedding model. */
+import { type Closable, createTimerLoop } from '@wardstone/rpc';
 import type { Deps } from '../ports.ts';
 import { createFillIn } from './fill-in-keywords.ts';
 import { createVectorIndexing, type VectorIndexOptions } from './keep-vector-index.ts';
@@ -14,7 +15,7 @@ export interface KeeperOptions extends MergeOptions {
   readonly reembed: ReembedOptions;
 }
 
-export interface IndexKeeper {
+export interface IndexKeeper extends Closable {
   /** One pass now. Thrown: DATABASE_UNAVAILABLE, and what embedding says when it cannot be asked for its models. */
   pass(): Promise<void>;
   /** Begins to make passes. */
@@ -24,57 +25,36 @@ export interface IndexKeeper {
 }
 
 export function createIndexKeeper(deps: KeeperDeps, options: KeeperOptions): IndexKeeper {
-  const stop = new AbortController();
-  const { signal } = stop;
   const fillIn = createFillIn(deps);
   const vectorIndexing = createVectorIndexing(deps, options.vectorIndex);
   const reembedding = createReembedding(deps, options.reembed);
-
-  async function tend(): Promise<void> {
+  const line = (work: (signal: AbortSignal) => Promise<unknown>) =>
+    createTimerLoop({
+      intervalMs: options.intervalMs,
+      work,
+      onFailure: (error) => {
+        deps.log.warn({ err: error }, 'a pass over the index failed');
+      },
+    });
+  // Two lines of passes: searches read what is not merged, so that merging must not wait for a model that is slow.
+  const tending = line(async (signal) => {
     await mergePass(deps, options, signal);
     await fillIn.pass(signal);
     await vectorIndexing.pass(signal);
-  }
-  const reembed = async (): Promise<unknown> => reembedding.pass(signal);
-  // Two lines of passes: searches read what is not merged, so that merging must not wait for a model that is slow.
-  const repeated = [tend, reembed].map((pass) => repeat(deps, pass, options.intervalMs, signal));
+  });
+  const following = line((signal) => reembedding.pass(signal));
 
   return {
     async pass() {
-      await tend();
-      await reembed();
+      await tending.pass();
+      await following.pass();
     },
     start() {
-      for (const line of repeated) line.start();
+      tending.start();
+      following.start();
     },
     async close() {
-      stop.abort();
-      await Promise.all(repeated.map((line) => line.ended()));
-    },
-  };
-}
-
-function repeat({ log }: KeeperDeps, pass: () => Promise<unknown>, intervalMs: number, signal: AbortSignal) {
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<unknown> = Promise.resolve();
-  function start(): void {
-    if (signal.aborted) return;
-    timer = setTimeout(
-      () => {
-        running = pass()
-          .catch((error: unknown) => {
-            if (!signal.aborted) log.warn({ err: error }, 'a pass over the index failed');
-          })
-          .finally(start);
-      },
-      intervalMs * (0.8 + Math.random() * 0.4),
-    );
-  }
-  return {
-    start,
-    async ended(): Promise<void> {
-      clearTimeout(timer);
-      await running;
+      await Promise.all([tending.close(), following.close()]);
     },
   };
 }
