@@ -2,7 +2,7 @@
 import { createTimerLoop, type TimerLoop, type TimerLoopOptions } from '@wardstone/rpc';
 import type { EntityManager } from 'typeorm';
 import type { Database } from './database.ts';
-import { tryLock } from './try-lock.ts';
+import { tryLock } from './locks.ts';
 
 /** What one pass has to work with. */
 export interface Pass {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { eventually } from '@wardstone/testing';
-import { createPassLoop, tryLock, type Database, type Pass, type PassLoop } from '../src/index.ts';
+import { createPassLoop, holdLock, tryLock, type Database, type Pass, type PassLoop } from '../src/index.ts';
 import { createFixture, type Fixture } from './fixtures.ts';
 
 describe('passes that one process makes at a time', () => {
@@ -28,6 +28,31 @@ describe('passes that one process makes at a time', () => {
       expect([await lock('one'), await lock('other')]).to.deep.equal([false, true]);
     });
     expect(await lock('one')).to.equal(true);
+  });
+
+  it('lets who holds a lock wait for whoever has it', async () => {
+    const seen: string[] = [];
+    let pid: number | undefined;
+    const held = Promise.withResolvers<void>();
+    const first = database.inPlatform(async (tx) => {
+      await holdLock(tx, 'waited for');
+      seen.push('first has it');
+      await held.promise;
+      seen.push('first ends');
+    });
+    await eventually(() => seen.length > 0, { description: 'the first has the lock' });
+    const second = database.inPlatform(async (tx) => {
+      const [row] = await tx.query<{ pid: number }[]>('select pg_backend_pid() as pid');
+      pid = row?.pid;
+      await holdLock(tx, 'waited for');
+      seen.push('second has it');
+    });
+    const isWaiting = async (): Promise<boolean> =>
+      (await fixture.server.query('select from pg_locks where pid = $1 and not granted', [pid ?? 0])).length > 0;
+    await eventually(isWaiting, { description: 'the second waits' });
+    held.resolve();
+    await Promise.all([first, second]);
+    expect(seen).to.deep.equal(['first has it', 'first ends', 'second has it']);
   });
 
   it('gives what the work gives, and 0 where another is at it', async () => {

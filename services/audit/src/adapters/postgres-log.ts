@@ -1,5 +1,5 @@
 import { AppError } from '@wardstone/rpc';
-import { nilUuid, type Database } from '@wardstone/db';
+import { holdLock, nilUuid, type Database } from '@wardstone/db';
 import { In, type EntityManager } from 'typeorm';
 import { z } from 'zod';
 import { auditEventEntity, toEvent, toRow } from '../db/entities.ts';
@@ -62,7 +62,7 @@ async function lockHead(tx: EntityManager, chain: Chain): Promise<{ head: ChainH
   const tenantId = chain ?? nilUuid;
   // Durable before the answer, whatever a role or a database is set to.
   await tx.query(`set local synchronous_commit = on`);
-  await tx.query(`select pg_advisory_xact_lock(hashtextextended('wardstone-audit-chain ' || $1, 0))`, [tenantId]);
+  await holdLock(tx, `wardstone-audit-chain ${tenantId}`);
   // A statement of its own: its snapshot is taken after the lock was granted, and sees the writer before.
   const rows: unknown = await tx.query(
     `select floor(extract(epoch from clock_timestamp()) * 1000) as "nowMs", e.sequence, e.hash

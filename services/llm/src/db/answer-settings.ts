@@ -1,4 +1,5 @@
 /** A tenant's row of settings, in the caller's transaction. */
+import { holdLock } from '@wardstone/db';
 import type { EntityManager } from 'typeorm';
 import { answerSettingsEntity, type AnswerSettingsRow } from './entities.ts';
 
@@ -17,7 +18,7 @@ export async function replaceSettings(
 ): Promise<AnswerSettingsRow | undefined> {
   const { tenantId } = row;
   // Whoever comes second waits for the first, whether there is a row to lock or not.
-  await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`llm/answer-settings/${tenantId}`]);
+  await holdLock(tx, `llm/answer-settings/${tenantId}`);
   const before = await findSettings(tx, tenantId);
   const found = before?.revision ?? 0;
   if (revision !== undefined && revision !== found) return undefined;

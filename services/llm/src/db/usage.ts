@@ -1,4 +1,5 @@
 /** What a tenant's answers used and may still use, each in the caller's transaction. */
+import { holdLock } from '@wardstone/db';
 import type { EntityManager } from 'typeorm';
 import type { ModelUsage } from '../ports.ts';
 import { modelUsageEntity, type ModelUsageRow } from './entities.ts';
@@ -64,7 +65,7 @@ export async function committedMicroUsd(
 
 /** Lets one transaction at a time compare a tenant's budget and reserve of it. */
 export async function lockBudget(tx: EntityManager, tenantId: string): Promise<void> {
-  await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`llm/budget/${tenantId}`]);
+  await holdLock(tx, `llm/budget/${tenantId}`);
 }
 
 /** A part of a month's budget that an answer under way holds. */

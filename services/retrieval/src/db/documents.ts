@@ -1,5 +1,6 @@
 /** What is done to documents' rows, each in the caller's transaction. */
 import type { SealedText } from '@wardstone/crypto';
+import { holdLock } from '@wardstone/db';
 import { toSql } from 'pgvector';
 import type { EntityManager } from 'typeorm';
 import type { DocumentKey } from '../domain/chunk.ts';
@@ -8,7 +9,7 @@ import { chunkEntity, indexedDocumentEntity, removedDocumentEntity } from './ent
 
 /** Lets one transaction at a time change a document; the others wait until it ends. */
 export async function lockDocument(tx: EntityManager, { tenantId, documentId }: DocumentKey): Promise<void> {
-  await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`retrieval/${tenantId}/${documentId}`]);
+  await holdLock(tx, `retrieval/${tenantId}/${documentId}`);
 }
 
 export async function isRemoved(tx: EntityManager, { tenantId, documentId }: DocumentKey): Promise<boolean> {

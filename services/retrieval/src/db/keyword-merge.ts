@@ -1,4 +1,5 @@
 /** What the merger reads and writes of the keyword index, in its transaction. */
+import { holdLock, tryLock } from '@wardstone/db';
 import type { EntityManager } from 'typeorm';
 import { partRow, type PartRow, type SegmentRow, type StoredPart } from './keyword-search.ts';
 
@@ -15,16 +16,12 @@ interface StoredCountedPart extends StoredPart {
 
 /** True for one process at a time and tenant, until the transaction ends. */
 export async function becomeMerger(tx: EntityManager, tenantId: string): Promise<boolean> {
-  const [row] = await tx.query<{ locked: boolean }[]>(
-    'select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as locked',
-    [mergerLock(tenantId)],
-  );
-  return row?.locked === true;
+  return tryLock(tx, mergerLock(tenantId));
 }
 
 /** Waits until no merger is at work on the tenant, and keeps others away until the transaction ends. */
 export async function holdMerger(tx: EntityManager, tenantId: string): Promise<void> {
-  await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [mergerLock(tenantId)]);
+  await holdLock(tx, mergerLock(tenantId));
 }
 
 function mergerLock(tenantId: string): string {

@@ -1,4 +1,5 @@
 /** What the keeper of the tenants' own indexes of vectors reads and writes, in its transaction. */
+import { holdLock, tryLock } from '@wardstone/db';
 import { toSql } from 'pgvector';
 import type { EntityManager } from 'typeorm';
 import type { ChunkKey } from '../domain/chunk.ts';
@@ -43,16 +44,12 @@ export async function tenantsToIndex(
 
 /** True for one process at a time and tenant, until the transaction ends. */
 export async function becomeIndexer(tx: EntityManager, tenantId: string): Promise<boolean> {
-  const [row] = await tx.query<{ locked: boolean }[]>(
-    'select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as locked',
-    [indexerLock(tenantId)],
-  );
-  return row?.locked === true;
+  return tryLock(tx, indexerLock(tenantId));
 }
 
 /** Waits until nobody is at work on the tenant's index, and keeps others away until the transaction ends. */
 export async function holdIndexer(tx: EntityManager, tenantId: string): Promise<void> {
-  await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [indexerLock(tenantId)]);
+  await holdLock(tx, indexerLock(tenantId));
 }
 
 function indexerLock(tenantId: string): string {
