@@ -6,7 +6,8 @@ import { currentTerms } from '@wardstone/retrieval/adapters/tenant-terms';
 import { findNearest, findNearestByBits, planForTenant } from '@wardstone/retrieval/db/nearest-chunks';
 import { chunkIdOf } from '@wardstone/retrieval/domain/chunk';
 import { coarseCandidates, defaultBitsMaxChunks, vectorSteps } from '@wardstone/retrieval/domain/vector-steps';
-import { type AskedBy, findCandidates, type Question } from '@wardstone/retrieval/rpc/find-candidates';
+import type { QuestionVector } from '@wardstone/retrieval/ports';
+import { findCandidates, type Question } from '@wardstone/retrieval/rpc/find-candidates';
 import { asPrincipal, createServiceClient, type Principal } from '@wardstone/rpc';
 import { RetrievalService } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
 import { bareSearch } from '../bare-search.ts';
@@ -188,7 +189,7 @@ function questionOf({
   modelId,
   vector,
   ...asked
-}: Pick<Question, 'tenantId' | 'text' | 'limit' | 'signal'> & AskedBy): Question {
+}: Pick<Question, 'tenantId' | 'text' | 'limit' | 'signal'> & QuestionVector): Question {
   const by = { modelId, vector };
   return { ...asked, asked: by, embed: async () => by, documentIds: [], filters: [] };
 }

@@ -8,10 +8,10 @@ import { documentsWithTerm, readOverview, reportDamage } from '../db/keyword-sea
 import { planForTenant, readHits, type SealedHit, searchedVectors } from '../db/nearest-chunks.ts';
 import { termsOf } from '../domain/analyse.ts';
 import { compareChunks, type ChunkKey } from '../domain/chunk.ts';
-import { fuse, keywordWeight, vectorWeightOf } from '../domain/fusion.ts';
+import { fuse, keywordWeight, type RankedList, vectorWeightOf } from '../domain/fusion.ts';
 import { comparableFilter, type EqualityFilter } from '../domain/labels.ts';
 import type { VectorSteps } from '../domain/vector-steps.ts';
-import type { Deps } from '../ports.ts';
+import type { Deps, QuestionVector } from '../ports.ts';
 import { type Damage, keywordCandidates, type QuestionWords } from './keyword-candidates.ts';
 import { vectorCandidates } from './vector-candidates.ts';
 
@@ -23,11 +23,8 @@ const attempts = 4;
 /** Places of each of the two rankings that are fused; more when more is asked for. */
 const minDepth = 100;
 
-/** A question by one model; without a vector when that model is not served. */
-export interface AskedBy {
-  readonly modelId: string | undefined;
-  readonly vector: Float32Array | undefined;
-}
+/** A question by one model; without a vector when that model, or the current one where none is named, is not served. */
+export type AskedBy = QuestionVector | { readonly modelId: string | undefined; readonly vector: undefined };
 
 export interface Question {
   readonly tenantId: string;
@@ -134,15 +131,14 @@ async function searchOnce(
   words: QuestionWords,
   keyed: Keyed,
 ): Promise<Outcome> {
-  const { tenantId, limit, signal } = question;
-  const { modelId, vector } = question.asked;
+  const { tenantId, asked, limit, signal } = question;
   await planForTenant(tx);
   const overview = await readOverview(tx, tenantId);
   const searched = await searchedVectors(tx, tenantId);
   const tenantModelId = searched.modelId;
-  const otherModelId = tenantModelId === modelId ? undefined : tenantModelId;
+  const otherModelId = tenantModelId === asked.modelId ? undefined : tenantModelId;
   // Without a vector of the question none of the tenant's is compared, in whatever space it is.
-  const versions = vector === undefined ? [] : searched.keyVersions;
+  const versions = asked.vector === undefined ? [] : searched.keyVersions;
   const unknown = {
     spaces: versions.filter((version) => !keyed.spaces.has(version)),
     terms: [...overview.byVersion.keys()].filter((version) => !keyed.terms.has(version)),
@@ -154,14 +150,16 @@ async function searchOnce(
   const [spaces, terms] = [known(keyed.spaces), known(keyed.terms)];
   const documentIds = await documentsAsked(tx, question, [...terms.values()]);
   const depth = Math.max(minDepth, limit);
-  const vectors = new Map(
-    [...spaces]
-      .filter(([version]) => versions.includes(version))
-      .flatMap(([version, space]) => (vector === undefined ? [] : [[version, space.enter(vector)] as const])),
-  );
   const tenantChunks = [...overview.byVersion.values()].reduce((sum, { chunkCount }) => sum + chunkCount, 0);
-  const nearest = { tenantId, modelId: modelId ?? '', vectors, documentIds, limit: depth, tenantChunks };
-  const near = await vectorCandidates(tx, vectorSteps, nearest);
+  const vectors = new Map<number, Float32Array>();
+  const byVectors: RankedList<ChunkKey>[] = [];
+  if (asked.vector !== undefined) {
+    const { modelId, vector } = asked;
+    for (const [version, space] of spaces) if (versions.includes(version)) vectors.set(version, space.enter(vector));
+    const nearest = { tenantId, modelId, vectors, documentIds, limit: depth, tenantChunks };
+    const items = await vectorCandidates(tx, vectorSteps, nearest);
+    byVectors.push({ items, weight: vectorWeightOf(modelId) });
+  }
 
   const readable = {
     ...overview,
@@ -169,10 +167,7 @@ async function searchOnce(
   };
   const keywords = await keywordCandidates(tx, readable, { tenantId, words, terms, documentIds, limit: depth, signal });
   const fused = fuse<ChunkKey>(
-    [
-      { items: keywords.hits, weight: keywordWeight },
-      { items: near, weight: vectorWeightOf(modelId ?? '') },
-    ],
+    [{ items: keywords.hits, weight: keywordWeight }, ...byVectors],
     ({ documentId, version, ordinal }) => `${documentId}/${String(version)}/${String(ordinal)}`,
     compareChunks,
   ).slice(0, limit);
@@ -185,11 +180,11 @@ async function searchOnce(
     vectorKeyVersions: versions.filter((version) => !spaces.has(version)),
     termsKeyVersions: [...overview.byVersion.keys()].filter((version) => !terms.has(version)),
     documentIds,
-    modelId,
+    modelId: asked.modelId,
   });
   const { damage, leftOutWords } = keywords;
-  const hits = await readHits(tx, tenantId, scored, modelId, vectors);
-  const told = { tenantModelId, modelId: vector === undefined ? undefined : modelId };
+  const hits = await readHits(tx, tenantId, scored, asked.modelId, vectors);
+  const told = { tenantModelId, modelId: asked.vector === undefined ? undefined : asked.modelId };
   return { result: { hits, damage, lost, leftOutWords, ...told } };
 }
 
