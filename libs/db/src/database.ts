@@ -23,8 +23,10 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs?: number;
 }
 
-export interface TransactionOptions {
+export interface TransactionOptions<T = unknown> {
   readonly isolation?: 'READ COMMITTED' | 'REPEATABLE READ' | 'SERIALIZABLE';
+  /** Whether what the work gave is to be committed; always, unless told. Rolled back, it is given all the same. */
+  readonly commitIf?: (result: T) => boolean;
 }
 
 /** A service's own schema, reached through transactions that are bound to one tenant or to none. */
@@ -35,9 +37,9 @@ export interface Database {
    * Runs `work` in one transaction that sees and writes the rows of `tenantId` alone. Commits when it resolves, rolls
    * back when it throws. Thrown: TENANT_REQUIRED before any SQL for an id that is no UUID; DATABASE_UNAVAILABLE.
    */
-  inTenant<T>(tenantId: string, work: (tx: EntityManager) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  inTenant<T>(tenantId: string, work: (tx: EntityManager) => Promise<T>, options?: TransactionOptions<T>): Promise<T>;
   /** Runs `work` in one transaction without a tenant: row-level security hides every tenant's rows. */
-  inPlatform<T>(work: (tx: EntityManager) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  inPlatform<T>(work: (tx: EntityManager) => Promise<T>, options?: TransactionOptions<T>): Promise<T>;
   /** Resolves when the database answers. Thrown: DATABASE_UNAVAILABLE. */
   check(): Promise<void>;
   /**
@@ -72,7 +74,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   async function transaction<T>(
     tenantId: string | undefined,
     work: (tx: EntityManager) => Promise<T>,
-    { isolation = 'READ COMMITTED' }: TransactionOptions = {},
+    { isolation = 'READ COMMITTED', commitIf }: TransactionOptions<T> = {},
   ): Promise<T> {
     if (closing !== undefined) throw new AppError('DATABASE_UNAVAILABLE');
     await connected();
@@ -82,7 +84,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       // Local to the transaction: a pooled connection forgets it with the commit or the rollback.
       await runner.query(`select set_config('app.tenant_id', $1, true)`, [tenantId ?? '']);
       const result = await work(runner.manager);
-      await runner.commitTransaction();
+      if (commitIf === undefined || commitIf(result)) await runner.commitTransaction();
+      else await rollback(runner);
       return result;
     } catch (error) {
       await rollback(runner);

@@ -114,6 +114,22 @@ describe('database faults', () => {
     expect(await fixture.server.query('select from notes.note where id = $1', [id])).to.deep.equal([]);
   });
 
+  it('commits what the caller wants committed, and gives the result of either', async () => {
+    const database = await fixture.open();
+    const write = (body: string) =>
+      database.inTenant(
+        tenantA,
+        async (tx) => {
+          await tx.insert(NoteEntity, { id: randomUUID(), tenantId: tenantA, body });
+          return body;
+        },
+        { commitIf: (result) => result === 'wanted' },
+      );
+    expect([await write('not wanted'), await write('wanted')]).to.deep.equal(['not wanted', 'wanted']);
+    const found = await fixture.server.query(`select body from notes.note where body like '%wanted'`);
+    expect(found).to.deep.equal([{ body: 'wanted' }]);
+  });
+
   it('runs in the isolation that was asked for', async () => {
     const database = await fixture.open();
     const shown: unknown = await database.inTenant(

@@ -1,6 +1,7 @@
 /** Passages that have no vector of a model get one: opened, embedded outside any transaction, and written beside those that are there. */
 import { systemPrincipal } from '@wardstone/access';
 import { AppError, needs } from '@wardstone/rpc';
+import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { currentVersion } from '../adapters/current-version.ts';
 import { ifReadable, openPassage, openTitle } from '../adapters/seals.ts';
@@ -144,6 +145,9 @@ async function embed({ passages }: PageDeps, call: PassageCall): Promise<(Float3
   return made;
 }
 
+/** How an attempt to write vectors ended; nothing is left of one that did not end with `written`. */
+type Writing = 'written' | 'unwanted' | 'rotated';
+
 /**
  * False when there is no use for the vectors any more: the document was replaced or removed, or the tenant changes to another model. What was
  * paid for is not given up for a rotation: vectors go into the new space then.
@@ -158,25 +162,17 @@ async function writeVectors(
   for (let attempt = 0; attempt < writeAttempts; attempt += 1) {
     const space = await currentSpace(keys, tenantId);
     const moved = vectors.map(({ ordinal, vector }) => ({ ordinal, vector: vector && space.enter(vector) }));
-    try {
-      return await database.inTenant(tenantId, async (tx) => {
-        await lockDocument(tx, document);
-        if ((await liveVersion(tx, document)) !== document.version) return false;
-        await insertVectors(tx, document, { modelId, vectorKeyVersion: space.keyVersion }, moved);
-        const state = await lockTenantModel(tx, tenantId);
-        if (state === undefined || !wantedModels(state).includes(modelId)) throw new Unwanted();
-        // As for a document that is indexed: a rotation that has counted what is left must not miss these rows.
-        if ((await currentVersion(keys, tenantId, 'vectors')) !== space.keyVersion) throw new Rotated();
-        return true;
-      });
-    } catch (error) {
-      if (error instanceof Unwanted) return false;
-      if (!(error instanceof Rotated)) throw error;
-    }
+    const write = async (tx: EntityManager): Promise<Writing> => {
+      await lockDocument(tx, document);
+      if ((await liveVersion(tx, document)) !== document.version) return 'unwanted';
+      await insertVectors(tx, document, { modelId, vectorKeyVersion: space.keyVersion }, moved);
+      const state = await lockTenantModel(tx, tenantId);
+      if (state === undefined || !wantedModels(state).includes(modelId)) return 'unwanted';
+      // As for a document that is indexed: a rotation that has counted what is left must not miss these rows.
+      return (await currentVersion(keys, tenantId, 'vectors')) === space.keyVersion ? 'written' : 'rotated';
+    };
+    const writing = await database.inTenant(tenantId, write, { commitIf: (outcome) => outcome === 'written' });
+    if (writing !== 'rotated') return writing === 'written';
   }
   throw new AppError('KEY_UNAVAILABLE', { message: 'the key of vectors was rotated while they were written' });
 }
-
-/** Thrown inside a transaction that has to be given up. */
-class Rotated extends Error {}
-class Unwanted extends Error {}
