@@ -2,7 +2,7 @@
 import { toSql } from 'pgvector';
 import type { EntityManager } from 'typeorm';
 import type { ChunkKey } from '../domain/chunk.ts';
-import { ofModel } from './of-model.ts';
+import { unindexedModelSql } from './unindexed-model.ts';
 
 /** A chunk near the question. */
 export interface NearHit extends ChunkKey {
@@ -121,7 +121,7 @@ export const rerankSql = `
   select v.document_id, v.version, v.ordinal, v.embedding <=> $3::halfvec(1024) as distance
   from coarse
   join chunk_vector v on v.tenant_id = $1 and v.document_id = coarse.document_id and v.version = coarse.version
-    and v.ordinal = coarse.ordinal and ${ofModel('v', '$2')}
+    and v.ordinal = coarse.ordinal and ${unindexedModelSql('v', '$2')}
   where v.vector_key_version = $6
   order by distance, v.document_id, v.version, v.ordinal
   limit $5`;
@@ -198,6 +198,6 @@ const hitsSql = `
   join chunk c on c.tenant_id = $1 and c.document_id = w.document_id and c.version = w.version and c.ordinal = w.ordinal
   join indexed_document d on d.tenant_id = $1 and d.document_id = w.document_id
   left join chunk_vector v on v.tenant_id = $1 and v.document_id = w.document_id and v.version = w.version
-    and v.ordinal = w.ordinal and ${ofModel('v', '$7')}
+    and v.ordinal = w.ordinal and ${unindexedModelSql('v', '$7')}
   left join question q on q.key_version = v.vector_key_version
   order by w.place`;

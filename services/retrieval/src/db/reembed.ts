@@ -1,7 +1,7 @@
 /** What re-embedding reads and removes, in its transaction. */
 import type { EntityManager } from 'typeorm';
 import type { ChunkKey } from '../domain/chunk.ts';
-import { ofModel } from './of-model.ts';
+import { unindexedModelSql } from './unindexed-model.ts';
 
 /** Chunks that one page looks at for those without a vector. */
 const lookedAt = 1_024;
@@ -50,7 +50,7 @@ const lackingSql = `
     from looked l join indexed_document d on d.tenant_id = $1 and d.document_id = l.document_id and d.version = l.version
     where not exists (
       select from chunk_vector v where v.tenant_id = $1 and v.document_id = l.document_id and v.version = l.version
-        and v.ordinal = l.ordinal and ${ofModel('v', '$6')})
+        and v.ordinal = l.ordinal and ${unindexedModelSql('v', '$6')})
     order by l.place limit $7
   )
   select l.document_id, l.version, l.ordinal, c.passage_sealed, l.title_sealed
@@ -101,7 +101,7 @@ export async function isLacking(
        join chunk c on c.tenant_id = $1 and c.document_id = d.document_id and c.version = d.version
        where d.tenant_id = $1 and ($3::timestamptz is null or d.indexed_at >= $3) and not exists (
          select from chunk_vector v where v.tenant_id = $1 and v.document_id = c.document_id and v.version = c.version
-           and v.ordinal = c.ordinal and ${ofModel('v', '$2')})) as lacking`,
+           and v.ordinal = c.ordinal and ${unindexedModelSql('v', '$2')})) as lacking`,
     [tenantId, modelId, since ?? null],
   );
   return row?.lacking === true;
@@ -166,7 +166,7 @@ export async function removeVectors(
      vectors as (
        delete from chunk_vector v using taken t
        where v.tenant_id = $1 and v.document_id = t.document_id and v.version = t.version and v.ordinal = t.ordinal
-         and ${ofModel('v', 't.model_id')} returning 1)
+         and ${unindexedModelSql('v', 't.model_id')} returning 1)
      select count(*)::int as removed from vectors`,
     [tenantId, modelIds, maxRows],
   );

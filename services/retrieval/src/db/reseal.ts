@@ -3,7 +3,7 @@ import { toSql } from 'pgvector';
 import type { EntityManager } from 'typeorm';
 import type { ChunkKey } from '../domain/chunk.ts';
 import type { DocumentVersion } from './documents.ts';
-import { ofModel } from './of-model.ts';
+import { unindexedModelSql } from './unindexed-model.ts';
 
 /** Versions of a tenant's keys that new rows are written with. */
 export interface KeyVersions {
@@ -141,7 +141,7 @@ export async function rewriteVectors(
        update chunk_vector v set vector_key_version = n.vector_key_version, embedding = n.embedding::halfvec(1024)
        from unnest($4::int[], $5::text[], $6::int[], $7::text[]) as n (ordinal, model_id, vector_key_version, embedding)
        where v.tenant_id = $1 and v.document_id = $2 and v.version = $3 and v.ordinal = n.ordinal
-         and ${ofModel('v', 'n.model_id')}
+         and ${unindexedModelSql('v', 'n.model_id')}
        returning v.ordinal, v.model_id, v.vector_key_version, v.embedding)
      update chunk_bits b set vector_key_version = w.vector_key_version, bits = binary_quantize(w.embedding)::bit(1024),
                              list_no = 0

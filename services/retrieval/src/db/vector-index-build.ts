@@ -4,7 +4,7 @@ import { toSql } from 'pgvector';
 import type { EntityManager } from 'typeorm';
 import type { ChunkKey } from '../domain/chunk.ts';
 import type { Measured } from '../domain/vector-index.ts';
-import { ofModel } from './of-model.ts';
+import { unindexedModelSql } from './unindexed-model.ts';
 
 /** Vectors that can be compared with each other: of one model, in one space of a tenant. */
 export interface VectorSpace {
@@ -95,7 +95,7 @@ const sampleSql = `
         where b.tenant_id = $1 and b.model_id = $2 and b.vector_key_version = $3
         order by uuid_hash_extended(b.document_id, b.ordinal + $4::bigint) limit $5) s
   join chunk_vector v on v.tenant_id = $1 and v.document_id = s.document_id and v.version = s.version
-    and v.ordinal = s.ordinal and ${ofModel('v', '$2')}`;
+    and v.ordinal = s.ordinal and ${unindexedModelSql('v', '$2')}`;
 
 /** Which chunks are drawn, and how many. */
 export interface Sample {
@@ -213,7 +213,7 @@ export async function measureQuestion(
      select ${listOf('v.embedding')} as list_no
      from unnest($3::uuid[], $4::int[], $5::int[]) as n (document_id, version, ordinal)
      join chunk_vector v on v.tenant_id = $1 and v.document_id = n.document_id and v.version = n.version
-       and v.ordinal = n.ordinal and ${ofModel('v', '$6')}`,
+       and v.ordinal = n.ordinal and ${unindexedModelSql('v', '$6')}`,
     [
       ...[tenantId, indexNo],
       nearest.map(({ documentId }) => documentId),
@@ -311,7 +311,7 @@ function placeSql(condition: string): string {
     nearest as materialized (
       select t.document_id, t.version, t.ordinal, ${listOf('v.embedding')} as list_no
       from taken t join chunk_vector v on v.tenant_id = $1 and v.document_id = t.document_id and v.version = t.version
-        and v.ordinal = t.ordinal and ${ofModel('v', '$2')}),
+        and v.ordinal = t.ordinal and ${unindexedModelSql('v', '$2')}),
     placed as (
       update chunk_bits b set list_no = n.list_no from nearest n
       where b.tenant_id = $1 and b.document_id = n.document_id and b.version = n.version and b.ordinal = n.ordinal

@@ -3,6 +3,6 @@
  * key: of a model that is new to the statistics the planner believes that there is hardly a row, and would rather read "all few" of them,
  * once for each chunk.
  */
-export function ofModel(row: string, model: string): string {
+export function unindexedModelSql(row: string, model: string): string {
   return `${row}.model_id || '' = ${model}`;
 }
