@@ -10,6 +10,7 @@ export {
   type UnusedUses,
 } from './key-ring.ts';
 export { derivePurposeKey } from './derive.ts';
+export { ifReadable } from './if-readable.ts';
 export { open, openBytes, seal, versionFaults } from './seal.ts';
 export { keyVersionOfSealed, type SealContext, type SealedText } from './sealed-text.ts';
 export { sealedColumn, type SealedColumnOptions } from './sealed-column.ts';

@@ -1,5 +1,5 @@
 /** Sealing a tenant's documents again, under the current version of its keys: one bounded step. */
-import { keyVersionOfSealed, type SealedText } from '@wardstone/crypto';
+import { ifReadable, keyVersionOfSealed, type SealedText } from '@wardstone/crypto';
 import { AppError, isTransient } from '@wardstone/rpc';
 import type { Resealing, WorkStep } from '@wardstone/tenancy';
 import {
@@ -143,10 +143,11 @@ async function resealFields(deps: Pick<Deps, 'keys'>, document: SealedDocument, 
   for (const [field, column] of Object.entries(sealedFields) as [SealedField, keyof SealedFields][]) {
     const value = before[column];
     if (value === null) continue;
-    const after = await orUnreadable(async () => {
-      if (keyVersionOfSealed(value) >= keyVersion) return value;
-      return sealField(deps.keys, document, field, await openField(deps.keys, document, field, value));
-    });
+    const reseal = async (): Promise<SealedText> =>
+      keyVersionOfSealed(value) >= keyVersion
+        ? value
+        : sealField(deps.keys, document, field, await openField(deps.keys, document, field, value));
+    const after = await ifReadable(reseal());
     if (after === undefined) {
       unreadable.push(field);
       continue;
@@ -159,28 +160,12 @@ async function resealFields(deps: Pick<Deps, 'keys'>, document: SealedDocument, 
 
 async function resealKey(deps: ResealDeps, row: IdempotencyRow, keyVersion: number): Promise<void> {
   const { tenantId, keyHash, documentId } = row;
-  const after = await orUnreadable(async () =>
-    sealFingerprint(
-      deps.keys,
-      tenantId,
-      keyHash,
-      await openFingerprint(deps.keys, tenantId, keyHash, row.fingerprintSealed),
-    ),
-  );
+  const before = await ifReadable(openFingerprint(deps.keys, tenantId, keyHash, row.fingerprintSealed));
+  const after = before === undefined ? undefined : await sealFingerprint(deps.keys, tenantId, keyHash, before);
   const replacement =
     after === undefined ? { keyVersion } : { fingerprintSealed: after, keyVersion: keyVersionOfSealed(after) };
   await deps.database.inTenant(tenantId, (tx) => replaceFingerprint(tx, row, replacement));
   if (after === undefined) reportUnreadable(deps, { tenantId, documentId }, 'fingerprint');
-}
-
-/** Undefined when a value opens under no key; other faults are thrown. */
-async function orUnreadable<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (AppError.from(error).reason === 'SEALED_VALUE_INVALID') return undefined;
-    throw error;
-  }
 }
 
 function reportUnreadable(

@@ -67,16 +67,6 @@ export async function openAnswer(keys: KeyRing, key: TurnKey, sealed: string): P
   }
 }
 
-/** What was opened; undefined when it is damaged. */
-export async function ifReadable<T>(opening: Promise<T>): Promise<T | undefined> {
-  try {
-    return await opening;
-  } catch (error) {
-    if (AppError.from(error).reason === 'SEALED_VALUE_INVALID') return undefined;
-    throw error;
-  }
-}
-
 /** Bound to the owner too: a row that somebody else was written into does not open. Every reader opens the title first. */
 function titleContext({ tenantId, conversationId, owner }: ConversationKey) {
   return { tenantId, resource: digestOf(conversationId, owner), field: 'conversation_title' };

@@ -1,19 +1,14 @@
 /** Conversations on the wire: opened and converted once, on the way out. */
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { ifReadable } from '@wardstone/crypto';
 import {
   ConversationSchema,
   TurnSchema,
   type Conversation,
   type Turn,
 } from '@wardstone/rpc/gen/wardstone/llm/v1/conversation_pb';
-import {
-  ifReadable,
-  openAnswer,
-  openConversationTitle,
-  openTurnField,
-  type TurnField,
-} from '../adapters/history-seals.ts';
+import { openAnswer, openConversationTitle, openTurnField, type TurnField } from '../adapters/history-seals.ts';
 import type { ConversationRow, TurnRow } from '../db/entities.ts';
 import type { ConversationDeps } from '../ports.ts';
 

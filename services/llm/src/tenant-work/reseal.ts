@@ -1,5 +1,5 @@
 /** Sealing a tenant's conversations again, under the current version of its history key: one bounded step. */
-import { keyVersionOfSealed, type SealedText } from '@wardstone/crypto';
+import { ifReadable, keyVersionOfSealed, type SealedText } from '@wardstone/crypto';
 import { nilUuid } from '@wardstone/db';
 import { AppError } from '@wardstone/rpc';
 import type { Resealing, WorkStep } from '@wardstone/tenancy';
@@ -118,15 +118,13 @@ async function orUnreadable<T>(
   field: Unreadable,
   work: () => Promise<T>,
 ): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (AppError.from(error).reason !== 'SEALED_VALUE_INVALID') throw error;
+  const value = await ifReadable(work());
+  if (value === undefined) {
     metrics.unreadable(field);
     log.error(
       { tenantId, conversationId, field },
       'opens under no key: it stays as it is, and no rotation waits for it',
     );
-    return undefined;
   }
+  return value;
 }

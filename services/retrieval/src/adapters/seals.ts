@@ -75,16 +75,6 @@ export async function openLabels(
   return opened.data;
 }
 
-/** What was opened, or undefined when it does not open: one damaged value must not take others with it. Other faults pass. */
-export async function ifReadable<T>(opening: Promise<T>): Promise<T | undefined> {
-  try {
-    return await opening;
-  } catch (error) {
-    if (AppError.from(error).reason === 'SEALED_VALUE_INVALID') return undefined;
-    throw error;
-  }
-}
-
 function passageContext(tenantId: string, chunk: ChunkKey) {
   return { tenantId, resource: chunkIdOf(chunk), field: 'passage' };
 }

@@ -1,10 +1,11 @@
 /** Passages that have no vector of a model get one: opened, embedded outside any transaction, and written beside those that are there. */
 import { systemPrincipal } from '@wardstone/access';
+import { ifReadable } from '@wardstone/crypto';
 import { AppError, needs } from '@wardstone/rpc';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { currentVersion } from '../adapters/current-version.ts';
-import { ifReadable, openPassage, openTitle } from '../adapters/seals.ts';
+import { openPassage, openTitle } from '../adapters/seals.ts';
 import { currentSpace } from '../adapters/tenant-space.ts';
 import { type DocumentVersion, insertVectors, liveVersion, lockDocument, type NewVector } from '../db/documents.ts';
 import type { LackingChunk } from '../db/reembed.ts';

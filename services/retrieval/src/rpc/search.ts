@@ -1,7 +1,8 @@
 import type { HandlerContext } from '@connectrpc/connect';
+import { ifReadable } from '@wardstone/crypto';
 import { callContext, createSlots, tenantOf, tenantShare, type CallContext } from '@wardstone/rpc';
 import type { SearchRequest } from '@wardstone/rpc/gen/wardstone/retrieval/v1/retrieval_pb';
-import { ifReadable, openLabels, openPassage, openTitle } from '../adapters/seals.ts';
+import { openLabels, openPassage, openTitle } from '../adapters/seals.ts';
 import type { LostRows } from '../db/lost-rows.ts';
 import { chunkIdOf, type Passage } from '../domain/chunk.ts';
 import { createLastModels, type LastModels } from '../domain/last-models.ts';

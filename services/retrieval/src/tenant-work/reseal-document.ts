@@ -1,19 +1,11 @@
 /** Re-sealing: a document's rows go to the current versions of the tenant's keys. Key rotation is made of this. */
-import type { KeyRing } from '@wardstone/crypto';
+import { ifReadable, type KeyRing } from '@wardstone/crypto';
 import { nilUuid } from '@wardstone/db';
 import type { EntityManager } from 'typeorm';
 import { currentVersion } from '../adapters/current-version.ts';
 import { createKeywordWriter, type KeywordWriter } from '../adapters/keyword-writer.ts';
 import { unlessLost } from '../adapters/lost-version.ts';
-import {
-  ifReadable,
-  openLabels,
-  openPassage,
-  openTitle,
-  sealLabels,
-  sealPassage,
-  sealTitle,
-} from '../adapters/seals.ts';
+import { openLabels, openPassage, openTitle, sealLabels, sealPassage, sealTitle } from '../adapters/seals.ts';
 import { currentSpace, spaceOfVersion, type TenantSpace } from '../adapters/tenant-space.ts';
 import { currentTerms, type TenantTerms } from '../adapters/tenant-terms.ts';
 import { lockDocument } from '../db/documents.ts';
