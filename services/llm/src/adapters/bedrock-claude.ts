@@ -18,7 +18,7 @@ import type { ModelMetrics } from '../model-metrics.ts';
 import type { Allow, AnswerInput, AnswerModel, Guardrail, ModelEvent, ModelOutcome } from '../ports.ts';
 import { readAnswerStream, type StreamEnd, type StreamLimits } from './bedrock-answer-stream.ts';
 import { maxAnswerMicroUsd, maxQuestionMicroUsd, passAnswer, passQuestion } from './bedrock-guardrail.ts';
-import { converseRequest, type PromptToSend } from './bedrock-request.ts';
+import { converseRequest, type PromptToSend, tokensOfPrompt } from './bedrock-request.ts';
 import { rewriteQuestion } from './bedrock-rewrite.ts';
 import { labelsOf, mayGoElsewhere, type ModelRoute, type ModelRoutes } from './bedrock-route.ts';
 import type { GuardrailGuards } from './guardrail-guards.ts';
@@ -94,15 +94,15 @@ export function createClaude(options: ClaudeOptions): AnswerModel {
       const { question, language } = input;
       const data = { ...planPrompt(budget, input), question, language };
       const parts = renderUser(prompts.answer, data, markerCode(data, options.drawCode));
-      yield* answerSomewhere(options, { prompt: { system, parts }, input }, signal);
+      yield* answerSomewhere(options, { prompt: { system, parts }, input: { allow: allowAll, ...input } }, signal);
     },
-    rewrite: (asked, signal) => rewriteQuestion(rewriting, asked, signal),
+    rewrite: (asked, signal) => rewriteQuestion(rewriting, { allow: allowAll, ...asked }, signal),
   };
 }
 
 interface Asked {
   readonly prompt: PromptToSend;
-  readonly input: AnswerInput;
+  readonly input: AnswerInput & { readonly allow: Allow };
 }
 
 /** Goes on with the next route as long as nothing was told; what a failed one used is told nevertheless. */
@@ -209,7 +209,7 @@ async function* answerOnce(
 ): AsyncGenerator<ModelEvent> {
   const { guardrailCheck, guardrailPrices: prices, guardrailGuards: guardOf, limits, metrics } = options;
   const { inStream, ofQuestion, ofAnswer } = guardrailsOf(options, input);
-  const { question, sources, allow = allowAll } = input;
+  const { question, sources, allow } = input;
   const { signal, leftMs } = time;
   const bounds = { guardOf, signal, timeoutMs: limits.guardrailTimeoutMs, leftMs, metrics, prices, allow };
   if (!(yield* passQuestion(route, ofQuestion, checkedText(input), bounds))) {
@@ -254,10 +254,6 @@ async function* answerOnce(
   }
   if (outcome !== 'blocked') yield* held;
   yield { kind: 'done', outcome };
-}
-
-function tokensOfPrompt({ system, parts }: PromptToSend): number {
-  return [system, ...parts.map(({ text }) => text)].reduce((sum, text) => sum + estimateTokens(text), 0);
 }
 
 type Statement = Extract<ModelEvent, { readonly kind: 'statement' }>;

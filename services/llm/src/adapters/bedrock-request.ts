@@ -2,11 +2,17 @@
 import type { ContentBlock, ConverseStreamCommandInput, SystemContentBlock } from '@aws-sdk/client-bedrock-runtime';
 import type { BedrockCard } from '../domain/model-cards.ts';
 import type { PromptPart } from '../domain/prompt.ts';
+import { estimateTokens } from '../domain/token-estimate.ts';
 import type { Guardrail } from '../ports.ts';
 
 export interface PromptToSend {
   readonly system: string;
   readonly parts: readonly PromptPart[];
+}
+
+/** As it is counted before it is sent. */
+export function tokensOfPrompt({ system, parts }: PromptToSend): number {
+  return [system, ...parts.map(({ text }) => text)].reduce((sum, text) => sum + estimateTokens(text), 0);
 }
 
 /** A guardrail of a stream, and whether it checks there that the answer is grounded in the sources. */

@@ -15,10 +15,10 @@ import { maxCostMicroUsd, type UsedTokens, usageOf } from '../domain/model-cards
 import { markerCode, type PromptPart, type PromptTemplate, renderUser } from '../domain/prompt.ts';
 import { estimateTokens } from '../domain/token-estimate.ts';
 import type { ModelMetrics } from '../model-metrics.ts';
-import type { FollowUp, Guardrail } from '../ports.ts';
+import type { Allow, FollowUp, Guardrail } from '../ports.ts';
 import { tokensOf } from './bedrock-answer-stream.ts';
 import { passQuestion } from './bedrock-guardrail.ts';
-import { guardrailConfig, guarded, samplingOf, textOf } from './bedrock-request.ts';
+import { guardrailConfig, guarded, samplingOf, textOf, tokensOfPrompt } from './bedrock-request.ts';
 import { createAttempts, labelsOf, type Attempts, type ModelRoute } from './bedrock-route.ts';
 import type { GuardrailGuards } from './guardrail-guards.ts';
 
@@ -39,6 +39,8 @@ export interface RewriteOptions {
   readonly metrics: ModelMetrics;
 }
 
+type Asked = FollowUp & { readonly allow: Allow };
+
 /** Room for the question and for a model that thinks before it writes. */
 const maxOutputTokens = 2_048;
 /** As long as a question may be. */
@@ -50,7 +52,7 @@ const maxQuestionChars = 4_000;
  * leave; what it used until then is told.
  * Thrown: AppErrors CANCELLED and DEADLINE_EXCEEDED, of the signal.
  */
-export async function rewriteQuestion(options: RewriteOptions, asked: FollowUp, signal: AbortSignal): Promise<string> {
+export async function rewriteQuestion(options: RewriteOptions, asked: Asked, signal: AbortSignal): Promise<string> {
   const { metrics } = options;
   const { question } = asked;
   let answer: ConverseCommandOutput | undefined;
@@ -72,11 +74,11 @@ export async function rewriteQuestion(options: RewriteOptions, asked: FollowUp, 
 }
 
 /** Whether the guardrails that the call of the model has no place for let the question through. */
-async function mayBeRewritten(options: RewriteOptions, asked: FollowUp, signal: AbortSignal): Promise<boolean> {
+async function mayBeRewritten(options: RewriteOptions, asked: Asked, signal: AbortSignal): Promise<boolean> {
   const { route, floor, prices, guardOf, metrics } = options;
   const timeoutMs = Math.min(options.guardrailTimeoutMs, options.timeoutMs);
   const { ofQuestion } = planGuardrails(floor, asked.guardrail, 'stream');
-  const { allow = () => Promise.resolve() } = asked;
+  const { allow } = asked;
   const bounds = { guardOf, signal, timeoutMs, leftMs: () => timeoutMs, metrics, prices, allow };
   const checking = passQuestion(route, ofQuestion, checkedText(asked), bounds);
   for (;;) {
@@ -87,7 +89,7 @@ async function mayBeRewritten(options: RewriteOptions, asked: FollowUp, signal: 
 }
 
 /** Thrown: AppErrors; what was used is told however it ends. */
-async function askModel(options: RewriteOptions, asked: FollowUp, signal: AbortSignal): Promise<ConverseCommandOutput> {
+async function askModel(options: RewriteOptions, asked: Asked, signal: AbortSignal): Promise<ConverseCommandOutput> {
   const { route, floor, prices, metrics } = options;
   const prompt = promptOf(options, asked);
   const attempts = createAttempts(signal);
@@ -124,14 +126,13 @@ interface Prompt {
 function promptOf({ template, system, drawCode }: RewriteOptions, { question, history }: FollowUp): Prompt {
   const data = { question, history, sources: [] };
   const parts = renderUser(template, data, markerCode(data, drawCode));
-  const texts = [system, ...parts.map(({ text }) => text)];
-  return { parts, tokens: texts.reduce((sum, text) => sum + estimateTokens(text), 0) };
+  return { parts, tokens: tokensOfPrompt({ system, parts }) };
 }
 
 async function converse(
   { route, system, prices, timeoutMs }: RewriteOptions,
   rewriting: {
-    readonly asked: FollowUp;
+    readonly asked: Asked;
     readonly prompt: Prompt;
     readonly attempts: Attempts;
     readonly inStream: Guardrail | undefined;
@@ -158,7 +159,7 @@ async function converse(
   const send = (abortSignal: AbortSignal) => client.send(command, { abortSignal });
   return guard.run(
     async () => {
-      await asked.allow?.(attempts.read * promptMicroUsd + maxMicroUsd);
+      await asked.allow(attempts.read * promptMicroUsd + maxMicroUsd);
       return attempts.make(() => inBedrock(send, { signal, timeoutMs: Math.max(1, endsAtMs - performance.now()) }));
     },
     { signal, timeoutMs },
