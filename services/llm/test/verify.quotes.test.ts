@@ -164,6 +164,32 @@ describe('verifier: quotes that stand elsewhere', () => {
   });
 });
 
+describe('verifier: quotes that make much work', () => {
+  /** Verdicts on as many statements as an answer may have, each with as many quotes. */
+  const answer = (sources: readonly AnswerSource[], quote: string) => {
+    const verifier = createVerifier(sources);
+    const quotes = Array.from({ length: 16 }, () => ({ sourceNumber: 1, quote }));
+    return Array.from({ length: 200 }, () => verifier.verify({ text: 'Some words', quotes }).problems);
+  };
+  const many = (text: string) => Array.from({ length: 50 }, (_, at) => sourceOf({ number: at + 1, text }));
+
+  it('looks for a letter that stands in every word of fifty sources no longer than is bounded', () => {
+    for (const verdict of answer(many('a'.repeat(8_000)), 'a')) expect(verdict).to.deep.equal(['quote-not-found']);
+  });
+
+  it('compares the claims of what nearly stands everywhere in a text without blanks no longer than is bounded', () => {
+    const quote = `${'a'.repeat(21)}b`;
+    for (const verdict of answer([sourceOf({ text: 'a'.repeat(8_000) })], quote)) {
+      expect(verdict).to.deep.equal(['quote-not-found']);
+    }
+  });
+
+  it('still finds a word that stands by itself behind many that hold it', () => {
+    const source = sourceOf({ text: `${'metal '.repeat(200)}is called a met.` });
+    expect(look('met', { sources: [source] }).found[0]?.words).to.equal('met');
+  });
+});
+
 describe('verifier: how much it reads', () => {
   const long = sourceOf({
     title: 'Ward round',

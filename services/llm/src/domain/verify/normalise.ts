@@ -8,8 +8,8 @@ export interface Normalised {
 }
 
 const cluster = /\P{M}\p{M}*|\p{M}+/gsu;
-/** What needs no looking at: nearly all there is in an English text. */
-const plain = /^[!-,.-_a-~]$/;
+/** What needs no looking at: nearly all there is in an English text, and in a Chinese one. */
+const plain = /^[!-,.-_a-~\u4e00-\u9fff]$/;
 const hyphens = new Set(['-', '\u2010', '\u2011', '\u00ad']);
 const superscripts = /^[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]$/u;
 const fractions = /^[\u00bc-\u00be\u2150-\u215e]$/u;
@@ -30,10 +30,13 @@ const typography: readonly (readonly [RegExp, string])[] = [
  */
 export function normalise(source: string): Normalised {
   let text = '';
+  // What is asked of the text so far is asked of its end: to look into the whole of it again and again would take the square of its length.
+  let before = '';
   const starts: number[] = [];
   const ends: number[] = [];
   const add = (characters: string, start: number, end: number): void => {
     text += characters;
+    before = (before + characters).slice(-lookedBack);
     for (let index = 0; index < characters.length; index += 1) {
       starts.push(start);
       ends.push(end);
@@ -48,7 +51,7 @@ export function normalise(source: string): Normalised {
     }
     const end = index + found.length;
     if (hyphens.has(found)) {
-      const after = joins(source, index, text);
+      const after = joins(source, index, before);
       if (after !== undefined) {
         skipTo = after;
         continue;
@@ -56,20 +59,22 @@ export function normalise(source: string): Normalised {
     }
     if (/^\p{Cf}/u.test(found)) continue;
     if (/^[\s\p{Cc}]/u.test(found)) {
-      if (text !== '' && !text.endsWith(' ')) add(' ', index, end);
-    } else add(fold(found, text), index, end);
+      if (before !== '' && !before.endsWith(' ')) add(' ', index, end);
+    } else add(fold(found, before), index, end);
   }
   return { text: text.trimEnd(), starts, ends };
 }
 
 /** Where to go on when a hyphen joins what stands around it: letters, with at most a line end between them. */
 function joins(source: string, at: number, before: string): number | undefined {
-  if (!/\p{L}\p{M}*$/u.test(before.slice(-4))) return undefined;
+  if (!/\p{L}\p{M}*$/u.test(before)) return undefined;
   const rest = source.slice(at + 1, at + 1 + maxJoinGap);
   const gap = /^[^\S\n]*\n\s*/u.exec(rest)?.[0] ?? (source[at] === '\u00ad' ? (/^\s*/u.exec(rest)?.[0] ?? '') : '');
   return /^\p{L}/u.test(rest.slice(gap.length)) ? at + 1 + gap.length : undefined;
 }
 const maxJoinGap = 64;
+/** A letter with its marks. */
+const lookedBack = 4;
 
 function fold(found: string, before: string): string {
   const afterDigit = /\d$/u.test(before);

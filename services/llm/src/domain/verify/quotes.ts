@@ -39,6 +39,10 @@ const maxFuzzyChars = 400;
 export const maxPartsOfQuote = 4;
 /** Places of one quote that are looked at. */
 const maxPlaces = 16;
+/** Places in one source at which a quote is only a part of other words, or stands before the part that it follows. */
+const maxPassedOver = 256;
+/** How far a place that is nearly a quote grows on either side, to whole words: a text without blanks is no word. */
+const maxGrownChars = 200;
 
 export function readSource(source: AnswerSource): ReadSource {
   const told = `${source.title}\n${source.text}`;
@@ -57,24 +61,32 @@ function once<Value>(make: () => Value): () => Value {
 }
 
 /**
- * Work that fuzzy lookups may still do. A lookup is charged what it takes at worst, when the quote nearly stands at every place of
- * the source: source characters times quote characters times words of 32 quote characters.
+ * Work that lookups may still do, in steps of about five nanoseconds. A fuzzy lookup is charged what it takes at worst, when the
+ * quote nearly stands at every place of the source: source characters times quote characters times words of 32 quote characters.
  */
-export interface FuzzyBudget {
+export interface LookupBudget {
   steps: number;
 }
+/** To find where a place begins that is nearly a quote, beside what was charged for the lookup: there may be one at every character. */
+const stepsOfMatch = 1_500;
+/** To see whether a place stands alone. */
+const stepsOfPlace = 200;
+/** To compare what two short texts claim, and a character more of them. */
+const stepsOfClaims = 100_000;
+const stepsOfClaimedChar = 250;
 
 /**
  * The places of a quote in a source, for each of its parts: a quote with an ellipsis has several, which have to stand in
  * their order. Empty when one of them is not there.
  */
-export function findExact(quote: string, read: ReadSource): readonly (readonly FoundQuote[])[] {
+export function findExact(quote: string, read: ReadSource, budget: LookupBudget): readonly (readonly FoundQuote[])[] {
   if (quote.length > maxQuoteChars) return [];
   const given = normalise(quote).text;
   const whole = trimQuote(given);
   if (whole === '') return [];
-  for (const words of [given, whole]) {
-    const places = occurrences(words, read, 0);
+  budget.steps -= read.normal().text.length;
+  for (const words of new Set([given, whole])) {
+    const places = occurrences(words, read, 0, budget);
     if (places.length > 0) return [places];
   }
   const parts = whole.split(ellipsis, maxPartsOfQuote + 1).map(trimQuote);
@@ -82,7 +94,7 @@ export function findExact(quote: string, read: ReadSource): readonly (readonly F
   const found: FoundQuote[][] = [];
   let from = 0;
   for (const part of parts) {
-    const [next] = occurrences(part, read, from);
+    const [next] = occurrences(part, read, from, budget);
     if (!next) return [];
     found.push([next]);
     from = next.end;
@@ -91,15 +103,23 @@ export function findExact(quote: string, read: ReadSource): readonly (readonly F
 }
 
 /** The best place of a quote that nearly stands in a source, with the same numbers, dates, negations and opposites. */
-export function findFuzzy(quote: string, read: ReadSource, budget: FuzzyBudget): FoundQuote | undefined {
+export function findFuzzy(quote: string, read: ReadSource, budget: LookupBudget): FoundQuote | undefined {
   const pattern = quote.length > maxFuzzyChars ? '' : trimQuote(normalise(quote).text);
   if (pattern.length < minFuzzyChars) return undefined;
   const { text, starts, ends } = read.normal();
   budget.steps -= text.length * pattern.length * Math.ceil(pattern.length / 32);
   if (budget.steps < 0) return undefined;
   const maxErrors = Math.floor(pattern.length * (1 - minSimilarity));
-  for (const match of search(text, pattern, maxErrors).slice(0, maxPlaces)) {
+  const matches = search(text, pattern, maxErrors);
+  budget.steps -= stepsOfMatch * matches.length;
+  const seen = new Set<string>();
+  for (const match of matches.slice(0, maxPlaces)) {
     const [from, to] = wholeWords(text, match.start, match.end);
+    const place = `${String(from)} ${String(to)}`;
+    if (seen.has(place) || isInside(text, from) || isInside(text, to)) continue;
+    seen.add(place);
+    budget.steps -= stepsOfClaims + stepsOfClaimedChar * (to - from);
+    if (budget.steps < 0) return undefined;
     const [start, end] = [starts[from] ?? 0, ends[to - 1] ?? 0];
     const similarity = 1 - match.errors / pattern.length;
     if (end > start && sameClaims(quote, read.source.text.slice(start, end))) {
@@ -123,14 +143,17 @@ function trimQuote(quote: string): string {
   return /[\p{L}\p{N}]/u.test(trimmed) ? trimmed : '';
 }
 
-function occurrences(needle: string, read: ReadSource, from: number): FoundQuote[] {
+function occurrences(needle: string, read: ReadSource, from: number, budget: LookupBudget): FoundQuote[] {
   const { text, starts, ends } = read.normal();
   const found: FoundQuote[] = [];
+  let passedOver = 0;
   for (let at = text.indexOf(needle); at !== -1 && found.length < maxPlaces; at = text.indexOf(needle, at + 1)) {
+    budget.steps -= stepsOfPlace;
     const last = at + needle.length;
-    if (!standsAlone(text, at, last)) continue;
     const [start, end] = [starts[at] ?? 0, ends[last - 1] ?? 0];
-    if (start >= from) found.push({ source: read.source, start, end, match: 'exact', similarity: 1 });
+    if (start >= from && standsAlone(text, at, last)) {
+      found.push({ source: read.source, start, end, match: 'exact', similarity: 1 });
+    } else if ((passedOver += 1) === maxPassedOver) break;
   }
   return found;
 }
@@ -147,8 +170,8 @@ function standsAlone(text: string, start: number, end: number): boolean {
 
 function wholeWords(text: string, start: number, end: number): [number, number] {
   let [from, to] = [start, end];
-  while (from > 0 && isInside(text, from)) from -= 1;
-  while (to < text.length && isInside(text, to)) to += 1;
+  while (from > Math.max(0, start - maxGrownChars) && isInside(text, from)) from -= 1;
+  while (to < Math.min(text.length, end + maxGrownChars) && isInside(text, to)) to += 1;
   return [from, to];
 }
 

@@ -11,7 +11,7 @@ import {
   findExact,
   findFuzzy,
   type FoundQuote,
-  type FuzzyBudget,
+  type LookupBudget,
   isOnPage,
   type ReadSource,
   readSource,
@@ -52,8 +52,8 @@ const nearbyWorth = 0.5;
 const minOwnOverlap = 1 / 3;
 /** Places of one statement; a quote with an ellipsis has several. Those beyond are as if they were not found. */
 export const maxPlacesOfStatement = 16;
-/** Steps of fuzzy lookups in one answer: a hundred of ordinary length, and about half a second at worst. */
-const maxFuzzySteps = 100_000_000;
+/** Steps of lookups in one answer: a hundred fuzzy ones of ordinary length, and about half a second at worst. */
+const maxLookupSteps = 100_000_000;
 /** Words that say that something is said. */
 const framing = new Set(
   'record records note notes noted report reports reported state states stated mention mentioned indicate indicated source evidence ruled out absence lack'.split(
@@ -63,14 +63,14 @@ const framing = new Set(
 
 export function createVerifier(sources: readonly AnswerSource[]): Verifier {
   const reads = sources.map(readSource);
-  const budget: FuzzyBudget = { steps: maxFuzzySteps };
+  const budget: LookupBudget = { steps: maxLookupSteps };
   return { verify: (statement) => verify(statement, reads, budget) };
 }
 
 function verify(
   { text, quotes: claimed }: { readonly text: string; readonly quotes: readonly ModelQuote[] },
   reads: readonly ReadSource[],
-  budget: FuzzyBudget,
+  budget: LookupBudget,
 ): Verdict {
   const problems = new Set<StatementProblem>();
   const quotes: FoundQuote[] = [];
@@ -92,21 +92,23 @@ function verify(
   return { problems: [...problems], quotes };
 }
 
-/** Looks a quote up where the model says it stands, on its page, and if it is not there, everywhere else. */
+/** Looks a quote up where the model says it stands, on its page, and if it is not there, everywhere else while that is bounded. */
 function look(
   { sourceNumber, quote, page }: ModelQuote,
   reads: readonly ReadSource[],
-  budget: FuzzyBudget,
+  budget: LookupBudget,
 ): { places: readonly (readonly FoundQuote[])[]; problem?: StatementProblem } {
   const named = reads.find(({ source }) => source.number === sourceNumber);
-  let places = named ? findExact(quote, named) : [];
+  let places = named ? findExact(quote, named, budget) : [];
   if (named && places.length === 0) {
     const fuzzy = findFuzzy(quote, named, budget);
     if (fuzzy) places = [[fuzzy]];
   }
   if (places.length === 0) {
     for (const other of reads) {
-      const found = other === named ? [] : findExact(quote, other);
+      // Where it stands instead is a hint for the reader; that it is not where it was said to be is known already.
+      if (budget.steps < 0) break;
+      const found = other === named ? [] : findExact(quote, other, budget);
       if (found.length > 0) return { places: found, problem: 'wrong-source' };
     }
     return { places, problem: 'quote-not-found' };
