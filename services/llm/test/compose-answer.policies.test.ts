@@ -71,6 +71,24 @@ describe('composing an answer: policies', () => {
     }
   });
 
+  it('sends under none of them a tag that is told in pieces, also where what parts them is left out', async () => {
+    const pieces = [
+      says('Metformin 500 mg is taken <img', 'Metformin 500 mg is taken twice daily.'),
+      says('Pigs x< fly.', 'no such words'),
+      says('Metformin src=x onerror=alert()> is taken.', 'Metformin 500 mg is taken twice daily.'),
+    ];
+    for (const [policy, readings] of [
+      ['mark', pieces.toSpliced(1, 1)],
+      ['drop', pieces.toSpliced(1, 1)],
+      ['drop', pieces],
+      ['refuse', pieces.toSpliced(1, 1)],
+    ] as const) {
+      const { texts, summary } = await compose(policy, readings);
+      expect(summary.findings, policy).to.deep.equal(['active-content']);
+      expect(texts.join(''), policy).not.to.contain('onerror');
+    }
+  });
+
   it('sends what is borne out, with its place and its quotes, under each of them', async () => {
     for (const policy of ['mark', 'drop', 'refuse'] as const) {
       const { sent, summary } = await compose(policy, [stopped, taken]);

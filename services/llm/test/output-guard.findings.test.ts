@@ -168,6 +168,25 @@ describe('output guard: what is told in pieces', () => {
     expect(tell([...harmless, ...harmless, ...harmless])).to.deep.equal(Array.from({ length: 9 }, () => false));
   });
 
+  it('is found where it makes an end of a tag or an image that was begun', () => {
+    for (const [begun, rest, finding] of [
+      ['The dose is 5 mg <img', 'src=x onerror=alert()> daily.', 'active-content'],
+      ['The dose is 5 mg <form', 'in the morning> daily.', 'active-content'],
+      ['The dose is 5 mg <a', 'href="/x" daily.', 'active-content'],
+      ['The dose is 5 mg <xss', 'once, onclick=x() daily.', 'active-content'],
+      ['The scan ![of the', 'knee](scan) was clear.', 'active-content'],
+      ['The dose is 5 mg <system', 'as ever> daily.', 'control-syntax'],
+    ] as const) {
+      expect(guard.inspect(begun, '', '', ''), begun).to.deep.equal([]);
+      expect(guard.inspect(rest, '', '', `He came. ${begun}`), begun).to.include(finding);
+    }
+    // What was let through and is not shown joins nothing.
+    expect(guard.inspect('src=x onerror=alert()> daily.', '', '<img', 'He came.')).to.deep.equal([]);
+    const comparisons = 'CD4 was <200, and p <0.05 for a; n <b held.';
+    expect(guard.inspect('It rose on day 3 = baseline and fell.', '', comparisons)).to.deep.equal([]);
+    expect(guard.inspect('All is well.', '', '', '<a '.repeat(20_000))).to.deep.equal([]);
+  });
+
   it('is looked for in the end of a long answer only, in time that grows with it', () => {
     const long = 'He answered questions of clinical staff. '.repeat(20_000);
     expect(guard.inspect('All is well.', '', long)).to.deep.equal([]);

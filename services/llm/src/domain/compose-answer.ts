@@ -64,7 +64,9 @@ export async function* composeAnswer(
     await nextTurn();
     const { problems, quotes } = verifier.verify(reading);
     const cited = quotes.map(({ source, start, end }) => source.text.slice(start, end)).join('\n');
-    const findings = [...new Set([...guard.inspect(reading.text, cited, said), ...guard.inspectQuotes(cited)])];
+    const findings = [
+      ...new Set([...guard.inspect(reading.text, cited, said, draft.soFar()), ...guard.inspectQuotes(cited)]),
+    ];
     if (findings.length === 0) said = `${said} ${reading.text}`.slice(-maxBeforeChars);
     tally.add(findings, problems);
     const isKept = findings.length === 0 && (problems.length === 0 || policy === 'mark');
@@ -122,6 +124,8 @@ interface Draft {
   text: string;
   /** Statements that were sent; a notice is none. */
   sent: number;
+  /** The text with that of the statements that wait. */
+  soFar(): string;
   /** The next statement, or undefined for one that is left out. */
   add(statement: Checked | undefined): void;
   /** What may be sent now: a statement that leads up to the next waits for it. */
@@ -135,6 +139,9 @@ function createDraft(): Draft {
   return {
     text: '',
     sent: 0,
+    soFar() {
+      return [this.text, ...waiting.map(({ text }) => text)].join(' ');
+    },
     add(statement) {
       const text = statement && (isBroken ? standAlone(statement.text) : statement.text);
       isBroken = text === undefined;

@@ -10,10 +10,10 @@ export type GuardFinding =
 
 export interface OutputGuard {
   /**
-   * What is wrong with a statement that cites these words of sources; empty when it may be sent. `before` is what the answer says
-   * before it, or the end of that: a leak may be told in pieces.
+   * What is wrong with a statement that cites these words of sources; empty when it may be sent. A leak, and a tag, may be told in
+   * pieces: `before` is what was let through before it, or the end of that, and `shown` what of it stands in the answer.
    */
-  inspect(statement: string, cited: string, before?: string): readonly GuardFinding[];
+  inspect(statement: string, cited: string, before?: string, shown?: string): readonly GuardFinding[];
   /** What is wrong with words of a source that are sent as a citation. Addresses and markdown are the source's own. */
   inspectQuotes(cited: string): readonly GuardFinding[];
 }
@@ -32,13 +32,14 @@ const minCanaryChars = 12;
 export function createOutputGuard(confidential: readonly string[]): OutputGuard {
   const secret = secretOf(confidential);
   return {
-    inspect(statement, cited, before = '') {
+    inspect(statement, cited, before = '', shown = before) {
       const findings: GuardFinding[] = [];
+      const [tag, image] = ['<', '!['].map((mark) => goingOn(mark, shown, statement)) as [string, string];
       if (leaks(statement, before.slice(-maxBeforeChars), secret)) findings.push('leaked-prompt');
       if (hasForeignAddress(statement, cited)) findings.push('foreign-address');
-      if (activeContent.some((pattern) => pattern.test(statement))) findings.push('active-content');
+      if (isActive(statement) || isActive(tag) || isActive(image)) findings.push('active-content');
       if (hidden.some((pattern) => pattern.test(statement))) findings.push('hidden-characters');
-      if (steersPrograms(statement, cited)) findings.push('control-syntax');
+      if (steersPrograms(statement, cited) || steersPrograms(tag, cited)) findings.push('control-syntax');
       return findings;
     },
     inspectQuotes: (cited) => (activeHtml.some((pattern) => pattern.test(cited)) ? ['active-content'] : []),
@@ -157,6 +158,16 @@ const activeHtml: readonly RegExp[] = [
   /&(?:lt|#0*60|#x0*3c);\/?(?:script|img|iframe|svg|a)\b/iu,
 ];
 const activeContent = [...activeMarkdown, ...activeHtml];
+
+function isActive(text: string): boolean {
+  return activeContent.some((pattern) => pattern.test(text));
+}
+
+/** A statement with what it makes an end of, should it: from the last such mark in the answer so far. Empty when there is none. */
+function goingOn(mark: string, shown: string, statement: string): string {
+  const at = shown.lastIndexOf(mark);
+  return at === -1 ? '' : `${shown.slice(at)} ${statement}`;
+}
 
 const hidden: readonly RegExp[] = [
   // A soft hyphen, tab or line end is typography; joiners are where a script needs them, and in emoji.
