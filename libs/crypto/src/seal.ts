@@ -4,12 +4,13 @@
  */
 import { AppError } from '@wardstone/rpc';
 import { compactDecrypt, CompactEncrypt } from 'jose';
-import type { KeyPurpose, KeyRing } from './key-ring.ts';
+import type { KeyPurpose } from './key-ring.ts';
 import { headerOf, invalid, maxClearBytes, readSealed, type SealContext, type SealedText } from './sealed-text.ts';
+import type { SealingKeys } from './subkeys.ts';
 
 /** Seals a value under the current key of its purpose. Thrown: KEY_UNAVAILABLE and what else the ring throws. */
 export async function seal(
-  keys: KeyRing,
+  keys: SealingKeys,
   purpose: KeyPurpose,
   context: SealContext,
   plaintext: string | Uint8Array,
@@ -26,13 +27,18 @@ export async function seal(
 }
 
 /** Opens a sealed text. Thrown: SEALED_VALUE_INVALID, one error whatever is wrong with the value; KEY_UNAVAILABLE. */
-export async function open(keys: KeyRing, purpose: KeyPurpose, context: SealContext, sealed: string): Promise<string> {
+export async function open(
+  keys: SealingKeys,
+  purpose: KeyPurpose,
+  context: SealContext,
+  sealed: string,
+): Promise<string> {
   return new TextDecoder().decode(await openBytes(keys, purpose, context, sealed));
 }
 
 /** Opens sealed bytes. Thrown: the same as by `open`. */
 export async function openBytes(
-  keys: KeyRing,
+  keys: SealingKeys,
   purpose: KeyPurpose,
   context: SealContext,
   sealed: string,
@@ -55,7 +61,7 @@ export async function openBytes(
 
 /** A version that does not exist, or no longer does, is a fault of the value; a key service that is away is not. */
 async function keyOf(
-  keys: KeyRing,
+  keys: SealingKeys,
   purpose: KeyPurpose,
   tenantId: string,
   version: number,
