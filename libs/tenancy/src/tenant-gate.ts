@@ -33,6 +33,11 @@ export interface TenantGateOptions {
   /** Name of the service that listens. */
   readonly service: string;
   readonly keys: HeldKeys;
+  /**
+   * Told after `keys.forget` of a tenant that is being offboarded, or has been: with every snapshot, so again and again, and with
+   * the change itself. For what a process may drop of such a tenant before tenant-key has it purged; it must not throw.
+   */
+  readonly onLeaving?: (tenantId: string) => void;
   readonly log: Logger;
   /** A stream that is silent for so long is dead; tenant-key's heart beats every 10 s. */
   readonly silenceMs?: number;
@@ -47,7 +52,13 @@ export interface TenantGateOptions {
 type Closed = 'TENANT_SUSPENDED' | 'TENANT_OFFBOARDING';
 
 const firstRetryMs = 100;
-const defaults = { silenceMs: 35_000, maxRetryMs: 5_000, clearSpreadMs: 5_000, random: Math.random };
+const defaults = {
+  silenceMs: 35_000,
+  maxRetryMs: 5_000,
+  clearSpreadMs: 5_000,
+  random: Math.random,
+  onLeaving: () => undefined,
+};
 
 /** Begins to listen. Does not wait: `ready` tells when it has heard enough to let anybody in. */
 export function createTenantGate(given: TenantGateOptions): TenantGate {
@@ -62,6 +73,12 @@ export function createTenantGate(given: TenantGateOptions): TenantGate {
     const refusal = refusalOf(state);
     if (refusal === undefined) into.delete(tenantId);
     else into.set(tenantId, refusal);
+  };
+
+  /** Its keys leave this process; what it may drop goes when it leaves for good, not when it is suspended. */
+  const closeTenant = (tenantId: string, refusal: Closed): void => {
+    keys.forget(tenantId);
+    if (refusal === 'TENANT_OFFBOARDING') options.onLeaving(tenantId);
   };
 
   /** Versions that changed while nobody listened are not in a snapshot; keys are asked for again. */
@@ -82,14 +99,16 @@ export function createTenantGate(given: TenantGateOptions): TenantGate {
         closed = snapshot;
         snapshot = undefined;
         // Those of closed tenants go at once.
-        for (const tenantId of closed.keys()) keys.forget(tenantId);
+        for (const [tenantId, refusal] of closed) closeTenant(tenantId, refusal);
         if (isReady) clearSoon();
         isReady = true;
       } else if (event.case === 'tenant') {
         take(event.value, snapshot ?? closed);
         if (snapshot !== undefined) continue;
-        if (closed.has(event.value.tenantId)) keys.forget(event.value.tenantId);
-        else keys.refresh(event.value.tenantId);
+        const { tenantId } = event.value;
+        const refusal = closed.get(tenantId);
+        if (refusal === undefined) keys.refresh(tenantId);
+        else closeTenant(tenantId, refusal);
       }
     }
   };

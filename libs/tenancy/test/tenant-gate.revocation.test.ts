@@ -67,6 +67,21 @@ describe('tenant gate', () => {
     expect(keys).to.deep.equal([`forget ${one}`, `refresh ${one}`, `refresh ${two}`]);
   });
 
+  it('tells of tenants that leave, after their keys are gone and again with every beginning, and not of suspended ones', async () => {
+    told.snapshot = [statusOf(one, TenantState.OFFBOARDED), statusOf(two, TenantState.SUSPENDED)];
+    gate = open({ onLeaving: (tenantId) => keys.push(`leaving ${tenantId}`) });
+    const beginning = [`forget ${one}`, `leaving ${one}`, `forget ${two}`];
+    await becomes(two, 'TENANT_SUSPENDED');
+    expect(keys).to.deep.equal(beginning);
+    told.say(statusOf(two, TenantState.OFFBOARDING));
+    await becomes(two, 'TENANT_OFFBOARDING');
+    await eventually(() => keys.length === 5, { timeoutMs: 5_000, description: 'the change was told' });
+    expect(keys.slice(3)).to.deep.equal([`forget ${two}`, `leaving ${two}`]);
+    told.hangUp();
+    await eventually(() => keys.includes('clear'), { timeoutMs: 5_000, description: 'the second beginning' });
+    expect(keys.slice(5, 8)).to.deep.equal(beginning);
+  });
+
   it('holds to the last word while nobody speaks, and believes the next beginning', async () => {
     told.snapshot = [statusOf(one, TenantState.SUSPENDED)];
     gate = open();
