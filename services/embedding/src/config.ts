@@ -27,6 +27,20 @@ const keptModels = fields.list.refine(
   `must be ids of models, of ${[lexicalModelId, ...titanIds.keys()].join(', ')}`,
 );
 
+const dayMs = 24 * 60 * 60_000;
+
+/** From a minute to a year: longer than a timer can hold, which none has to. */
+const cacheTtlMs = z
+  .string()
+  .regex(/^\d{1,15}$/, 'must be a whole number')
+  .transform(Number)
+  .pipe(
+    z
+      .number()
+      .min(60_000)
+      .max(366 * dayMs),
+  );
+
 const schema = z.object({
   ...serviceFields,
   ...embeddedFields,
@@ -66,7 +80,17 @@ const schema = z.object({
   WARDSTONE_TITAN_REQUEST_TIMEOUT_MS: fields.durationMs.default(5_000),
   /** A passage with all its attempts, from the first one; a question has what its caller has. */
   WARDSTONE_TITAN_PASSAGE_TIMEOUT_MS: fields.durationMs.default(120_000),
+  /** Of a Redis or Valkey of its own, which may forget. Without it no vector is kept beyond its document. */
+  WARDSTONE_EMBEDDING_CACHE_REDIS_URL: fields.redisUrl.optional(),
+  WARDSTONE_EMBEDDING_CACHE_TTL_MS: cacheTtlMs.default(30 * dayMs),
 });
+
+/** Where vectors of passages are kept for the next time, and for how long. */
+export interface VectorCacheConfig {
+  /** May hold a password. */
+  readonly redisUrl: string;
+  readonly ttlMs: number;
+}
 
 /** What is configured of Titan, when any of it is served. */
 export interface TitanConfig {
@@ -89,6 +113,8 @@ export type Config = Readonly<z.infer<typeof schema>> & {
   readonly keptModels: readonly ServedModel[];
   /** Undefined when no Titan is served. */
   readonly titan: TitanConfig | undefined;
+  /** Undefined when none is given, or no Titan is served: only its vectors are kept. */
+  readonly vectorCache: VectorCacheConfig | undefined;
 };
 
 /** Thrown: ConfigError listing every problem. */
@@ -100,7 +126,32 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const served = [currentModel, ...kept];
   if (served.includes('lexical')) refuseEmbeddedInProduction(config, 'the lexical embedding model');
   const titan = served.some((model) => model !== 'lexical') ? titanOf(config) : undefined;
-  return Object.freeze({ ...config, queueBackend: queueBackendOf(config), currentModel, keptModels: kept, titan });
+  const vectorCache = titan === undefined ? undefined : vectorCacheOf(config);
+  return Object.freeze({
+    ...config,
+    queueBackend: queueBackendOf(config),
+    currentModel,
+    keptModels: kept,
+    titan,
+    vectorCache,
+  });
+}
+
+/** One server has one policy of what it forgets when it is full: the queue's must forget nothing, the cache's what is used least. */
+function vectorCacheOf(config: Readonly<z.infer<typeof schema>>): VectorCacheConfig | undefined {
+  const { WARDSTONE_EMBEDDING_CACHE_REDIS_URL: redisUrl, WARDSTONE_REDIS_URL: queueUrl } = config;
+  if (redisUrl === undefined) return undefined;
+  if (queueUrl !== undefined && serverOf(redisUrl) === serverOf(queueUrl)) {
+    throw new ConfigError([
+      'WARDSTONE_EMBEDDING_CACHE_REDIS_URL: is the server of WARDSTONE_REDIS_URL; the cache needs one of its own, which may evict',
+    ]);
+  }
+  return { redisUrl, ttlMs: config.WARDSTONE_EMBEDDING_CACHE_TTL_MS };
+}
+
+function serverOf(url: string): string {
+  const { hostname, port } = new URL(url);
+  return `${hostname}:${port === '' ? '6379' : port}`.toLowerCase();
 }
 
 function titanOf(config: Readonly<z.infer<typeof schema>>): TitanConfig {

@@ -1,4 +1,4 @@
-/** Embedding: the composition root. Texts become vectors; nothing is kept. */
+/** Embedding: the composition root. Texts become vectors; nothing is kept but sealed. */
 import { createAuditor, createJobSignatures, createServiceKit, systemPrincipal } from '@wardstone/access';
 import { createRemoteKeyRing } from '@wardstone/crypto';
 import { createProgressReporter, createStageWorker } from '@wardstone/queue';
@@ -10,6 +10,7 @@ import { TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/te
 import { createSealedObjects, openObjectStore } from '@wardstone/storage';
 import { createTenantGate } from '@wardstone/tenancy';
 import { openModels } from './adapters/open-models.ts';
+import { openVectorCache } from './adapters/open-vector-cache.ts';
 import { loadConfig } from './config.ts';
 import { embedJob } from './jobs/embed.ts';
 import { createMetrics } from './metrics.ts';
@@ -42,9 +43,11 @@ await runUntilSignal(async () => {
 
   // Data and model.
   const keys = createRemoteKeyRing(tenantKey, service);
-  const gate = createTenantGate({ client: tenantWork, service, keys, log: telemetry.log });
-  const objects = createSealedObjects({ store: openObjectStore(config), keys });
   const metrics = createMetrics(telemetry.metrics);
+  const cache = openVectorCache(config.vectorCache, { keys, metrics, log: telemetry.log });
+  const onLeaving = cache.remove;
+  const gate = createTenantGate({ client: tenantWork, service, keys, onLeaving, log: telemetry.log });
+  const objects = createSealedObjects({ store: openObjectStore(config), keys });
   const models = openModels(config, metrics, telemetry.log);
   const limits = {
     batchTexts: config.WARDSTONE_EMBED_BATCH_TEXTS,
@@ -52,7 +55,7 @@ await runUntilSignal(async () => {
     maxRequests: config.WARDSTONE_EMBED_MAX_REQUESTS,
     tenantSlotPercent: config.WARDSTONE_TENANT_SLOT_PERCENT,
   };
-  const deps: Deps = { models, objects, auditor, progress, metrics, limits };
+  const deps: Deps = { models, cache, objects, auditor, progress, metrics, limits };
 
   // Work.
   const worker = await createStageWorker({
@@ -72,5 +75,5 @@ await runUntilSignal(async () => {
     // Queries are embedded without it, documents are not.
     dependencies: { objects: () => objects.check() },
   });
-  return [server, worker, models, gate, keys, kit];
+  return [server, worker, models, gate, cache, keys, kit];
 });

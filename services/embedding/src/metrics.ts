@@ -6,6 +6,12 @@ import type { EmbeddingKind, EmbeddingUsage } from './ports.ts';
 /** How an attempt at a metered model ended. */
 export type Attempt = 'done' | 'throttled' | 'failed';
 
+/** What became of a text that was looked up in the cache of vectors. */
+export type LookUp = 'hit' | 'miss' | 'unreadable';
+
+/** What was asked of the cache of vectors. */
+export type CacheOperation = 'read' | 'keep' | 'remove';
+
 export interface EmbeddingMetrics {
   /** One call of the model, with all its texts. */
   embedded(kind: EmbeddingKind, texts: number, seconds: number, usage: EmbeddingUsage): void;
@@ -15,6 +21,12 @@ export interface EmbeddingMetrics {
   split(parts: number): void;
   /** Vectors that an earlier run of a job had kept. */
   reused(vectors: number): void;
+  /** Texts that were looked up in the cache of vectors. */
+  cached(result: LookUp, texts: number): void;
+  /** The cache, or the keys for it, could not be had. */
+  cacheFailed(operation: CacheOperation): void;
+  /** Entries that were removed because their tenants leave. */
+  cacheRemoved(entries: number): void;
   /** While it is open nothing is sent to the metered model; half open, one request is tried. */
   circuit(state: 'closed' | 'open' | 'half-open'): void;
   /** How many requests may be with the metered model, are, and wait. */
@@ -34,6 +46,9 @@ export function createMetrics(registry: Registry): EmbeddingMetrics {
   const splitTexts = counter('split_texts_total', 'Texts that were embedded in parts', []);
   const splitParts = counter('split_parts_total', 'Parts of such texts', []);
   const reused = counter('reused_vectors_total', 'Vectors that an earlier run of a job had kept', []);
+  const cached = counter('cached_vectors_total', 'Texts that were looked up in the cache of vectors', ['result']);
+  const cacheFailures = counter('cache_failures_total', 'Failures of the cache of vectors', ['operation']);
+  const cacheRemoved = counter('cache_removed_vectors_total', 'Entries removed for tenants that leave', []);
   const limit = gauge('model_concurrency_limit', 'Requests that may be with the metered model');
   const inFlight = gauge('model_requests_in_flight', 'Requests that are with the metered model');
   const waiting = gauge('model_requests_waiting', 'Requests that wait for their turn');
@@ -58,6 +73,9 @@ export function createMetrics(registry: Registry): EmbeddingMetrics {
       splitParts.inc(parts);
     },
     reused: (vectors) => reused.inc(vectors),
+    cached: (result, count) => cached.inc({ result }, count),
+    cacheFailed: (operation) => cacheFailures.inc({ operation }),
+    cacheRemoved: (entries) => cacheRemoved.inc(entries),
     circuit: (state) => circuit.set(circuitValues[state]),
     concurrency(state) {
       limit.set(state.limit);

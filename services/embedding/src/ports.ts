@@ -60,6 +60,23 @@ export interface EmbeddingModels {
   of(modelId: string): EmbeddingModel;
 }
 
+/** Whose vectors, and of which model. */
+export interface CachedOf {
+  readonly tenantId: string;
+  readonly model: Pick<EmbeddingModel, 'id' | 'dimensions'>;
+}
+
+/**
+ * Vectors of passages that a metered model has made before, by their texts. It may be away, slow, full or none at all: then nothing
+ * is found and nothing kept. Neither call throws, and each ends within a second.
+ */
+export interface VectorCache {
+  /** The vectors that are there, by text. */
+  read(of: CachedOf, texts: readonly string[]): Promise<ReadonlyMap<string, Float32Array>>;
+  /** Keeps vectors by their texts, sealed. */
+  keep(of: CachedOf, vectors: ReadonlyMap<string, Float32Array>): Promise<void>;
+}
+
 /** Bounds of the job, and of `Embed`. */
 export interface Limits {
   /** Texts in one call of a model that is not metered. */
@@ -74,6 +91,7 @@ export interface Limits {
 
 export interface Deps {
   readonly models: EmbeddingModels;
+  readonly cache: VectorCache;
   readonly objects: Pick<SealedObjects, 'exists' | 'readJsonLines' | 'writeJsonLines'>;
   readonly auditor: Pick<Auditor, 'record'>;
   readonly progress: ProgressReporter;

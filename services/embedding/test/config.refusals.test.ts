@@ -92,6 +92,60 @@ describe('embedding configuration: refusals', () => {
     });
   }
 
+  describe('of the cache of vectors', () => {
+    const titan = { ...complete, WARDSTONE_EMBEDDING_MODEL: 'titan', WARDSTONE_BEDROCK_REGION: 'us-east-1' };
+    const redisUrl = 'rediss://user:secret@cache.internal:6380/1';
+    const cached = { ...titan, WARDSTONE_EMBEDDING_CACHE_REDIS_URL: redisUrl };
+    const dayMs = 24 * 60 * 60_000;
+
+    it('has none unless told, nor without Titan, whose vectors alone are kept', () => {
+      expect(loadConfig(titan).vectorCache).to.equal(undefined);
+      expect(loadConfig({ ...cached, WARDSTONE_EMBEDDING_MODEL: 'lexical' }).vectorCache).to.equal(undefined);
+      const kept = {
+        WARDSTONE_EMBEDDING_MODEL: '',
+        WARDSTONE_EMBEDDING_KEPT_MODELS: 'amazon.titan-embed-text-v2:0/512',
+      };
+      expect(loadConfig({ ...cached, ...kept }).vectorCache?.redisUrl).to.equal(redisUrl);
+    });
+
+    it('keeps for 30 days, or from a minute to a year', () => {
+      expect(loadConfig(cached).vectorCache).to.deep.equal({ redisUrl, ttlMs: 30 * dayMs });
+      for (const ttlMs of [60_000, 366 * dayMs]) {
+        const given = { ...cached, WARDSTONE_EMBEDDING_CACHE_TTL_MS: String(ttlMs) };
+        expect(loadConfig(given).vectorCache?.ttlMs).to.equal(ttlMs);
+      }
+    });
+
+    for (const [what, wrong, problem] of [
+      ['no Redis', { WARDSTONE_EMBEDDING_CACHE_REDIS_URL: 'https://cache' }, 'CACHE_REDIS_URL: must be a redis:// URL'],
+      ['less than a minute', { WARDSTONE_EMBEDDING_CACHE_TTL_MS: '59999' }, 'CACHE_TTL_MS: must be at least 60000'],
+      [
+        'more than a year',
+        { WARDSTONE_EMBEDDING_CACHE_TTL_MS: String(366 * dayMs + 1) },
+        'CACHE_TTL_MS: must be at most',
+      ],
+      ['a time in words', { WARDSTONE_EMBEDDING_CACHE_TTL_MS: '30d' }, 'CACHE_TTL_MS: must be a whole number'],
+      ["the queue's server", { WARDSTONE_REDIS_URL: 'redis://CACHE.internal:6380' }, 'the cache needs one of its own'],
+    ] as const) {
+      it(`refuses ${what}, and does not quote it`, () => {
+        expect(() => loadConfig({ ...cached, ...wrong }))
+          .to.throw(problem)
+          .with.property('message')
+          .that.does.not.contain('secret');
+      });
+    }
+
+    it("refuses the queue's server when neither names the port", () => {
+      const urls = {
+        WARDSTONE_EMBEDDING_CACHE_REDIS_URL: 'redis://valkey/1',
+        WARDSTONE_REDIS_URL: 'redis://:secret@valkey:6379',
+      };
+      expect(() => loadConfig({ ...titan, ...urls })).to.throw('the cache needs one of its own');
+      const apart = { ...urls, WARDSTONE_REDIS_URL: 'redis://valkey:6380' };
+      expect(loadConfig({ ...titan, ...apart }).vectorCache?.redisUrl).to.equal('redis://valkey/1');
+    });
+  });
+
   it('prefers Redis when both queues are named', () => {
     const config = loadConfig({ ...complete, WARDSTONE_REDIS_URL: 'redis://127.0.0.1:6379' });
     expect(config.queueBackend).to.deep.equal({ redisUrl: 'redis://127.0.0.1:6379' });

@@ -27,7 +27,7 @@ export interface Embedder {
   close(): Promise<void>;
 }
 
-type EmbedderDeps = Pick<Deps, 'objects' | 'limits' | 'metrics'> & { readonly model: EmbeddingModel };
+type EmbedderDeps = Pick<Deps, 'objects' | 'cache' | 'limits' | 'metrics'> & { readonly model: EmbeddingModel };
 
 export function embedder(deps: EmbedderDeps, document: DocumentRef, signal: AbortSignal): Embedder {
   return deps.model.metered ? keepingEmbedder(deps, document, signal) : plainEmbedder(deps, document, signal);
@@ -52,11 +52,12 @@ const settleMs = 1_000;
 const keepMs = 1_800;
 
 /**
- * Every chunk by itself, a batch being a part: what an earlier run kept is not asked for again, and what this run gets is kept
- * whether it ends well or not.
+ * Every chunk by itself, a batch being a part: what an earlier run kept is not asked for again, nor what the cache has of the same
+ * text, and what this run gets is kept whether it ends well or not.
  */
 function keepingEmbedder(deps: EmbedderDeps, document: DocumentRef, signal: AbortSignal): Embedder {
-  const { model, metrics } = deps;
+  const { model, cache, metrics } = deps;
+  const of = { tenantId: document.tenantId, model };
   const store = keptVectors(deps.objects, document, model);
   const failure = new AbortController();
   const stop = AbortSignal.any([signal, failure.signal]);
@@ -71,15 +72,29 @@ function keepingEmbedder(deps: EmbedderDeps, document: DocumentRef, signal: Abor
     const before = await store.read(part, stop);
     const vectors = new Map([...before].filter(([at, { textDigest }]) => isOf(texts.get(at), textDigest)));
     metrics.reused(vectors.size);
-    const missing = [...texts].filter(([ordinal]) => !vectors.has(ordinal));
+    const wanted = [...texts].filter(([ordinal]) => !vectors.has(ordinal));
+    const cached = await cache.read(
+      of,
+      wanted.map(([, text]) => text),
+    );
+    for (const [ordinal, text] of wanted) {
+      const vector = cached.get(text);
+      if (vector !== undefined) vectors.set(ordinal, { textDigest: digestOf(text), vector, usage: noUsage });
+    }
+    const missing = wanted.filter(([ordinal]) => !vectors.has(ordinal));
+    const made = new Map<string, Float32Array>();
     const ends = await Promise.allSettled(
       missing.map(async ([ordinal, text]) => {
-        const { vectors: made, usage } = await model.embed([text], 'passage', call);
-        const [vector] = made;
-        if (vector !== undefined) vectors.set(ordinal, { textDigest: digestOf(text), vector, usage });
+        const { vectors: answer, usage } = await model.embed([text], 'passage', call);
+        const [vector] = answer;
+        if (vector === undefined) return;
+        vectors.set(ordinal, { textDigest: digestOf(text), vector, usage });
+        made.set(text, vector);
       }),
     );
-    if (ends.some(({ status }) => status === 'fulfilled')) await store.write(part, vectors, kept.signal);
+    // What the cache gave is paid for by nobody: a part is stored for what this run has paid.
+    const caching = cache.keep(of, made);
+    if (made.size > 0) await store.write(part, vectors, kept.signal).finally(async () => caching);
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     return [...texts.keys()].flatMap((ordinal) => vectors.get(ordinal)?.vector ?? []);

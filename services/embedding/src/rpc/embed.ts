@@ -1,11 +1,12 @@
 import type { HandlerContext } from '@connectrpc/connect';
 import { type CallContext, callContext, createSlots, tenantShare } from '@wardstone/rpc';
 import { EmbedKind, type EmbedRequest } from '@wardstone/rpc/gen/wardstone/embedding/v1/embedding_pb';
+import { throughCache } from '../adapters/through-cache.ts';
 import { headed } from '../domain/passage-text.ts';
 import { usageAttributes } from '../domain/usage.ts';
 import type { Deps } from '../ports.ts';
 
-type EmbedDeps = Pick<Deps, 'models' | 'auditor' | 'limits'>;
+type EmbedDeps = Pick<Deps, 'models' | 'cache' | 'auditor' | 'limits'>;
 
 /**
  * Vectors of texts. A call holds a slot of its tenant until its work has ended. Questions have slots of their own: whoever embeds
@@ -27,12 +28,15 @@ export function embed(deps: EmbedDeps) {
 }
 
 /** From a vector its text can be guessed: the audit event comes before it leaves. */
-async function embedOne(deps: Pick<EmbedDeps, 'models' | 'auditor'>, request: EmbedRequest, call: CallContext) {
+async function embedOne(deps: Omit<EmbedDeps, 'limits'>, request: EmbedRequest, call: CallContext) {
   const model = deps.models.of(request.modelId);
   const kind = request.kind === EmbedKind.QUERY ? 'query' : 'passage';
   const texts = kind === 'query' ? request.texts : request.texts.map((text) => headed(request.title, text));
-  const { vectors, usage } = await model.embed(texts, kind, {
-    tenantId: call.principal.tenantId ?? '',
+  const { tenantId } = call.principal;
+  // Of programs none may tell by how long a call takes whether a passage is known. Retrieval, which embeds anew, has them all.
+  const asked = call.peer === 'retrieval' && tenantId !== undefined ? throughCache(model, deps.cache) : model;
+  const { vectors, usage } = await asked.embed(texts, kind, {
+    tenantId: tenantId ?? '',
     signal: call.signal,
     timeoutMs: call.timeoutMs(),
   });

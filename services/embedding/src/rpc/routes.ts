@@ -5,7 +5,7 @@ import { embed } from './embed.ts';
 import { getModels } from './get-models.ts';
 
 /** Every RPC of this service. */
-export function routes(deps: Pick<Deps, 'models' | 'auditor' | 'limits'>) {
+export function routes(deps: Pick<Deps, 'models' | 'cache' | 'auditor' | 'limits'>) {
   return (router: ConnectRouter): void => {
     router.service(EmbeddingService, { embed: embed(deps), getModels: getModels(deps) });
   };

@@ -9,6 +9,7 @@ import { AppError, type CallerCheck, type Principal } from '@wardstone/rpc';
 import { createFileStore, createSealedObjects, type ObjectRef, type SealedObjects } from '@wardstone/storage';
 import { createTelemetry, Registry, type Telemetry } from '@wardstone/telemetry';
 import { createTestAuditor, type RecordedEvent } from '@wardstone/service-testing';
+import { noVectorCache } from '../../src/adapters/open-vector-cache.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { createLexicalEmbedder } from '../../src/domain/lexical-embedder.ts';
 import { servedModels } from '../../src/domain/served-models.ts';
@@ -27,10 +28,10 @@ export interface Harness {
   readonly events: RecordedEvent[];
   readonly reports: number[];
   readonly faults: { audit: boolean };
-  /** Writes a `chunks` artefact. */
-  writeChunks(texts: readonly string[], title?: string): Promise<void>;
+  /** Writes a `chunks` artefact, of the document of `job` unless told. */
+  writeChunks(texts: readonly string[], title?: string, of?: StageJob): Promise<void>;
   /** The artefact `vectors` as the next stage reads it. */
-  readVectors(): Promise<{ modelId: string; vectors: Float32Array[] }>;
+  readVectors(of?: StageJob): Promise<{ modelId: string; vectors: Float32Array[] }>;
   /** Puts bytes that no key opens in the place of an artefact. */
   corrupt(name: ObjectRef['name']): Promise<void>;
   close(): Promise<void>;
@@ -48,6 +49,7 @@ export async function openHarness(
   const faults = { audit: false };
   const deps: Deps = {
     models: servedModels(model, []),
+    cache: noVectorCache,
     objects,
     auditor: createTestAuditor({
       onEvent: (event) => events.push(event),
@@ -66,13 +68,13 @@ export async function openHarness(
     events,
     reports,
     faults,
-    writeChunks: async (texts, title = 'Title') => {
-      await objects.writeJsonLines({ ...job, name: 'chunks' }, chunkLines(texts, title));
+    writeChunks: async (texts, title = 'Title', of = job) => {
+      await objects.writeJsonLines({ ...of, name: 'chunks' }, chunkLines(texts, title, of));
     },
-    readVectors: async () => {
+    readVectors: async (of = job) => {
       let modelId = '';
       const vectors: Float32Array[] = [];
-      for await (const line of readVectorsArtefact(objects.readJsonLines({ ...job, name: 'vectors' }))) {
+      for await (const line of readVectorsArtefact(objects.readJsonLines({ ...of, name: 'vectors' }))) {
         if ('vector' in line) vectors.push(line.vector);
         else ({ modelId } = line);
       }
@@ -86,12 +88,12 @@ export async function openHarness(
   };
 }
 
-function chunkLines(texts: readonly string[], title: string): Iterable<string> {
+function chunkLines(texts: readonly string[], title: string, of: StageJob): Iterable<string> {
   return chunksArtefact(
     {
       kind: 'document',
-      documentId,
-      version: 1,
+      documentId: of.documentId,
+      version: of.version,
       title,
       fileName: 'file.txt',
       pageCount: 1,
