@@ -225,4 +225,26 @@ onRedis('cache of vectors: what stands there', (redisUrl) => {
       raw.close();
     }
   });
+
+  it('serves a user of Redis that may do no more than the README asks for', async () => {
+    const raw = openRawRedis(redisUrl);
+    const [user, password] = [`cache-${randomUUID()}`, randomUUID()];
+    const rules = ['+@read', '+@write', '+@connection', '+info', '~wardstone:vectors:*'];
+    await raw.redis.call('ACL', 'SETUSER', user, 'reset', 'on', `>${password}`, ...rules);
+    const url = new URL(redisUrl);
+    [url.username, url.password] = [user, password];
+    const bench = await openCacheBench(url.href);
+    const of: CachedOf = { tenantId: randomUUID(), model: modelOf() };
+    try {
+      await bench.cache.keep(of, new Map([[text, vectorOf(1)]]));
+      expect((await bench.cache.read(of, [text])).get(text)).to.deep.equal(vectorOf(1));
+      bench.cache.remove(of.tenantId);
+      await eventually(async () => (await bench.count('cache_removed_vectors_total')) === 1);
+      expect(await bench.count('cache_failures_total', { operation: 'keep' })).to.equal(0);
+    } finally {
+      await bench.close();
+      await raw.redis.call('ACL', 'DELUSER', user);
+      raw.close();
+    }
+  });
 });

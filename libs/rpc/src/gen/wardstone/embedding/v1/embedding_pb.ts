@@ -229,7 +229,8 @@ export const EmbedKindSchema: GenEnum<EmbedKind> = /*@__PURE__*/
   enumDesc(file_wardstone_embedding_v1_embedding, 0);
 
 /**
- * Owns the embedding models. Keeps nothing: texts and vectors live in memory for the length of the call.
+ * Owns the embedding models. Keeps nothing in clear: texts and vectors live in memory for the length of the call; vectors of passages
+ * may be kept sealed, for the next time, where a cache is configured.
  *
  * @generated from service wardstone.embedding.v1.EmbeddingService
  */
