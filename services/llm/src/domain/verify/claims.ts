@@ -1,4 +1,5 @@
 import { type DateFact, readDates, saysDate, saysTime, type TimeFact } from './dates.ts';
+import { plainDigits } from '../words.ts';
 import { byAmount, compact, type NumberFact, type Numbers, readNumbers, sameAmount, saysNumber } from './numbers.ts';
 
 /** What a text says that can be counted or dated. */
@@ -31,7 +32,7 @@ export function readClaims(text: string): Claims {
 }
 
 /**
- * What of a statement's claims the cited text does not say. References in brackets ([1], [2, 3]) claim nothing. Names with
+ * What of a statement's claims the cited text does not say. References in brackets ([1], [2, 3]) behind what they are for claim nothing. Names with
  * numbers in them may also be among those that stand around.
  */
 export function missingClaims(statement: string, cited: Claims, around?: ReadonlySet<string>): MissingClaims {
@@ -61,7 +62,12 @@ export function sameFigures(a: string, b: string): boolean {
   return !left.number && !left.date && !right.number && !right.date;
 }
 
-const reference = /\[\s*\d{1,3}(?:\s*[,;-]\s*\d{1,3})*\s*\]/g;
+/** Followed by no word: "[500] mg" is a dose. */
+const reference = /\[\s*\d{1,3}(?:\s*[,;-]\s*\d{1,3})*\s*\](?=\s*(?:[.,;:!?)[]|$))/g;
+/** "Stage IV": a number as well. */
+const roman =
+  /(?<=\b(?:stages?|grades?|class|types?|phases?|factors?|groups?|category|nerve)\s)(?:VI{1,3}|I[VX]|XI{0,2}|V|I{1,3})(?=[A-C]?\b)/gu;
+const romans = ['I', 'II', 'III', 'IV', 'V', 'VI', 'VII', 'VIII', 'IX', 'X', 'XI', 'XII'];
 
 function yearFact(value: number): NumberFact {
   return { value, unit: undefined, per: undefined, bound: undefined, isFirm: false, start: 0, end: 0 };
@@ -74,7 +80,7 @@ function namesIn({ names, plain }: Claims): ReadonlySet<string> {
 }
 
 function plainText(text: string): string {
-  return text
+  return plainDigits(text)
     .replaceAll(/(?<=\d)[\u2009\u202f\u00a0](?=\d{3}(?!\d))/gu, ',')
     .replaceAll(/(?<=\d)[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]+/gu, (found) => `^${found}`)
     .replaceAll(/(?<=\d)(?=[\u00bc-\u00be\u2150-\u215e])/gu, ' ')
@@ -82,5 +88,6 @@ function plainText(text: string): string {
     .replaceAll(/\u03bc/gu, '\u00b5')
     .replaceAll(/[\u2010-\u2015\u2212]/gu, '-')
     .replaceAll('\u00ad', '')
-    .replaceAll('\u2044', '/');
+    .replaceAll('\u2044', '/')
+    .replaceAll(roman, (found) => String(romans.indexOf(found) + 1));
 }

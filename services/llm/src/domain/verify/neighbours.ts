@@ -3,6 +3,7 @@
  * opposite that was exchanged shows there, and nowhere else when both values occur in the sentence: "500 mg of A and 10 mg of B".
  */
 import { isStopWord, stemOf } from '../terms.ts';
+import { plainDigits } from '../words.ts';
 import { cueAt, isCueWord, tokensOf } from './cues.ts';
 import { meaningsOf } from './opposites.ts';
 
@@ -81,7 +82,7 @@ function nameOf({ kind, text }: Item): string {
 
 function itemsOf(text: string): Item[] {
   // Decimals and groups of digits stay one number.
-  const tokens = tokensOf(text.replaceAll(/(?<=\d)[.,](?=\d)/gu, '_'));
+  const tokens = tokensOf(plainDigits(text).replaceAll(/(?<=\d)[.,](?=\d)/gu, '_'));
   const items: Item[] = [];
   let isDenied = false;
   for (let at = 0; at < tokens.length; at += 1) {

@@ -20,7 +20,7 @@ export interface Numbers {
   readonly ranges: readonly (readonly [NumberFact, NumberFact])[];
   /** Values that belong together, as they stand: a blood pressure, a ratio. */
   readonly pairs: readonly string[];
-  /** Numbers that are part of a name, as they stand: IL-6, H1N1, B12. */
+  /** Numbers that are part of a name, as they stand: IL-6, H1N1, B12; and those that go on with letters: 18F, 5k. */
   readonly names: readonly string[];
 }
 
@@ -78,6 +78,11 @@ const upAfter = /^(?:\s*\+(?!\d)|\s*(?:or|and)\s+(?:more|greater|higher|above|ol
 /** How far before a number its bound is looked for. */
 const boundChars = 24;
 
+/** Letters that stand right behind a number and are no unit may say how many times it is meant: they go with it. */
+const maxLettersBehind = 24;
+const lettersBehind = /^(?:e[+-]?\d{1,3}|\p{Script=Latin}[\p{Script=Latin}\d]*)/iu;
+const multiple = /^(?:e[+-]?\d|(?:k|mio|mil|mln|mrd|bn|tn)(?!\p{L}))/iu;
+
 /** Reads the numbers of a text from which dates have been taken out. */
 export function readNumbers(text: string): Numbers {
   const names = [...text.matchAll(name)].map(({ 0: found }) => compact(found));
@@ -88,7 +93,12 @@ export function readNumbers(text: string): Numbers {
   const pairs: string[] = [];
   for (const { 0: found } of text.matchAll(pair))
     pairs.push(found.replaceAll(/\s+over\s+/g, '/').replaceAll(/\s/g, ''));
-  const facts = [...text.matchAll(number)].flatMap((match) => factOf(match, text) ?? []);
+  const facts: NumberFact[] = [];
+  for (const match of text.matchAll(number)) {
+    const [goesOn] = lettersBehind.exec(text.slice(endOf(match), endOf(match) + maxLettersBehind)) ?? [];
+    if (goesOn !== undefined && match.groups?.['digits'] !== undefined) names.push((match[0] + goesOn).toLowerCase());
+    if (goesOn === undefined || !multiple.test(goesOn)) facts.push(factOf(match, text));
+  }
   const ranges: [NumberFact, NumberFact][] = [];
   const complete = [...facts, ...ofNames];
   for (const [index, fact] of facts.entries()) {
@@ -158,9 +168,9 @@ export function compact(found: string): string {
   return found.toLowerCase().replaceAll(/[\s-]/g, '');
 }
 
-function factOf(match: RegExpExecArray, text: string): NumberFact | undefined {
+function factOf(match: RegExpExecArray, text: string): NumberFact {
   const { digits: figures, word, ones, scale, exponent, power, unit, per, money } = match.groups ?? {};
-  const [start, end] = [match.index, match.index + match[0].length];
+  const [start, end] = [match.index, endOf(match)];
   let value = figures === undefined ? (words.get(word?.toLowerCase() ?? '') ?? 0) : valueOf(figures);
   if (ones !== undefined) value += words.get(ones.toLowerCase()) ?? 0;
   if (scale !== undefined) value *= scales.get(scale.toLowerCase()) ?? 1;
@@ -179,6 +189,10 @@ function factOf(match: RegExpExecArray, text: string): NumberFact | undefined {
     start,
     end,
   };
+}
+
+function endOf(match: RegExpExecArray): number {
+  return match.index + match[0].length;
 }
 
 function softFact(value: number): NumberFact {

@@ -28,7 +28,7 @@ const kinds: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     'seconds?|secs?|s': 1,
     'milliseconds?|ms': 1e-3,
   },
-  months: { 'years?|yrs?|yr': 12, 'months?|mos?': 1 },
+  months: { 'years?|yrs?|yr|yo|y': 12, 'months?|mos?': 1 },
   length: {
     'km|kilomet(?:er|re)s?': 1e9,
     'm|met(?:er|re)s?': 1e6,
