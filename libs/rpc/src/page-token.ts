@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { AppError } from './app-error.ts';
 
 /** What a page token may hold: where the next page begins. */
@@ -12,6 +12,7 @@ export interface PageTokenShape<T> {
 const version = 1;
 const maxTokenChars = 1_024;
 const tagBytes = 16;
+const digestChars = 16;
 
 /**
  * Makes an opaque page token: base64url of versioned JSON. With a key, the token is authenticated (HMAC-SHA-256, 128 bits),
@@ -32,7 +33,32 @@ export function decodePageToken<T>(token: string, shape: PageTokenShape<T>, key?
   return parsed.data;
 }
 
-function parse(token: string, key: Uint8Array | undefined): unknown {
+/** Page tokens of one list. */
+export interface PageTokens<T> {
+  encode(position: T): string;
+  /** Undefined for an empty token: the first page. Thrown: AppError PAGE_TOKEN_INVALID, also for a token of another list. */
+  decode(token: string): T | undefined;
+}
+
+/**
+ * Page tokens that fit their own list only: they hold a digest of `list`, which says whose it is and how it is filtered. Give the
+ * shape of a position without it.
+ */
+export function pageTokensOf<T extends PageTokenValue>(list: string, shape: PageTokenShape<T>): PageTokens<T> {
+  const digest = createHash('sha256').update(list).digest('base64url').slice(0, digestChars);
+  const bound: PageTokenShape<T> = {
+    safeParse: (value) => {
+      const { list: of, ...position } = value as Readonly<Record<string, unknown>>;
+      return of === digest ? shape.safeParse(position) : { success: false };
+    },
+  };
+  return {
+    encode: (position) => encodePageToken({ ...position, list: digest }),
+    decode: (token) => (token === '' ? undefined : decodePageToken(token, bound)),
+  };
+}
+
+function parse(token: string, key: Uint8Array | undefined): object {
   const bytes = token.length <= maxTokenChars ? Buffer.from(token, 'base64url') : Buffer.alloc(0);
   // Node skips what is not base64url; a token that does not come out the same was made up.
   if (bytes.length === 0 || bytes.toString('base64url') !== token) throw new AppError('PAGE_TOKEN_INVALID');

@@ -1,11 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
-import { AppError, type PageTokenShape, decodePageToken, encodePageToken } from '../src/index.ts';
+import { AppError, type PageTokenShape, decodePageToken, encodePageToken, pageTokensOf } from '../src/index.ts';
 
-interface Position {
-  readonly createdAt: number;
-  readonly id: string;
-}
+type Position = Readonly<{ createdAt: number; id: string }>;
 
 const shape: PageTokenShape<Position> = {
   safeParse(value) {
@@ -41,6 +38,19 @@ describe('page tokens', () => {
     refused(`${encodePageToken(position)}=`);
     refused(`${encodePageToken(position)} `);
     refused('A'.repeat(2_000));
+  });
+
+  it('of a list fit that list only; without one it begins', () => {
+    const [mine, theirs] = ['tenant-a', 'tenant-b'].map((list) => pageTokensOf(list, shape));
+    const token = mine?.encode(position) ?? '';
+    expect(mine?.decode(token)).to.deep.equal(position);
+    expect(mine?.decode('')).to.equal(undefined);
+    const made = [theirs?.encode(position) ?? '', encodePageToken(position), encodePageToken({ list: 'tenant-a' })];
+    for (const other of [...made, 'x', `${token}=`]) {
+      expect(() => mine?.decode(other), other)
+        .throws(AppError)
+        .with.property('reason', 'PAGE_TOKEN_INVALID');
+    }
   });
 
   it('with a key cannot be changed, nor read with another key', () => {

@@ -125,7 +125,7 @@ describe('reading documents', () => {
     it('refuses page tokens that were made up, or made for another list', async () => {
       const { nextPageToken } = await list({ pageSize: 2 });
       const tampered = `${nextPageToken.slice(0, -4)}AAAA`;
-      const invented = encodePageToken({ before: ids[0] ?? '', query: 'x' });
+      const invented = encodePageToken({ before: ids[0] ?? '', list: 'x' });
       for (const pageToken of ['x', '!!!', tampered, invented, Buffer.from('{}').toString('base64url')]) {
         expect(await reasonOf(list({ pageToken })), pageToken).to.equal('PAGE_TOKEN_INVALID');
       }

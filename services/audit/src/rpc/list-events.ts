@@ -1,12 +1,11 @@
-import { createHash } from 'node:crypto';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { ServiceImpl } from '@connectrpc/connect';
-import { AppError, callContext, decodePageToken, encodePageToken, type CallContext } from '@wardstone/rpc';
+import { callContext, pageTokensOf, type CallContext } from '@wardstone/rpc';
 import type { AuditService, ListEventsRequest } from '@wardstone/rpc/gen/wardstone/audit/v1/audit_pb';
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 import type { AuditEvent, EventContent } from '../domain/audit-event.ts';
-import type { Chain, EventLog, EventQuery } from '../ports.ts';
+import type { EventLog, EventQuery } from '../ports.ts';
 import { actorOf, outcomeFromWire, toWire } from './wire.ts';
 
 interface Deps {
@@ -15,6 +14,9 @@ interface Deps {
 }
 
 const defaultPageSize = 50;
+
+/** `before`: sequence of the last event of the page before. */
+const positionShape = z.strictObject({ before: z.string().regex(/^[1-9]\d{0,17}$/) });
 
 /**
  * Lists the events of the principal's chain, newest first. The reading is recorded before anything is returned, straight
@@ -25,9 +27,10 @@ export function listEvents({ log, now = Date.now }: Deps): ServiceImpl<typeof Au
     const call = callContext(context);
     const chain = call.principal.tenantId;
     const filters = filtersOf(request);
-    const digest = digestOf(chain, filters);
+    const tokens = pageTokensOf(JSON.stringify([chain ?? '', filters]), positionShape);
     const pageSize = request.pageSize === 0 ? defaultPageSize : request.pageSize;
-    const before = request.pageToken === '' ? undefined : placeOf(request.pageToken, digest);
+    const position = tokens.decode(request.pageToken);
+    const before = position && BigInt(position.before);
 
     // One more than asked for tells whether there is a further page.
     const found = await log.list(chain, { ...filters, before, limit: pageSize + 1 });
@@ -38,7 +41,7 @@ export function listEvents({ log, now = Date.now }: Deps): ServiceImpl<typeof Au
     const more = found.length > pageSize && last !== undefined;
     return {
       events: page.map(toWire),
-      nextPageToken: more ? encodePageToken({ before: last.sequence.toString(), for: digest }) : '',
+      nextPageToken: more ? tokens.encode({ before: last.sequence.toString() }) : '',
     };
   };
 }
@@ -54,22 +57,6 @@ function filtersOf(request: ListEventsRequest): Omit<EventQuery, 'limit' | 'befo
     occurredFromMs: occurredFrom && timestampMs(occurredFrom),
     occurredBeforeMs: occurredBefore && timestampMs(occurredBefore),
   };
-}
-
-/** Binds a page token to the chain and the filters that it was made for. */
-function digestOf(chain: Chain, filters: object): string {
-  return createHash('sha256')
-    .update(JSON.stringify([chain ?? '', filters]))
-    .digest('base64url')
-    .slice(0, 22);
-}
-
-const tokenShape = z.strictObject({ before: z.string().regex(/^[1-9]\d{0,17}$/), for: z.string() });
-
-function placeOf(token: string, digest: string): bigint {
-  const value = decodePageToken(token, tokenShape);
-  if (value.for !== digest) throw new AppError('PAGE_TOKEN_INVALID');
-  return BigInt(value.before);
 }
 
 function readingOf(call: CallContext, page: readonly AuditEvent[], nowMs: number): EventContent {

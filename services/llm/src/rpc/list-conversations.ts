@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { HandlerContext } from '@connectrpc/connect';
-import { AppError, callContext, decodePageToken, encodePageToken, tenantOf } from '@wardstone/rpc';
+import { callContext, pageTokensOf, tenantOf } from '@wardstone/rpc';
 import type { ListConversationsRequest } from '@wardstone/rpc/gen/wardstone/llm/v1/conversation_pb';
 import { z } from 'zod';
 import { findConversations } from '../db/conversations.ts';
@@ -11,8 +10,8 @@ import { conversationToWire } from './conversation-wire.ts';
 
 const defaultPageSize = 50;
 
-/** `before`: last id of the page before. `list`: digest of tenant and owner, so that a token fits its own list only. */
-const pageTokenShape = z.strictObject({ before: z.uuid(), list: z.string() });
+/** `before`: last id of the page before. */
+const positionShape = z.strictObject({ before: z.uuid() });
 
 /** The caller's own conversations, newest first. */
 export function listConversations(deps: ConversationDeps) {
@@ -21,8 +20,8 @@ export function listConversations(deps: ConversationDeps) {
     const call = callContext(context);
     const tenantId = tenantOf(call);
     const by = { owner: ownerOf(call.principal), usedSince: usedSince(retention) };
-    const list = digestOf(tenantId, by.owner);
-    const before = positionOf(pageToken, list);
+    const tokens = pageTokensOf(`${tenantId} ${by.owner}`, positionShape);
+    const before = tokens.decode(pageToken)?.before;
     const pageSize = asked || defaultPageSize;
 
     const found = await database.inTenant(tenantId, (tx) => findConversations(tx, by, { before, limit: pageSize + 1 }));
@@ -37,18 +36,7 @@ export function listConversations(deps: ConversationDeps) {
     const hasMore = found.length > pageSize && last !== undefined;
     return {
       conversations: await Promise.all(page.map((row) => conversationToWire(deps, row))),
-      nextPageToken: hasMore ? encodePageToken({ before: last.conversationId, list }) : '',
+      nextPageToken: hasMore ? tokens.encode({ before: last.conversationId }) : '',
     };
   };
-}
-
-function digestOf(tenantId: string, owner: string): string {
-  return createHash('sha256').update(`${tenantId} ${owner}`).digest('base64url').slice(0, 16);
-}
-
-function positionOf(pageToken: string, list: string): string | undefined {
-  if (pageToken === '') return undefined;
-  const position = decodePageToken(pageToken, pageTokenShape);
-  if (position.list !== list) throw new AppError('PAGE_TOKEN_INVALID');
-  return position.before;
 }
