@@ -30,16 +30,16 @@ const olderDocumentsSql = `
   select document_id from chunk_vector
   where tenant_id = $1 and model_id = any ($6::text[]) and vector_key_version < $3 and vector_key_version <> all ($5::int[])`;
 
-/** Ids of documents that have anything below the versions, in their order. */
+/** Ids of documents that have anything below the versions, the first of them in order. Reads every row that is below. */
 export async function olderDocumentIds(
   tx: EntityManager,
   tenantId: string,
   { content, vectors, terms, lostVectors, modelIds }: OlderThan,
-  page: { readonly after: string; readonly limit: number },
+  limit: number,
 ): Promise<string[]> {
   const rows = await tx.query<{ document_id: string }[]>(
-    `select document_id from (${olderDocumentsSql}) older where document_id > $7 order by document_id limit $8`,
-    [tenantId, content, vectors, terms, lostVectors, modelIds, page.after, page.limit],
+    `select document_id from (${olderDocumentsSql}) older order by document_id limit $7`,
+    [tenantId, content, vectors, terms, lostVectors, modelIds, limit],
   );
   return rows.map((row) => row.document_id);
 }

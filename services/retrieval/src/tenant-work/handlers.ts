@@ -1,5 +1,4 @@
 /** What retrieval does when a tenant's keys are rotated and when a tenant leaves, a bounded step at a time. */
-import { nilUuid } from '@wardstone/db';
 import type { Resealing, TenantWorkHandlers, WorkStep } from '@wardstone/tenancy';
 import { AppError } from '@wardstone/rpc';
 import { currentVersion } from '../adapters/current-version.ts';
@@ -36,19 +35,16 @@ export function tenantWorkHandlers(deps: WorkDeps): TenantWorkHandlers {
  */
 async function reseal(deps: WorkDeps, { tenantId, keyVersion }: Resealing, signal: AbortSignal): Promise<WorkStep> {
   await requireVersion(deps, tenantId, keyVersion);
-  let [done, after] = [0, nilUuid];
-  while (done < documentsPerStep) {
+  // Asked for once: finding them reads everything that is left.
+  const documentIds = await olderDocuments(deps, tenantId, documentsPerStep);
+  for (const documentId of documentIds) {
     signal.throwIfAborted();
-    const [documentId] = await olderDocuments(deps, tenantId, { after, limit: 1 });
-    if (documentId === undefined) break;
     await resealDocument(deps, { tenantId, documentId });
-    done += 1;
-    after = documentId;
   }
   const { documents, deadParts, lostVectors } = await olderRows(deps, tenantId);
   const left = documents + Math.min(deadParts, 1);
   if (left === 0 && lostVectors > 0) await tellOfLost(deps, tenantId, lostVectors);
-  return { documentsDone: done, documentsLeft: left };
+  return { documentsDone: documentIds.length, documentsLeft: left };
 }
 
 /** Once in a rotation, with its last step. */

@@ -1,6 +1,5 @@
 /** Re-sealing: a document's rows go to the current versions of the tenant's keys. Key rotation is made of this. */
 import { ifReadable, type KeyRing } from '@wardstone/crypto';
-import { nilUuid } from '@wardstone/db';
 import type { EntityManager } from 'typeorm';
 import { currentVersion } from '../adapters/current-version.ts';
 import { createKeywordWriter, type KeywordWriter } from '../adapters/keyword-writer.ts';
@@ -63,15 +62,14 @@ export async function olderRows({ database, keys }: Omit<ResealDeps, 'log'>, ten
   return database.inTenant(tenantId, (tx) => countOlder(tx, tenantId, older));
 }
 
-/** Ids of documents to re-seal, in order, after one. Thrown: KEY_UNAVAILABLE, DATABASE_UNAVAILABLE. */
+/** Ids of documents to re-seal, the first of them in order. Thrown: KEY_UNAVAILABLE, DATABASE_UNAVAILABLE. */
 export async function olderDocuments(
   { database, keys }: Omit<ResealDeps, 'log'>,
   tenantId: string,
-  page: { readonly after?: string; readonly limit: number },
+  limit: number,
 ): Promise<string[]> {
   const older = await olderThanCurrent({ database, keys }, tenantId);
-  const { after = nilUuid, limit } = page;
-  return database.inTenant(tenantId, (tx) => olderDocumentIds(tx, tenantId, older, { after, limit }));
+  return database.inTenant(tenantId, (tx) => olderDocumentIds(tx, tenantId, older, limit));
 }
 
 /** Documents with vectors that are lost, the first 20 of them, and the versions. Thrown: KEY_UNAVAILABLE, DATABASE_UNAVAILABLE. */
