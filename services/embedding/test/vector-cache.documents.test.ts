@@ -19,6 +19,7 @@ import { routes } from '../src/rpc/routes.ts';
 import { job, openHarness, quietTelemetry, type Harness } from './support/harness.ts';
 import {
   onRedis,
+  brisk,
   openCacheBench,
   openRawRedis,
   openRelay,
@@ -179,6 +180,8 @@ onRedis('cache of vectors: documents and calls', (redisUrl) => {
   });
 
   it('a cache that is silent fails no document', async () => {
+    await bench.close();
+    bench = await openCacheBench(relay.url, { tuning: brisk });
     relay.hush();
     expect((await run(first)).vectors).to.have.length(texts.length);
   });

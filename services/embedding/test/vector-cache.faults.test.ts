@@ -4,11 +4,13 @@ import { AppError } from '@wardstone/rpc';
 import { eventually } from '@wardstone/testing';
 import type { CachedOf } from '../src/ports.ts';
 import {
+  brisk,
   modelOf,
   onRedis,
   openCacheBench,
   openRawRedis,
   openRelay,
+  patient,
   serves,
   vectorOf,
   type CacheBench,
@@ -72,7 +74,7 @@ onRedis('cache of vectors: what is away, slow or full', (redisUrl) => {
   });
 
   it('silent: each call ends, with nothing; the connection is made anew', async () => {
-    bench = await openCacheBench(relay.url);
+    bench = await openCacheBench(relay.url, { tuning: brisk });
     const [by, place] = [bench, of()];
     await by.cache.keep(place, new Map([[text, vectorOf(1)]]));
     relay.hush();
@@ -85,7 +87,7 @@ onRedis('cache of vectors: what is away, slow or full', (redisUrl) => {
   });
 
   it('is left alone for a while after a fault, so that not every part of a document waits for it', async () => {
-    bench = await openCacheBench(relay.url, { restMs: 3_600_000 });
+    bench = await openCacheBench(relay.url, { tuning: { ...brisk, restMs: 3_600_000 } });
     const [by, place] = [bench, of()];
     relay.hush();
     const before = await failures('read');
@@ -122,7 +124,7 @@ onRedis('cache of vectors: what is away, slow or full', (redisUrl) => {
   });
 
   it('keys that cannot be had, or not in time, are no failure of anybody else, and no fault of the cache', async () => {
-    bench = await openCacheBench(relay.url, { restMs: 3_600_000 });
+    bench = await openCacheBench(relay.url, { tuning: { ...patient, timeoutMs: 700, restMs: 3_600_000 } });
     const [by, place, another] = [bench, of(), of()];
     const before = await failures('read');
     by.keys.before = () => Promise.reject(new AppError('KEY_UNAVAILABLE'));

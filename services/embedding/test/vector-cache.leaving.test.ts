@@ -14,7 +14,7 @@ import {
   type Relay,
 } from './support/redis.ts';
 
-const texts = Array.from({ length: 300 }, (_, index) => `Ward round ${String(index)}.`);
+const texts = Array.from({ length: 100 }, (_, index) => `Ward round ${String(index)}.`);
 const vectors = new Map(texts.map((text, index) => [text, vectorOf(index)]));
 
 onRedis('cache of vectors: a tenant that leaves', (redisUrl) => {

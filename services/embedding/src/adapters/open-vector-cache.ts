@@ -27,6 +27,10 @@ const silenceMs = 2_000;
 const keepAliveDelayMs = 10_000;
 const maxReconnectDelayMs = 2_000;
 
+/** Other bounds than those of this service, for tests. */
+export type CacheTuning = Pick<RedisVectorCacheOptions, 'timeoutMs' | 'restMs'> &
+  Pick<CacheRemovalOptions, 'pauseMs'> & { readonly commandTimeoutMs?: number };
+
 /** Connects in the background, as often as need be; waits for nothing. Commands that find no connection fail at once. */
 export function openVectorCache(
   config: VectorCacheConfig | undefined,
@@ -34,16 +38,17 @@ export function openVectorCache(
     readonly keys: SealingKeys;
     readonly metrics: EmbeddingMetrics;
     readonly log: Logger;
-    readonly tuning?: Pick<RedisVectorCacheOptions, 'restMs'> & Pick<CacheRemovalOptions, 'pauseMs'>;
+    readonly tuning?: CacheTuning;
   },
 ): OpenVectorCache {
   if (config === undefined) return noVectorCache;
+  const { keys, metrics, log, tuning = {} } = parts;
   const redis = new Redis(config.redisUrl, {
     // Private networks of some platforms are IPv6 only: 0 takes what the name resolves to.
     family: 0,
     connectionName: 'wardstone-embedding-cache',
     connectTimeout: connectTimeoutMs,
-    commandTimeout: commandTimeoutMs,
+    commandTimeout: tuning.commandTimeoutMs ?? commandTimeoutMs,
     socketTimeout: silenceMs,
     keepAlive: keepAliveDelayMs,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), maxReconnectDelayMs),
@@ -53,7 +58,6 @@ export function openVectorCache(
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
   });
-  const { keys, metrics, log, tuning } = parts;
   const warn = createFaultLog(log);
   redis.on('error', warn);
   const cache = createRedisVectorCache({ redis, keys, ttlMs: config.ttlMs, metrics, warn, ...tuning });

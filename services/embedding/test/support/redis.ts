@@ -6,7 +6,7 @@ import { AppError } from '@wardstone/rpc';
 import { createTelemetry, Registry } from '@wardstone/telemetry';
 import { eventually } from '@wardstone/testing';
 import { Redis } from 'ioredis';
-import { openVectorCache, type OpenVectorCache } from '../../src/adapters/open-vector-cache.ts';
+import { openVectorCache, type CacheTuning, type OpenVectorCache } from '../../src/adapters/open-vector-cache.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import type { CachedOf } from '../../src/ports.ts';
 
@@ -26,12 +26,17 @@ export interface CacheBench {
   close(): Promise<void>;
 }
 
+/** Bounds that a slow machine does not meet by chance, and no pauses. */
+export const patient: CacheTuning = { timeoutMs: 15_000, commandTimeoutMs: 15_000, restMs: 0, pauseMs: 5 };
+/** Bounds as they are, without pauses: for what has to end although nobody answers. */
+export const brisk: CacheTuning = { restMs: 0, pauseMs: 5 };
+
 /** Opens a cache; waits for its connection unless told. */
 export async function openCacheBench(
   redisUrl: string,
-  options: { ttlMs?: number; restMs?: number; pauseMs?: number; keys?: TestKeys; waits?: boolean } = {},
+  options: { ttlMs?: number; tuning?: CacheTuning; keys?: TestKeys; waits?: boolean } = {},
 ): Promise<CacheBench> {
-  const { ttlMs = 60_000, restMs = 0, pauseMs = 5, keys = createTestKeys(), waits = true } = options;
+  const { ttlMs = 60_000, tuning = patient, keys = createTestKeys(), waits = true } = options;
   const registry = new Registry();
   const logLines: string[] = [];
   const telemetry = createTelemetry({
@@ -40,7 +45,7 @@ export async function openCacheBench(
     logLevel: 'info',
     destination: { write: (line: string) => void logLines.push(line) },
   });
-  const parts = { keys: keys.ring, metrics: createMetrics(registry), log: telemetry.log, tuning: { restMs, pauseMs } };
+  const parts = { keys: keys.ring, metrics: createMetrics(registry), log: telemetry.log, tuning };
   const cache = openVectorCache({ redisUrl, ttlMs }, parts);
   const bench: CacheBench = {
     cache,
