@@ -191,7 +191,13 @@ describe('Answer from Bedrock over sockets', () => {
     double.fault({ kind: 'error', type: 'AccessDeniedException' }, { model: quality.id });
     double.onConverse(() => textAnswer(lineOf('Warfarin was stopped because of bleeding.', 1, quote)));
     const events = await collect(await ask());
-    expect(events.at(-1)?.case).to.equal('done');
+    const done = events.at(-1);
+    expect(done?.case === 'done' && done.value.modelId, 'says which one answered').to.equal(fast.id);
+    const recorded = harness.events.map(({ action, attributes }) => [action, attributes?.['model']]);
+    expect(recorded).to.deep.equal([
+      ['answer.create', quality.id],
+      ['answer.end', fast.id],
+    ]);
     expect(answers().map(({ model }) => model)).to.deep.equal([quality.id, fast.id]);
     expect(await countOf('wardstone_llm_model_fallbacks_total', { model: fast.label })).to.equal(1);
     expect(await countOf('wardstone_llm_model_retries_total', { model: rerankerCard.label })).to.equal(2);

@@ -9,6 +9,8 @@ export interface AnswerCourse {
   /** Documents of its sources, once `answer.create` is recorded; before that nothing of them was used. */
   documentIds?: readonly string[];
   summary?: AnswerSummary;
+  /** The model that answered, which need not be the one that was asked first; not known before it has told what it used. */
+  answeredBy?: string;
   /** All of it was sent. */
   isWhole: boolean;
   failure?: unknown;

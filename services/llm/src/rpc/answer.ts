@@ -76,7 +76,7 @@ async function* answerAdmitted(deps: Deps, request: AnswerRequest, call: CallCon
     } finally {
       // What was used is counted however the answer ended: a caller who leaves has not left the bill.
       await admission.settle(spending.byModel());
-      await recordEnd(deps, { course, modelId: model.id, spending }, call);
+      await recordEnd(deps, { course, modelId: course.answeredBy ?? model.id, spending }, call);
     }
   } catch (error) {
     const isRefused = course.documentIds === undefined && AppError.from(error).reason === 'BUDGET_EXCEEDED';
@@ -117,19 +117,21 @@ async function* answerOne(deps: Deps, answering: Answering, call: CallContext) {
   course.documentIds = documentIds;
   yield { event: { case: 'sources' as const, value: { sources: input.sources.map(sourceToWire) } } };
 
-  const { summary, citations } = yield* tell(model, { input, settings, spending }, call);
+  const { summary, citations } = yield* tell(model, { input, settings, spending, course }, call);
   course.summary = summary;
+  const modelId = course.answeredBy ?? model.id;
   const turn = await conversation.keep({
     question: request.question,
     standaloneQuestion: input.question,
     answer: summary.text,
     citations,
-    modelId: model.id,
+    modelId,
     outcome: outcomes[summary.outcome],
   });
   yield { event: { case: 'usage' as const, value: usageToWire(model.id, spending.total()) } };
   deps.metrics.answered(summary, citations.length, (performance.now() - startedMs) / 1000);
-  const done = doneToWire(summary, { model, conversationId, turn });
+  const { promptVersion } = model;
+  const done = doneToWire(summary, { modelId, promptVersion, conversationId, turn });
   yield { event: { case: 'done' as const, value: done } };
 }
 
@@ -195,13 +197,17 @@ function waitOf(call: CallContext): Pick<AnswerInput, 'waitsUntilMs'> {
 /** Sends the answer as it is checked; tells what came of it. */
 async function* tell(
   model: AnswerModel,
-  asked: { readonly input: AnswerInput; readonly settings: AnswerSettings; readonly spending: Spending },
+  asked: { readonly input: AnswerInput } & Pick<Answering, 'settings' | 'spending' | 'course'>,
   call: CallContext,
 ) {
-  const { input, settings, spending } = asked;
+  const { input, settings, spending, course } = asked;
   const citations: ReturnType<typeof citationToWire>[] = [];
   spending.asked(model.id);
-  const readings = readModel(model, input, call.signal, (usage) => spending.add(usage));
+  const readings = readModel(model, input, call.signal, (usage) => {
+    spending.add(usage);
+    // Of several the last one answered: those before it had failed. Guardrails are not paid by tokens.
+    if (usage.inputTokens + usage.cacheReadTokens + usage.outputTokens > 0) course.answeredBy = usage.modelId;
+  });
   let summary: AnswerSummary | undefined;
   const guard = createOutputGuard(model.confidential);
   const { sources } = input;

@@ -91,19 +91,21 @@ export function usageToWire(modelId: string, usage: ModelUsage) {
 
 export function doneToWire(
   { outcome, grounding, statements, supported, withheld, findings, truncated }: AnswerSummary,
-  { model, ...conversation }: { readonly model: AnswerModel; readonly conversationId: string; readonly turn: number },
+  from: Pick<AnswerModel, 'promptVersion'> & {
+    readonly modelId: string;
+    readonly conversationId: string;
+    readonly turn: number;
+  },
 ) {
   return {
     outcome: outcomes[outcome],
-    modelId: model.id,
-    promptVersion: model.promptVersion,
     grounding,
     statements,
     supported,
     withheld,
     guardFindings: findings.map((finding) => wireFindings[finding]),
     truncated,
-    ...conversation,
+    ...from,
   };
 }
 
