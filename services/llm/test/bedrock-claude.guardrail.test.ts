@@ -1,3 +1,4 @@
+import { createModelGuard } from '@wardstone/aws/bedrock';
 import { AppError } from '@wardstone/rpc';
 import { guardrailIntervention, type Json, textAnswer } from '@wardstone/testing/bedrock';
 import { expect } from 'chai';
@@ -109,6 +110,62 @@ describe('Claude: a guardrail in the stream', () => {
     const { events } = await readAll(suite.claude({ guardrail }), input);
     expect(JSON.stringify(events)).not.to.contain(blockedByGuardrail);
     expect(events.at(-1)).to.deep.equal({ kind: 'done', outcome: 'blocked' });
+  });
+});
+
+describe('Claude: a tenant’s guardrail in the stream', () => {
+  const suite = useClaude();
+  const circuit = { minAttempts: 3, firstOpenMs: longMs, maxOpenMs: longMs };
+  const breaking = { delays: { firstMs: 1, maxMs: 2 }, circuit };
+  const claude = () =>
+    suite.claude({
+      ...{
+        routes: [suite.route(quality, breaking), suite.route(fast, breaking)],
+        rewriteRoute: suite.route(fast, breaking),
+      },
+      guardrailGuards: createGuardrailGuards(() => createModelGuard(breaking)),
+    });
+  const history = [{ question: 'Who is it?', answer: 'A patient.' }];
+  const models = () => suite.double.calls.map(({ model }) => model);
+  const away = { kind: 'error', type: 'ServiceUnavailableException' } as const;
+  beforeEach(() => suite.double.onConverse(answeredInPieces));
+
+  it('that is away closes no model to others, and is asked no more itself', async () => {
+    const model = claude();
+    suite.double.fault(away);
+    expect((await readAll(model, { ...input, guardrail: own })).error).to.be.instanceOf(AppError);
+    expect(models()).to.have.length(6);
+    suite.double.clearFaults();
+    suite.double.forgetCalls();
+    expect((await readAll(model, { ...input, guardrail: own })).error).to.be.instanceOf(AppError);
+    expect(models()).to.deep.equal([]);
+    const { events } = await readAll(model, input);
+    expect(events.at(-1)).to.deep.equal({ kind: 'done', outcome: 'answered' });
+    expect(models()).to.deep.equal([quality.id]);
+  });
+
+  it('that is away closes the rewriting of questions to nobody else', async () => {
+    const model = claude();
+    const asked = { question: 'Why?', history, spent: () => undefined };
+    const { signal } = new AbortController();
+    suite.double.fault(away);
+    await model.rewrite({ ...asked, guardrail: own }, signal);
+    expect(models()).to.have.length(3);
+    suite.double.clearFaults();
+    suite.double.forgetCalls();
+    await model.rewrite({ ...asked, guardrail: own }, signal);
+    expect(models()).to.deep.equal([]);
+    await model.rewrite(asked, signal);
+    expect(models()).to.deep.equal([fast.id]);
+  });
+
+  it('asks no model of which others know that it is away', async () => {
+    const model = claude();
+    suite.double.fault(away, { model: quality.id });
+    await readAll(model, input);
+    suite.double.forgetCalls();
+    await readAll(model, { ...input, guardrail: own });
+    expect(models()).to.deep.equal([fast.id]);
   });
 });
 

@@ -21,7 +21,7 @@ import { maxAnswerMicroUsd, maxQuestionMicroUsd, passAnswer, passQuestion } from
 import { converseRequest, type PromptToSend, tokensOfPrompt } from './bedrock-request.ts';
 import { rewriteQuestion } from './bedrock-rewrite.ts';
 import { labelsOf, mayGoElsewhere, type ModelRoute, type ModelRoutes } from './bedrock-route.ts';
-import type { GuardrailGuards } from './guardrail-guards.ts';
+import { type GuardrailGuards, routeWith } from './guardrail-guards.ts';
 
 export interface ClaudeLimits extends StreamLimits {
   /** Of an answer with all its attempts and fallbacks. */
@@ -219,7 +219,8 @@ async function* answerOnce(
   const isHeld = ofAnswer.length > 0;
   const units = inStreamUnits(options, input);
   const stop = new AbortController();
-  const parts = readAnswerStream(route, {
+  const called = routeWith(route, { inStream, floor: options.guardrail }, guardOf);
+  const parts = readAnswerStream(called, {
     request: converseRequest(
       route.card,
       prompt,

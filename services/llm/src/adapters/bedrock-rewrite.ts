@@ -20,7 +20,7 @@ import { tokensOf } from './bedrock-answer-stream.ts';
 import { passQuestion } from './bedrock-guardrail.ts';
 import { guardrailConfig, guarded, samplingOf, textOf, tokensOfPrompt } from './bedrock-request.ts';
 import { createAttempts, labelsOf, type Attempts, type ModelRoute } from './bedrock-route.ts';
-import type { GuardrailGuards } from './guardrail-guards.ts';
+import { type GuardrailGuards, routeWith } from './guardrail-guards.ts';
 
 export interface RewriteOptions {
   readonly route: ModelRoute;
@@ -130,7 +130,7 @@ function promptOf({ template, system, drawCode }: RewriteOptions, { question, hi
 }
 
 async function converse(
-  { route, system, prices, timeoutMs }: RewriteOptions,
+  { route, system, prices, timeoutMs, floor, guardOf }: RewriteOptions,
   rewriting: {
     readonly asked: Asked;
     readonly prompt: Prompt;
@@ -139,8 +139,8 @@ async function converse(
   },
   signal: AbortSignal,
 ): Promise<ConverseCommandOutput> {
-  const { card, client, guard } = route;
   const { asked, prompt, attempts, inStream } = rewriting;
+  const { card, client, guard } = routeWith(route, { inStream, floor }, guardOf);
   const { parts, tokens } = prompt;
   const maxTokens = Math.min(maxOutputTokens, card.maxOutputTokens);
   const command = new ConverseCommand({
