@@ -48,6 +48,8 @@ describe('verifier: negation', () => {
     ["He can't walk.", 'He can walk.'],
     ['Warfarin was stopped.', 'Warfarin was not stopped.'],
     ['He no longer takes warfarin.', 'He takes warfarin.'],
+    ['Aspirin is indicated.', 'Aspirin is contraindicated.'],
+    ['Aspirin is contraindicated in asthma.', 'Aspirin is indicated in asthma.'],
   ] as const) {
     it(`does not take "${said}" from "${told}"`, () => {
       expect(problems(said, told)).to.include('negation-differs');
@@ -70,6 +72,9 @@ describe('verifier: opposites and exchanges', () => {
     ['Mortality increased with age.', 'Mortality decreased with age.', 'negation-differs'],
     ['Methotrexate is taken daily.', 'Methotrexate is taken weekly.', 'negation-differs'],
     ['He has hypotension.', 'He has hypertension.', 'negation-differs'],
+    ['The isolate was sensitive to cefazolin.', 'The isolate was resistant to cefazolin.', 'negation-differs'],
+    ['She was seronegative for rubella.', 'She was seropositive for rubella.', 'negation-differs'],
+    ['The brother died of sepsis.', 'The brother survived sepsis.', 'negation-differs'],
     ['Metoprolol was given orally.', 'Metoprolol was given intravenously.', 'negation-differs'],
     [
       'He takes metformin 10 mg and lisinopril 500 mg.',

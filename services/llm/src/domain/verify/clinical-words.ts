@@ -15,6 +15,7 @@ const prefixed: Readonly<Record<string, string>> = {
   ir: 'regular relevant reversible',
   a: 'febrile symptomatic typical',
   ab: 'normal normality normalities',
+  contra: 'indicated indication indications',
   dis: 'agree agreed appear appeared continue continued continuing continues continuation',
   non: 'adherent allergic cancerous compliant diabetic existent fatal functional infectious invasive malignant reactive responsive significant smoker smokers smoking specific tender toxic',
 };
