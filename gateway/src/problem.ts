@@ -32,7 +32,7 @@ export function toOpenAiError({ type, title, detail, reason, errors = [] }: Prob
 }
 
 /** The `type` of a problem: a stable URI per reason. */
-export function problemType(reason: Reason): string {
+function problemType(reason: Reason): string {
   return `urn:wardstone:problem:${reason}`;
 }
 

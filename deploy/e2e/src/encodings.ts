@@ -16,7 +16,7 @@ const wideRun = new RegExp(
  * which a group may begin, of hexadecimal digits at both, and of UTF-16, decoded as Latin-1. Runs that are nothing of the
  * kind decode to noise, which the length of the words looked for makes harmless.
  */
-export function decodedReadings(text: string): string {
+function decodedReadings(text: string): string {
   const readings: string[] = [];
   for (const [run] of text.matchAll(base64Run)) {
     for (let start = 0; start < 4; start++) readings.push(Buffer.from(run.slice(start), 'base64').toString('latin1'));

@@ -2,7 +2,7 @@
  * Words that stand in raw bytes are told from chance by their length and by their letters' case, which is what people write:
  * in sealed (base64url) text such a run of seven letters that equals a given one has odds below 1e-11 per place.
  */
-export const rawLetters = 7;
+const rawLetters = 7;
 const asWritten = /^(?:[A-Z]?[a-z]+|[A-Z]+)$/;
 
 /** Words that are looked for where sealed values have been cut out, so that no chance is left. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 
 /** The first release that runs our TypeScript sources as they are. */
-export const oldestHostNode = [22, 18];
+const oldestHostNode = [22, 18];
 
 /** Whether a Node of this version ("v24.1.0") runs TypeScript without a flag. */
 export function runsTypeScript(version) {

@@ -24,7 +24,7 @@ export const objectFaults = [
 ] as const satisfies readonly Reason[];
 
 /** What may go wrong at a model that answers. */
-export const modelFaults = [
+const modelFaults = [
   'MODEL_UNAVAILABLE',
   'MODEL_THROTTLED',
   'MODEL_TIMEOUT',

@@ -3,7 +3,7 @@ import { count, id, instant } from './fields.ts';
 import { pageOf, pageQuery } from './page.ts';
 
 /** How what was tried ended. */
-export const auditOutcomes = ['SUCCESS', 'DENIED', 'FAILURE'] as const;
+const auditOutcomes = ['SUCCESS', 'DENIED', 'FAILURE'] as const;
 
 const sha256 = z.string();
 

@@ -5,4 +5,4 @@ export { migrate, migrationRoles, type MigrateOptions, type MigrationClass, type
 export { createPassLoop, type Pass, type PassLoop, type PassLoopOptions } from './pass-loop.ts';
 export { removeTenantRows } from './remove-rows.ts';
 export { idsOnlyFunction, tenantTable, type IdsOnlyFunctionOptions } from './row-level-security.ts';
-export { nilUuid, requireUuid } from './uuid.ts';
+export { nilUuid } from './uuid.ts';

@@ -56,7 +56,7 @@ export interface VectorLine {
 
 const count = z.int().min(0);
 
-export const documentLineSchema = z.strictObject({
+const documentLineSchema = z.strictObject({
   kind: z.literal('document'),
   documentId: z.uuid(),
   version: z.int().min(1),
@@ -94,7 +94,7 @@ export const vectorsLineSchema = z.strictObject({
   count,
 });
 
-export const vectorLineSchema = z.strictObject({ ordinal: count, values: z.base64() });
+const vectorLineSchema = z.strictObject({ ordinal: count, values: z.base64() });
 
 /** The lines of a `chunks` artefact, in order, each a JSON text without its line end. */
 export function* chunksArtefact(document: DocumentLine, chunks: Iterable<ChunkLine>): Generator<string> {

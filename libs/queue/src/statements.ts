@@ -48,7 +48,7 @@ export interface Tally {
   readonly stalledCount: number;
 }
 
-export const noTally: Tally = { unsureFailures: 0, takeovers: 0, stalledCount: 0 };
+const noTally: Tally = { unsureFailures: 0, takeovers: 0, stalledCount: 0 };
 
 /** Why something in the queue is not believed. */
 export type Refusal =

@@ -1,10 +1,4 @@
-export {
-  objectKeyPattern,
-  objectNotFound,
-  type ObjectHead,
-  type ObjectStore,
-  type PutOptions,
-} from './object-store.ts';
+export { type ObjectHead, type ObjectStore, type PutOptions } from './object-store.ts';
 export { createFileStore } from './file-store.ts';
 export { createS3Store, type S3StoreOptions } from './s3-store.ts';
 export { openObjectStore } from './open-object-store.ts';

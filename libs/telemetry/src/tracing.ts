@@ -49,7 +49,7 @@ export async function withSpan<T>(
 }
 
 /** Marks a span as failed without writing anything that could carry content. */
-export function markFailed(span: Span, error: unknown): void {
+function markFailed(span: Span, error: unknown): void {
   const { name, reason } = describeError(error);
   span.setStatus({ code: SpanStatusCode.ERROR });
   span.setAttribute('error.type', reason ?? name);

@@ -2,7 +2,7 @@
 import type { ConverseEvent } from '@wardstone/testing/bedrock';
 import { inventedText } from '../material.ts';
 
-export const sourceCount = 8;
+const sourceCount = 8;
 const charsOfSource = 1_000;
 const firstSeed = 7_000_000;
 

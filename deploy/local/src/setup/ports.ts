@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { readJson, writeJson } from './files.ts';
 
 /** Whether this loopback port can be listened on now. */
-export async function isPortFree(port: number): Promise<boolean> {
+async function isPortFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => {

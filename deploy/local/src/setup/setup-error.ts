@@ -1,5 +1,5 @@
 /** The two ways to run Wardstone where its embedded dependencies cannot be set up. */
-export const waysOut = [
+const waysOut = [
   'There are two ways out:',
   '  1. docker compose up                     runs the whole platform in containers;',
   '  2. WARDSTONE_DATABASE_URL=postgres://…   names the superuser of a Postgres 17 with pgvector that already runs',

@@ -28,8 +28,6 @@ const accountsSchema = z.strictObject({
 export type SeededTenant = z.infer<typeof tenantSchema>;
 /** A seeded person with a random password made at set-up. */
 export type SeededUser = z.infer<typeof userSchema>;
-/** A team's program: client credentials with a random secret made at set-up. */
-export type SeededClient = z.infer<typeof clientSchema>;
 /** Everyone whom the development sign-in knows. */
 export type Accounts = z.infer<typeof accountsSchema>;
 

@@ -4,7 +4,7 @@ import { MoreThan, type EntityManager } from 'typeorm';
 import { idempotencyEntity, type IdempotencyRow } from './entities.ts';
 
 /** How long a key is remembered. */
-export const keyLifetimeMs = 24 * 60 * 60_000;
+const keyLifetimeMs = 24 * 60 * 60_000;
 
 /** Keys are stored as a digest: callers put what they like into them. */
 export function hashKey(key: string): Buffer {

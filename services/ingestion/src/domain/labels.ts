@@ -3,11 +3,11 @@ import { AppError, type FieldViolation } from '@wardstone/rpc';
 import { z } from 'zod';
 
 /** At most of each. */
-export const maxEntries = 20;
+const maxEntries = 20;
 /** Longest label, in UTF-16 code units. */
-export const maxLabelChars = 100;
+const maxLabelChars = 100;
 /** Longest value of the metadata, in UTF-16 code units. */
-export const maxValueChars = 200;
+const maxValueChars = 200;
 
 const namePattern = /^[a-z][a-z0-9_]{0,63}$/;
 /** Controls, and the two line separators that are none: they could forge lines wherever a label is shown. */

@@ -18,7 +18,7 @@ const charsOfUnit = 1_000;
 export const charsOfToken = 5;
 
 /** Units of texts that are looked at one by one. */
-export function unitsOf(chars: readonly number[]): number {
+function unitsOf(chars: readonly number[]): number {
   return chars.reduce((sum, count) => sum + Math.ceil(count / charsOfUnit), 0);
 }
 

@@ -2,7 +2,6 @@ import type { ModelUsage } from '../ports.ts';
 
 /** What one answer used, call by call. */
 export interface Spending {
-  readonly all: readonly ModelUsage[];
   add(usage: ModelUsage): void;
   /** A model was asked, whatever it will tell of what it used. */
   asked(modelId: string): void;
@@ -26,7 +25,6 @@ export function createSpending(): Spending {
   const asked = new Set<string>();
   const sumOf = (usages: readonly ModelUsage[], start: ModelUsage): ModelUsage => usages.reduce(sum, start);
   return {
-    all,
     add: (usage) => void all.push(usage),
     asked: (modelId) => void asked.add(modelId),
     byModel: () => {

@@ -24,7 +24,7 @@ const byFault: Readonly<Record<AwsFault, Reason>> = {
 };
 
 /** An AppError for whatever the client threw. */
-export function kmsError(cause: unknown): AppError {
+function kmsError(cause: unknown): AppError {
   if (cause instanceof AppError) return cause;
   const name = errorNameOf(cause);
   // Nobody but the call's own time limit aborts a call.
