@@ -74,6 +74,12 @@ describe('verifier: opposites and exchanges', () => {
     ['He has hypotension.', 'He has hypertension.', 'negation-differs'],
     ['The isolate was sensitive to cefazolin.', 'The isolate was resistant to cefazolin.', 'negation-differs'],
     ['She was seronegative for rubella.', 'She was seropositive for rubella.', 'negation-differs'],
+    ['Take warfarin every day.', 'Take warfarin every other day.', 'negation-differs'],
+    ['Take warfarin on alternate days.', 'Take warfarin daily.', 'negation-differs'],
+    ['Take a tablet of digoxin daily.', 'Take half a tablet of digoxin daily.', 'negation-differs'],
+    ['Take a double dose of digoxin.', 'Take one dose of digoxin.', 'negation-differs'],
+    ['Hepatitis C was found.', 'Hepatitis B was found.', 'number-not-in-source'],
+    ['He takes vitamin K.', 'He takes vitamin D.', 'number-not-in-source'],
     ['The brother died of sepsis.', 'The brother survived sepsis.', 'negation-differs'],
     ['Metoprolol was given orally.', 'Metoprolol was given intravenously.', 'negation-differs'],
     [
@@ -89,6 +95,11 @@ describe('verifier: opposites and exchanges', () => {
   }
 
   it('takes a word for another of its direction', () => {
+    expect(problems('Take warfarin on alternate days.', 'Take warfarin every other day.')).to.deep.equal([]);
+    expect(problems('Take digoxin daily.', 'Take digoxin every day.')).to.deep.equal([]);
+    expect(problems('He had hepatitis C.', 'He had hepatitis B and C.')).to.deep.equal([]);
+    expect(problems('A man had influenza A.', 'Influenza A was found in a man.')).to.deep.equal([]);
+    expect(problems('He saw doctor J. Smith.', 'He saw doctor Smith.')).to.deep.equal([]);
     expect(problems('Mortality rose with age.', 'Mortality was higher with age.')).to.deep.equal([]);
   });
 });

@@ -79,12 +79,16 @@ function namesIn({ names, plain }: Claims): ReadonlySet<string> {
   return new Set([...names, ...Array.from(apart, ([, word = '', number = '']) => compact(word) + number)]);
 }
 
+/** "5·5", as British journals have it; "5·10^6" is a product. */
+const decimalMiddot = /(?<=\d)\u00b7(?=\d)(?!10\s?\^)/gu;
+
 function plainText(text: string): string {
   return plainDigits(text)
     .replaceAll(/(?<=\d)[\u2009\u202f\u00a0](?=\d{3}(?!\d))/gu, ',')
     .replaceAll(/(?<=\d)[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]+/gu, (found) => `^${found}`)
     .replaceAll(/(?<=\d)(?=[\u00bc-\u00be\u2150-\u215e])/gu, ' ')
     .normalize('NFKC')
+    .replaceAll(decimalMiddot, '.')
     .replaceAll(/\u03bc/gu, '\u00b5')
     .replaceAll(/[\u2010-\u2015\u2212]/gu, '-')
     .replaceAll('\u00ad', '')

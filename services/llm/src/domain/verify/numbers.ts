@@ -20,7 +20,10 @@ export interface Numbers {
   readonly ranges: readonly (readonly [NumberFact, NumberFact])[];
   /** Values that belong together, as they stand: a blood pressure, a ratio. */
   readonly pairs: readonly string[];
-  /** Numbers that are part of a name, as they stand: IL-6, H1N1, B12; and those that go on with letters: 18F, 5k. */
+  /**
+   * Numbers that are part of a name, as they stand: IL-6, H1N1, B12; and those that go on with letters: 18F, 5k. Also letters that
+   * say which one: the C of hepatitis C.
+   */
   readonly names: readonly string[];
 }
 
@@ -64,6 +67,8 @@ const number = new RegExp(
 /** A name with a number in it: the digits say which one, not how many. */
 const name =
   /(?<![\p{L}\d]|[\p{L}\d]-)(?=[\p{L}-]{0,40}\d)\p{L}[\p{L}\d]{0,40}(?:-[\p{L}\d]{1,40}){0,8}(?![\p{L}\d])/gu;
+/** Not an article, nor an initial before a name. */
+const letter = /(?<=\p{Ll}[\s-])[A-HJ-Z](?![\p{L}\p{N}'’]|\.\s?\p{L}|\s\p{Lu})/gu;
 const pair =
   /(?<![\p{L}\d./:])\d{1,4}(?:\.\d+)?\s?(?:\/|:)\s?\d{1,4}(?:\.\d+)?(?![\d/:]|\.\d)|(?<![\d.])\d{2,3}\s+over\s+\d{2,3}(?!\d)/gu;
 
@@ -90,6 +95,7 @@ export function readNumbers(text: string): Numbers {
   const ofNames = names.flatMap((found) =>
     [...found.matchAll(/\d+/g)].map(({ 0: figures }) => softFact(Number(figures))),
   );
+  for (const [found] of text.matchAll(letter)) names.push(found.toLowerCase());
   const pairs: string[] = [];
   for (const { 0: found } of text.matchAll(pair))
     pairs.push(found.replaceAll(/\s+over\s+/g, '/').replaceAll(/\s/g, ''));

@@ -54,7 +54,8 @@ const groups: readonly (readonly string[])[] = [
   ['preoperative', 'postoperative'],
   ['inpatient', 'outpatient'],
   ['morning', 'evening'],
-  ['hourly', 'daily', 'weekly', 'monthly', 'yearly annually'],
+  ['hourly', 'daily', 'everyotherday', 'weekly', 'everyotherweek', 'monthly', 'yearly annually'],
+  ['halfdose', 'wholedose', 'doubledose'],
   [
     'oral orally',
     'intravenous intravenously',
@@ -85,10 +86,22 @@ export function meaningsOf(stem: string): readonly Meaning[] {
   return meanings.get(stem) ?? [];
 }
 
+/** Words that carry a meaning only together, as one. */
+const together: readonly (readonly [RegExp, string])[] = [
+  [/\b(?:every|each) (?:other|second) (?:day|night)\b|\balternate (?:days|nights)\b|\bqod\b/gu, 'everyotherday'],
+  [/\b(?:every|each) (?:other|second) week\b|\balternate weeks\b/gu, 'everyotherweek'],
+  [/\b(?:every|each) day\b/gu, 'daily'],
+  [/\b(?:every|each) week\b/gu, 'weekly'],
+  [/\bhalf (?:of )?(?:a |an |one |the )?(?:tablet|capsule|pill|dose|ampoule|vial|patch)\b/gu, 'halfdose'],
+  [/\bdouble (?:of )?(?:a |the )?(?:tablet|capsule|pill|dose)\b/gu, 'doubledose'],
+  [/\b(?:a|one|1|the|full|whole) (?:tablet|capsule|pill|dose|ampoule|vial|patch)\b/gu, 'wholedose'],
+];
+
 /** The meanings of each group that a text's words carry, by the group's number. */
 function readMeanings(text: string): ReadonlyMap<number, ReadonlySet<number>> {
   const found = new Map<number, Set<number>>();
-  for (const [word] of fold(text).matchAll(/\p{L}+(?:-sided)?/gu)) {
+  const joined = together.reduce((so, [words, one]) => so.replaceAll(words, one), fold(text));
+  for (const [word] of joined.matchAll(/\p{L}+(?:-sided)?/gu)) {
     for (const { group, meaning } of meaningsOf(stemOf(word))) {
       found.set(group, (found.get(group) ?? new Set<number>()).add(meaning));
     }
