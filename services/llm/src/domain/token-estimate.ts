@@ -49,7 +49,7 @@ function estimateAny(text: string): number {
 }
 
 const bytesOfToken = 2.5;
-/** Letters of up to three bytes, white space of ASCII within a line, and anything else by itself. */
-const pieces = /(?:(?![\u{10000}-\u{10ffff}])[\p{L}\p{M}])+|[\t\v\f\r ]+|[^]/gu;
+/** Letters of up to three bytes, white space of ASCII within a line, digits and marks of ASCII, and anything else by itself. */
+const pieces = /(?:(?![\u{10000}-\u{10ffff}])[\p{L}\p{M}])+|[\t\v\f\r ]+|[\n!-@[-`{-~]+|[^]/gu;
 const letters = /^(?![\u{10000}-\u{10ffff}])[\p{L}\p{M}]/u;
 const spaces = /^[\t\v\f\r ]/u;
