@@ -73,7 +73,7 @@ describe('composing an answer: policies', () => {
 
   it('sends under none of them a tag that is told in pieces, also where what parts them is left out', async () => {
     const pieces = [
-      says('Metformin 500 mg is taken <img', 'Metformin 500 mg is taken twice daily.'),
+      says('Metformin 500 mg is taken <x', 'Metformin 500 mg is taken twice daily.'),
       says('Pigs x< fly.', 'no such words'),
       says('Metformin src=x onerror=alert()> is taken.', 'Metformin 500 mg is taken twice daily.'),
     ];

@@ -71,6 +71,9 @@ describe('output guard: what is withheld', () => {
     ['a link in markdown', 'Click [here](https://www.nice.org.uk/guidance/ng28).', 'active-content'],
     ['an HTML image', 'Fine <img src=x onerror=alert(1)>', 'active-content'],
     ['a tag with a slash behind its name', '<svg/onload=alert(1)>', 'active-content'],
+    ['an image that is open', 'The dose is 5 mg <img', 'active-content'],
+    ['an image with a comparison in it', 'Fine <img < src=x onerror=alert(1)>', 'active-content'],
+    ['a tag of no meaning with a handler', 'Fine <x < onclick=alert(1)>', 'active-content'],
     ['a tag with slashes for blanks', '<img/src/onerror=alert(1)>', 'active-content'],
     ['a handler behind a name without a value', '<details/open/ontoggle=x()>', 'active-content'],
     ['a handler of a tag that is left open', 'Fine <select autofocus onfocus=x()', 'active-content'],
@@ -170,8 +173,8 @@ describe('output guard: what is told in pieces', () => {
 
   it('is found where it makes an end of a tag or an image that was begun', () => {
     for (const [begun, rest, finding] of [
-      ['The dose is 5 mg <img', 'src=x onerror=alert()> daily.', 'active-content'],
-      ['The dose is 5 mg <form', 'in the morning> daily.', 'active-content'],
+      ['The dose is 5 mg <x', 'src=x onerror=alert()> daily.', 'active-content'],
+      ['The dose is 5 mg <x and a level < 3 onclick', '=alert()> daily.', 'active-content'],
       ['The dose is 5 mg <a', 'href="/x" daily.', 'active-content'],
       ['The dose is 5 mg <xss', 'once, onclick=x() daily.', 'active-content'],
       ['The scan ![of the', 'knee](scan) was clear.', 'active-content'],
@@ -181,7 +184,7 @@ describe('output guard: what is told in pieces', () => {
       expect(guard.inspect(rest, '', '', `He came. ${begun}`), begun).to.include(finding);
     }
     // What was let through and is not shown joins nothing.
-    expect(guard.inspect('src=x onerror=alert()> daily.', '', '<img', 'He came.')).to.deep.equal([]);
+    expect(guard.inspect('src=x onerror=alert()> daily.', '', '<x', 'He came.')).to.deep.equal([]);
     const comparisons = 'CD4 was <200, and p <0.05 for a; n <b held.';
     expect(guard.inspect('It rose on day 3 = baseline and fell.', '', comparisons)).to.deep.equal([]);
     expect(guard.inspect('All is well.', '', '', '<a '.repeat(20_000))).to.deep.equal([]);

@@ -37,12 +37,14 @@ export function createOutputGuard(confidential: readonly string[]): OutputGuard 
       const [tag, image] = ['<', '!['].map((mark) => goingOn(mark, shown, statement)) as [string, string];
       if (leaks(statement, before.slice(-maxBeforeChars), secret)) findings.push('leaked-prompt');
       if (hasForeignAddress(statement, cited)) findings.push('foreign-address');
-      if (isActive(statement) || isActive(tag) || isActive(image)) findings.push('active-content');
+      const isMarkup = isActive(statement) || isActive(tag) || isActive(image) || handlesEvents(statement, shown);
+      if (isMarkup) findings.push('active-content');
       if (hidden.some((pattern) => pattern.test(statement))) findings.push('hidden-characters');
       if (steersPrograms(statement, cited) || steersPrograms(tag, cited)) findings.push('control-syntax');
       return findings;
     },
-    inspectQuotes: (cited) => (activeHtml.some((pattern) => pattern.test(cited)) ? ['active-content'] : []),
+    inspectQuotes: (cited) =>
+      activeHtml.some((pattern) => pattern.test(cited)) || handlesEvents(cited) ? ['active-content'] : [],
   };
 }
 
@@ -150,17 +152,28 @@ const activeHtml: readonly RegExp[] = [
   // Browsers end a tag's name at a slash as well.
   // One letter may be a name that a value is compared with.
   /<(?:\/?[abipu]\s*\/?|[abipu][\s/][^<>=]{0,2000}=[^<>]{0,2000})>/iu,
-  /<\/?(?:img|script|iframe|frame|frameset|applet|svg|style|link|meta|object|embed|form|input|select|textarea|button|video|audio|base|body|html|head|dialog|div|span|table|details|math|template|marquee|br|h[1-6])(?:[\s/][^<>]{0,2000})?>/iu,
-  /<(?:a|img|script|iframe|svg|style|link|meta|object|embed|form|input|select|textarea|video|audio|base|body|details)[\s/]+[a-z-]{1,40}\s*=/iu,
-  // A handler of an event makes any tag run; the words are no handlers, and stand after comparisons.
-  /<[a-z][^<]*\bon(?!(?:set|going|cology|line|ly|e|es|to)\b)[a-z]+\s*=/iu,
+  /<a[\s/]+[a-z-]{1,40}\s*=/iu,
+  // Whatever follows: a tag that is open takes in all up to its end, a "<" too.
+  /<\/?(?:img|script|iframe|frame|frameset|applet|svg|style|link|meta|object|embed|form|input|select|textarea|button|video|audio|base|body|html|head|dialog|div|span|table|details|math|template|marquee|br|h[1-6])(?:[\s/>]|$)/iu,
   /(?:javascript|vbscript)\s*:|data\s*:\s*(?:text|image|application)\//iu,
   /&(?:lt|#0*60|#x0*3c);\/?(?:script|img|iframe|svg|a)\b/iu,
 ];
+/** A handler of an event makes any tag run; the words are no handlers, and stand after comparisons. */
+const handler = /\bon(?!(?:ce|set|going|cology|line|ly|e|es|to)\b)[a-z]+\s*=/iu;
+/** The longest name of one, and then some. */
+const maxHandlerChars = 64;
+const tagBegins = /<[a-z]/iu;
 const activeContent = [...activeMarkdown, ...activeHtml];
 
 function isActive(text: string): boolean {
   return activeContent.some((pattern) => pattern.test(text));
+}
+
+/** Whether a text has a handler of an event behind the beginning of a tag; either may stand in what is shown before it. */
+function handlesEvents(text: string, shown = ''): boolean {
+  if (tagBegins.test(shown)) return handler.test(`${shown.slice(-maxHandlerChars)} ${text}`);
+  const at = text.search(tagBegins);
+  return at !== -1 && handler.test(text.slice(at));
 }
 
 /** A statement with what it makes an end of, should it: from the last such mark in the answer so far. Empty when there is none. */
