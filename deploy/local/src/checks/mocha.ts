@@ -56,13 +56,10 @@ async function verdictOf(countsFile: string): Promise<number> {
   return counts !== undefined && counts.failed === 0 && counts.passed > 0 ? 0 : 1;
 }
 
-/**
- * Everything, in two lanes that run side by side: tests of whole platforms wait most of the time for processes to start and
- * to recover, and those of the parts compute meanwhile.
- */
+/** Everything, in two lanes that run side by side and take about as long: much of either waits for processes to start and recover. */
 export const lanes = {
-  platforms: ['deploy/*/test/**/*.test.ts', 'gateway/test/**/*.test.ts'],
-  parts: ['libs/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts'],
+  services: ['services/*/test/**/*.test.ts'],
+  others: ['libs/*/test/**/*.test.ts', 'gateway/test/**/*.test.ts', 'deploy/*/test/**/*.test.ts'],
 } as const;
 
 /** What mocha is told to run, a list for each lane: the files and folders given in one, or everything; options are passed on. */
