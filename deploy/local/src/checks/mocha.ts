@@ -58,8 +58,8 @@ async function verdictOf(countsFile: string): Promise<number> {
 
 /** Everything, in two lanes that run side by side and take about as long: much of either waits for processes to start and recover. */
 export const lanes = {
-  services: ['services/*/test/**/*.test.ts'],
-  others: ['libs/*/test/**/*.test.ts', 'gateway/test/**/*.test.ts', 'deploy/*/test/**/*.test.ts'],
+  programs: ['services/*/test/**/*.test.ts', 'gateway/test/**/*.test.ts'],
+  others: ['libs/*/test/**/*.test.ts', 'deploy/*/test/**/*.test.ts'],
 } as const;
 
 /** What mocha is told to run, a list for each lane: the files and folders given in one, or everything; options are passed on. */
