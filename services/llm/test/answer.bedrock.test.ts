@@ -139,13 +139,14 @@ describe('Answer from Bedrock over sockets', () => {
       (async () => {
         for await (const { event } of await ask({ signal: caller.signal })) {
           seen.push(event.case);
-          if (event.case === 'delta') caller.abort();
+          // The last that comes: it may be read with the statement.
+          if (event.case === 'citation') caller.abort();
         }
       })(),
     );
     expect(await left).to.equal('CANCELLED');
     await eventually(() => answers().every(({ aborted }) => aborted), { timeoutMs: leaveMs });
-    expect(seen).to.deep.equal(['sources', 'delta']);
+    expect(seen).to.deep.equal(['sources', 'delta', 'citation']);
     const counted = await eventually(() => harness.counted.find(({ modelId }) => modelId === quality.id));
     expect(counted.outputTokens).to.be.greaterThan(0);
   });
