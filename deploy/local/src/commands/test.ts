@@ -2,8 +2,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
-import { runLanes } from '../checks/lanes.ts';
-import { mochaArguments } from '../checks/mocha.ts';
+import { mochaArguments, runMocha } from '../checks/mocha.ts';
 import { startTestRedis } from '../checks/redis.ts';
 import { defaultStateDir, layoutOf, postgresCacheDir, repositoryDir } from '../platform/layout.ts';
 import { takeLock } from '../platform/lock.ts';
@@ -21,8 +20,8 @@ await runCommandLine(async (stop) => {
   const ends: (() => Promise<void>)[] = [releaseLock];
   try {
     const given = env['WARDSTONE_TEST_DATABASE_URL'] ?? '';
-    const storage = { cacheDir: postgresCacheDir(env), dir: layout.postgresDir, progress, durable: false };
-    const postgres = given === '' ? await openPostgres(storage, env) : await useRunningPostgres(given);
+    const options = { cacheDir: postgresCacheDir(env), dir: layout.postgresDir, progress, durable: false };
+    const postgres = given === '' ? await openPostgres(options, env) : await useRunningPostgres(given);
     ends.unshift(async () => postgres.stop());
     if (postgres.pid !== undefined) await dropLeftovers(postgres.adminUrl);
 
@@ -45,13 +44,13 @@ await runCommandLine(async (stop) => {
     );
 
     const { WARDSTONE_DATABASE_URL: _database, WARDSTONE_REDIS_URL: _redis, ...rest } = env;
-    // Nothing else may be pending, which the linter holds too: what is left out must not look like what passed.
-    const options = hasAws ? ['--forbid-pending'] : [];
-    const told = mochaArguments(process.argv.slice(2), (file) => existsSync(path.join(repositoryDir, file)));
-    return await runLanes({
+    return await runMocha({
       cwd: repositoryDir,
-      lanes: told.map((args) => [...options, ...args]),
-      stateDir: layout.stateDir,
+      args: [
+        // Nothing else may be pending, which the linter holds too: what is left out must not look like what passed.
+        ...(hasAws ? ['--forbid-pending'] : []),
+        ...mochaArguments(process.argv.slice(2), (file) => existsSync(path.join(repositoryDir, file))),
+      ],
       env: {
         ...rest,
         WARDSTONE_TEST_DATABASE_URL: postgres.adminUrl,
