@@ -10,6 +10,7 @@ export {
   type PageTokenShape,
   type PageTokenValue,
 } from './page-token.ts';
+export { pause } from './pause.ts';
 export { createSlots, tenantShare, withTenantSlot, type SlotBounds, type Slots } from './slots.ts';
 export { retryDelayMs, withRetry, type RetryDelays, type RetryOptions } from './retry.ts';
 export { runUntilSignal, type Closable } from './run-until-signal.ts';

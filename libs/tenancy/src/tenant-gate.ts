@@ -7,7 +7,7 @@
  * process that did not hear of it.
  */
 import { platformPrincipal, type TenantCheck } from '@wardstone/access';
-import { AppError, asPrincipal, type Closable, type ServiceClient } from '@wardstone/rpc';
+import { AppError, asPrincipal, type Closable, pause, type ServiceClient } from '@wardstone/rpc';
 import { TenantState } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_key_pb';
 import type { TenantStatus, TenantWorkService } from '@wardstone/rpc/gen/wardstone/tenant_key/v1/tenant_work_pb';
 import type { Logger } from '@wardstone/telemetry';
@@ -165,17 +165,4 @@ async function listenAgain(
     await pause(retryMs * (0.5 + random() / 2), ended);
     retryMs = Math.min(retryMs * 2, maxRetryMs);
   }
-}
-
-function pause(ms: number, ended: AbortSignal): Promise<void> {
-  if (ended.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      ended.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    ended.addEventListener('abort', done);
-  });
 }

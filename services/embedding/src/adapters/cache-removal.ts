@@ -2,7 +2,7 @@
  * Removes what the cache of vectors holds of tenants that leave. Their keys are gone before it begins, so that nothing is kept for them
  * any more; a pass over all names is bounded, safe to be cut off, and done again until it has come to its end.
  */
-import type { Closable } from '@wardstone/rpc';
+import { type Closable, pause } from '@wardstone/rpc';
 import type { Redis } from 'ioredis';
 import { namesOfTenants, tenantOfName } from '../domain/cached-vector.ts';
 import type { EmbeddingMetrics } from '../metrics.ts';
@@ -85,17 +85,4 @@ async function pass(
     cursor = next;
   }
   throw new Error('there are more names than a pass looks at');
-}
-
-function pause(ms: number, ended: AbortSignal): Promise<void> {
-  if (ended.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      ended.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    ended.addEventListener('abort', done);
-  });
 }
